@@ -1,0 +1,86 @@
+"""What a run leaves behind: the trades and the failures of each session, and what they were computed from."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from backtestkit_cli.domain.position import Trade
+from backtestkit_cli.domain.settings import Settings
+from backtestkit_cli.events.facts import Event
+
+
+class Failure(StrEnum):
+    """Why a session did not reach the end of its frame."""
+
+    DATA = "data"
+    STRATEGY = "strategy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandleFacts:
+    """What a session read: how many minutes, which were filled, and a hash of them all."""
+
+    count: int
+    missing: int
+    gaps: tuple[tuple[int, int], ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOutcome:
+    """One strategy on one symbol, after the run.
+
+    `marks` are `(time, price)` at each midnight UTC inside the frame and at its end, for the equity curve.
+    `counts` has the recorded events by kind. `error` is one line, `failure` its class; both None when it
+    reached the end of the frame.
+    """
+
+    strategy: str
+    symbol: str
+    trades: tuple[Trade, ...]
+    marks: tuple[tuple[int, float], ...]
+    counts: dict[str, int]
+    candles: CandleFacts | None
+    error: str | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What a run was: all that its reports and its manifest state, and nothing that changes on a rerun.
+
+    `settings` are those in force by strategy; `strategies` maps a name to the SHA-256 of its source file.
+    """
+
+    run_id: str
+    mode: str
+    version: str
+    exchange: str
+    source: dict[str, Any]
+    is_synthetic: bool
+    frame: str
+    start_ms: int
+    end_ms: int
+    symbols: tuple[str, ...]
+    strategies: dict[str, str]
+    notes: dict[str, str]
+    settings: dict[str, Settings]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """A finished run: its sessions in the order of (symbol, strategy), and its events in the order of (time, session)."""
+
+    facts: RunFacts
+    sessions: tuple[SessionOutcome, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 when all sessions finished, 4 when some did, else 3 for missing data or 1."""
+        failures = {s.failure for s in self.sessions if s.failure is not None}
+        if not failures:
+            return 0
+        if any(s.failure is None for s in self.sessions):
+            return 4
+        return 3 if failures == {Failure.DATA} else 1

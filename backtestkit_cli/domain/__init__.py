@@ -1,0 +1,1 @@
+"""Values and money: candle, interval, signal, position, trade; nothing here does I/O."""

@@ -1,0 +1,168 @@
+"""The ledger of an open position: buys, partial closes, and the trade they become."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from backtestkit_cli.domain.money import NOTHING, Costs, Gain, round_trip
+from backtestkit_cli.domain.signal import CloseReason, Side
+
+
+class Entry(NamedTuple):
+    """One purchase: `cost` quote money at `price`."""
+
+    at_ms: int
+    price: float
+    cost: float
+
+
+class Partial(NamedTuple):
+    """One sale of `percent` (0-100) of what was left, which had cost `cost` quote money."""
+
+    at_ms: int
+    price: float
+    percent: float
+    cost: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """An open signal. Prices are before slippage; `cost_left` and `quantity_left` are what is still held.
+
+    `realised` is the gain of the parts already sold. The effective price is `cost_left / quantity_left`:
+    an entry moves it, a partial close scales both and leaves it where it is.
+    """
+
+    id: str
+    side: Side
+    take_profit: float
+    stop_loss: float
+    minutes: int | None
+    note: str
+    scheduled_at_ms: int
+    opened_at_ms: int
+    entries: tuple[Entry, ...]
+    partials: tuple[Partial, ...] = ()
+    cost_left: float
+    quantity_left: float
+    realised: Gain = NOTHING
+
+    @property
+    def price_open(self) -> float:
+        """Return the price of the first entry."""
+        return self.entries[0].price
+
+    @property
+    def price_effective(self) -> float:
+        """Return money still in over quantity still held."""
+        return self.cost_left / self.quantity_left
+
+    @property
+    def price_lowest(self) -> float:
+        """Return the lowest price that was paid."""
+        return min(entry.price for entry in self.entries)
+
+    @property
+    def price_highest(self) -> float:
+        """Return the highest price that was paid."""
+        return max(entry.price for entry in self.entries)
+
+    @property
+    def invested(self) -> float:
+        """Return all the money that was put in, sold parts included."""
+        return sum(entry.cost for entry in self.entries)
+
+    def value_at(self, price: float, costs: Costs) -> Gain:
+        """Return the gain if all that is left were sold at *price*, sold parts included."""
+        rest = round_trip(self.side, self.cost_left, self.price_effective, price, costs)
+        return self.realised.plus(rest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """A closed position. `gain` is in quote money, `pnl_pct` is its net in percent of `invested`."""
+
+    id: str
+    strategy: str
+    symbol: str
+    side: Side
+    reason: CloseReason
+    scheduled_at_ms: int
+    opened_at_ms: int
+    closed_at_ms: int
+    price_open: float
+    price_effective: float
+    price_close: float
+    take_profit: float
+    stop_loss: float
+    entries: tuple[Entry, ...]
+    partials: tuple[Partial, ...]
+    invested: float
+    gain: Gain
+    note: str
+
+    @property
+    def pnl_pct(self) -> float:
+        """Return net gain in percent of the money put in."""
+        return self.gain.net / self.invested * 100
+
+    @property
+    def pnl_cost(self) -> float:
+        """Return net gain in quote money."""
+        return self.gain.net
+
+
+def average_in(position: Position, entry: Entry) -> Position:
+    """Return *position* with one more purchase."""
+    return replace(
+        position,
+        entries=(*position.entries, entry),
+        cost_left=position.cost_left + entry.cost,
+        quantity_left=position.quantity_left + entry.cost / entry.price,
+    )
+
+
+def sell_part(position: Position, at_ms: int, price: float, percent: float, costs: Costs) -> Position:
+    """Return *position* after *percent* (above 0, below 100) of what is left was sold at *price*."""
+    share = percent / 100
+    cost = position.cost_left * share
+    gain = round_trip(position.side, cost, position.price_effective, price, costs)
+    return replace(
+        position,
+        partials=(*position.partials, Partial(at_ms, price, percent, cost)),
+        cost_left=position.cost_left * (1 - share),
+        quantity_left=position.quantity_left * (1 - share),
+        realised=position.realised.plus(gain),
+    )
+
+
+class Closing(NamedTuple):
+    """How a position ends: when, why and at which price before slippage."""
+
+    at_ms: int
+    reason: CloseReason
+    price: float
+    note: str = ""
+
+
+def close(position: Position, closing: Closing, costs: Costs, *, strategy: str, symbol: str) -> Trade:
+    """Return the trade that *position* becomes when all that is left goes at the closing price."""
+    return Trade(
+        id=position.id,
+        strategy=strategy,
+        symbol=symbol,
+        side=position.side,
+        reason=closing.reason,
+        scheduled_at_ms=position.scheduled_at_ms,
+        opened_at_ms=position.opened_at_ms,
+        closed_at_ms=closing.at_ms,
+        price_open=position.price_open,
+        price_effective=position.price_effective,
+        price_close=closing.price,
+        take_profit=position.take_profit,
+        stop_loss=position.stop_loss,
+        entries=position.entries,
+        partials=position.partials,
+        invested=position.invested,
+        gain=position.value_at(closing.price, costs),
+        note=closing.note or position.note,
+    )

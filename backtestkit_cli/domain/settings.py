@@ -1,0 +1,48 @@
+"""The numbers a run trades by, with their defaults; each is also an environment variable `CC_<NAME>`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from annotated_types import Ge, Gt
+
+
+class AveragingPolicy(StrEnum):
+    """Where a further entry of a position may stand."""
+
+    BELOW_LOWEST = "below_lowest"
+    BELOW_EFFECTIVE = "below_effective"
+    ANY = "any"
+
+
+class GapPolicy(StrEnum):
+    """What a missing candle becomes: a failure, or a flat candle at the last close with volume 0."""
+
+    ERROR = "error"
+    FILL = "fill"
+
+
+class FillModelName(StrEnum):
+    """The fill models there are; one module each in `policies/fills`."""
+
+    VWAP = "vwap"
+    CANDLE = "candle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run trades by. `_pct` values are percent (0-100), money is in the quote asset."""
+
+    fill_model: FillModelName = FillModelName.VWAP
+    gaps: GapPolicy = GapPolicy.FILL
+    avg_price_candles: Annotated[int, Ge(1)] = 5
+    fee_pct: Annotated[float, Ge(0)] = 0.1
+    slippage_pct: Annotated[float, Ge(0)] = 0.1
+    position_cost: Annotated[float, Gt(0)] = 100.0
+    schedule_await_minutes: Annotated[int, Ge(1)] = 120
+    min_take_profit_pct: Annotated[float, Ge(0)] = 0.5
+    min_stop_loss_pct: Annotated[float, Ge(0)] = 0.5
+    max_stop_loss_pct: Annotated[float, Gt(0)] = 20.0
+    max_minutes: Annotated[int, Ge(1)] | None = 1440
+    max_signal_seconds: Annotated[float, Gt(0)] = 180.0
+    averaging: AveragingPolicy = AveragingPolicy.BELOW_LOWEST

@@ -1,0 +1,128 @@
+"""What a strategy returns, and the rules it must keep."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backtestkit_cli.domain.settings import Settings
+
+
+class Side(StrEnum):
+    """Which way a position earns; `sign` is +1 for long and -1 for short."""
+
+    LONG = "long"
+    SHORT = "short"
+
+    @property
+    def sign(self) -> int:
+        """Return +1 where a rising price earns, -1 where a falling one does."""
+        return 1 if self is Side.LONG else -1
+
+
+class CloseReason(StrEnum):
+    """Why a position ended."""
+
+    TAKE_PROFIT = "take_profit"
+    STOP_LOSS = "stop_loss"
+    TIME_EXPIRED = "time_expired"
+    CLOSED = "closed"
+    FRAME_END = "frame_end"
+
+
+class CancelReason(StrEnum):
+    """Why a waiting entry never opened."""
+
+    TIMEOUT = "timeout"
+    PRICE_REJECT = "price_reject"
+    FRAME_END = "frame_end"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """A wish to open a position, with both of its exits; prices are in the quote asset.
+
+    `price_open` left out means at market. `minutes` is the longest life of the position, None
+    for no limit where the settings allow it. `cost` is quote money, None for `position_cost`.
+    Nothing is checked here: `problems_of` judges a signal at the price it arrives at.
+    """
+
+    position: Side | str
+    take_profit: float
+    stop_loss: float
+    minutes: int | None = None
+    price_open: float | None = None
+    cost: float | None = None
+    note: str = ""
+
+
+def problems_of(signal: Signal, price: float, settings: Settings) -> list[str]:
+    """Return every rule that *signal* breaks at market *price*, each with both numbers; none is good."""
+    problems = _number_problems(signal, settings)
+    if problems:
+        return problems + _minutes_problems(signal, settings)
+    entry = price if signal.price_open is None else signal.price_open
+    return _level_problems(signal, entry, settings) + _minutes_problems(signal, settings)
+
+
+def _number_problems(signal: Signal, settings: Settings) -> list[str]:
+    problems = []
+    if signal.position not in ("long", "short"):
+        problems.append(f"position must be 'long' or 'short', was {signal.position!r}")
+    cost = settings.position_cost if signal.cost is None else signal.cost
+    price_open = 1.0 if signal.price_open is None else signal.price_open
+    for name, value in (
+        ("take_profit", signal.take_profit),
+        ("stop_loss", signal.stop_loss),
+        ("price_open", price_open),
+        ("cost", cost),
+    ):
+        if not _is_positive(value):
+            problems.append(f"{name} must be a finite number above 0, was {value!r}")
+    return problems
+
+
+def _is_positive(value: object) -> bool:
+    try:
+        return 0 < value < math.inf and value is not True  # type: ignore[operator]
+    except (TypeError, ValueError):
+        return False
+
+
+def _level_problems(signal: Signal, entry: float, settings: Settings) -> list[str]:
+    take_profit, stop_loss = signal.take_profit, signal.stop_loss
+    name = "price" if signal.price_open is None else "price_open"
+    sign = 1 if signal.position == "long" else -1
+    profit_pct = sign * (take_profit - entry) / entry * 100
+    loss_pct = sign * (entry - stop_loss) / entry * 100
+    problems = []
+    if profit_pct <= 0:
+        way = "above" if sign > 0 else "below"
+        problems.append(f"take_profit of a {signal.position} must be {way} {name} {entry!r}, was {take_profit!r}")
+    elif profit_pct < settings.min_take_profit_pct:
+        problems.append(
+            f"take_profit must be at least {settings.min_take_profit_pct} % from {name} {entry!r}, "
+            f"was {take_profit!r} ({profit_pct:.4f} %)"
+        )
+    if loss_pct <= 0:
+        way = "below" if sign > 0 else "above"
+        problems.append(f"stop_loss of a {signal.position} must be {way} {name} {entry!r}, was {stop_loss!r}")
+    elif not settings.min_stop_loss_pct <= loss_pct <= settings.max_stop_loss_pct:
+        problems.append(
+            f"stop_loss must be {settings.min_stop_loss_pct} to {settings.max_stop_loss_pct} % "
+            f"from {name} {entry!r}, was {stop_loss!r} ({loss_pct:.4f} %)"
+        )
+    return problems
+
+
+def _minutes_problems(signal: Signal, settings: Settings) -> list[str]:
+    minutes, longest = signal.minutes, settings.max_minutes
+    if minutes is None:
+        if longest is None:
+            return []
+        return [f"minutes must be a whole number from 1 to {longest} (max_minutes), was None"]
+    if not isinstance(minutes, int) or isinstance(minutes, bool) or minutes < 1:
+        return [f"minutes must be a whole number of at least 1, was {minutes!r}"]
+    if longest is not None and minutes > longest:
+        return [f"minutes must be at most {longest} (max_minutes), was {minutes}"]
+    return []

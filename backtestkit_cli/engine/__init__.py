@@ -1,0 +1,1 @@
+"""The one engine of every mode: clock, session, lifecycle, exits, commands; it reaches the world through ports only."""

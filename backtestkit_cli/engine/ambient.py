@@ -1,0 +1,94 @@
+"""What the author's code sees of a session: data cut at now, and the commands of its position."""
+
+from typing import Protocol
+
+from backtestkit_cli.domain.candle import Candles, Floats
+from backtestkit_cli.domain.command import CommandResult
+from backtestkit_cli.engine.columns import Indicators
+from backtestkit_cli.engine.market import Market
+from backtestkit_cli.events.bus import Bus
+
+
+class Markets(Protocol):
+    """The candles of every symbol a run may read."""
+
+    def market(self, symbol: str) -> Market:
+        """Return the market of *symbol*, loading it if the run does not hold it yet."""
+        ...
+
+
+class Commands(Protocol):
+    """The commands of a session; `Session` carries them out."""
+
+    def average_buy(self, cost: float | None) -> CommandResult:
+        """Buy more."""
+        ...
+
+    def partial_close(self, percent: float) -> CommandResult:
+        """Sell a part."""
+        ...
+
+    def close_position(self, note: str) -> CommandResult:
+        """Sell the rest."""
+        ...
+
+    def cancel(self) -> CommandResult:
+        """Drop what waits."""
+        ...
+
+    def activate(self) -> CommandResult:
+        """Open what waits."""
+        ...
+
+
+class SessionContext:
+    """The ambient context of one session; the session moves `when_ms` forward."""
+
+    def __init__(  # noqa: PLR0913 - the names a context carries
+        self,
+        *,
+        run_id: str,
+        mode: str,
+        strategy: str,
+        exchange: str,
+        frame: str,
+        symbol: str,
+        bus: Bus,
+        markets: Markets,
+        indicators: Indicators,
+        commands: Commands,
+    ) -> None:
+        """Bind the names, the data and the commands of one session."""
+        self.run_id = run_id
+        self.mode = mode
+        self.strategy = strategy
+        self.exchange = exchange
+        self.frame = frame
+        self.symbol = symbol
+        self.when_ms = 0
+        self.bus = bus
+        self._market = markets.market
+        self._indicators = indicators
+        self.average_buy = commands.average_buy
+        self.partial_close = commands.partial_close
+        self.close_position = commands.close_position
+        self.cancel = commands.cancel
+        self.activate = commands.activate
+
+    def candles(self, symbol: str, interval: str, n: int) -> Candles:
+        """Return the last *n* candles of *interval* closed before now."""
+        return self._market(symbol).visible(interval, n, self.when_ms)
+
+    def average_price(self, symbol: str) -> float:
+        """Return the VWAP known now."""
+        market = self._market(symbol)
+        market.series("1m").last(1, self.when_ms, symbol)
+        return market.average_price.item(market.row_at(self.when_ms))
+
+    def indicator(self, name: str) -> float:
+        """Return the newest visible value of *name*."""
+        return self._indicators.value(name, self.when_ms)
+
+    def indicator_values(self, name: str, n: int) -> Floats:
+        """Return the last *n* visible values of *name*."""
+        return self._indicators.values(name, n, self.when_ms)

@@ -1,0 +1,158 @@
+"""Columns that a strategy computes from whole candle columns: indicators, and the entries of a batch strategy."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backtestkit_cli.api.registry import Columns
+from backtestkit_cli.domain.candle import Floats
+from backtestkit_cli.domain.signal import Side, Signal
+from backtestkit_cli.engine.market import Market, Series
+from backtestkit_cli.errors import StrategyError, UnknownNameError
+
+_SIDES = {"long": 1, "short": -1, "": 0, "none": 0}
+_OPTIONAL = ("price_open", "minutes", "cost")
+
+
+def compute(fn: Columns, series: Series, what: str) -> dict[str, npt.NDArray[Any]]:
+    """Return the named columns that *fn* makes of *series*, each as long as the candles.
+
+    Raises:
+        StrategyError: it returned something else than named columns of that length.
+    """
+    table = fn(series.candles)
+    names: Iterable[str]
+    column: Callable[[str], Any]
+    if isinstance(table, Mapping):
+        names, column = table.keys(), table.__getitem__
+    elif hasattr(table, "get_column"):  # a polars frame, recognised without importing polars
+        names, column = table.columns, lambda name: table.get_column(name).to_numpy()
+    else:
+        raise StrategyError(f"{what} must return a mapping of columns or a polars DataFrame, was {type(table).__name__}")
+    found = {}
+    for name in names:
+        values = np.asarray(column(name))
+        if values.shape != (len(series.candles),):
+            raise StrategyError(
+                f"{what}: column {name!r} must have one value a candle ({len(series.candles)}), "
+                f"its shape was {values.shape}"
+            )
+        found[name] = values
+    return found
+
+
+class Indicators:
+    """The indicator columns of one strategy on one symbol, computed when first read."""
+
+    def __init__(self, functions: Mapping[str, Columns], market: Market) -> None:
+        """Take the functions by interval; nothing is computed yet."""
+        self._functions = dict(functions)
+        self._market = market
+        self._columns: dict[str, tuple[Floats, Series]] = {}
+
+    def value(self, name: str, when_ms: int) -> float:
+        """Return the newest visible value of *name*, NaN before there is one."""
+        try:
+            column, series = self._columns[name]
+        except KeyError:
+            column, series = self._find(name)
+        row = series.closed_at(when_ms) - 1
+        return column.item(row) if row >= 0 else float("nan")
+
+    def values(self, name: str, n: int, when_ms: int) -> Floats:
+        """Return the last *n* visible values of *name* as a view, oldest first."""
+        column, series = self._columns.get(name) or self._find(name)
+        return column[series.last(n, when_ms, self._market.symbol)]
+
+    def _find(self, name: str) -> tuple[Floats, Series]:
+        while name not in self._columns and self._functions:
+            interval, fn = self._functions.popitem()
+            series = self._market.series(interval)
+            for key, values in compute(fn, series, f"indicators of {interval}").items():
+                column = values.astype(np.float64)
+                column.flags.writeable = False
+                self._columns[key] = (column, series)
+        if name not in self._columns:
+            raise UnknownNameError("indicator", name, self._columns)
+        return self._columns[name]
+
+
+class EntryTable:
+    """The entries of a batch strategy on one symbol, asked like `get_signal` at the newest closed candle."""
+
+    def __init__(self, fn: Columns, series: Series) -> None:
+        """Compute all entries at once.
+
+        Raises:
+            StrategyError: a column is missing, unknown, of the wrong length or not of numbers.
+        """
+        columns = compute(fn, series, "entries")
+        missing = {"side", "take_profit", "stop_loss"} - columns.keys()
+        if missing:
+            raise StrategyError(f"entries must return the columns {sorted(missing)} too, returned {sorted(columns)}")
+        unknown = columns.keys() - {"side", "take_profit", "stop_loss", *_OPTIONAL}
+        if unknown:
+            raise UnknownNameError("column of entries", min(unknown), ("side", "take_profit", "stop_loss", *_OPTIONAL))
+        self._series = series
+        side = _signs(columns.pop("side"))
+        rows = np.flatnonzero(side)
+        self._rows = rows
+        self._signs = side[rows].tolist()
+        self._levels = {name: _numbers(name, column)[rows].tolist() for name, column in columns.items()}
+
+    def next_ms(self, when_ms: int) -> int | None:
+        """Return the first tick from *when_ms* on at which the newest closed candle has an entry, or None."""
+        newest = self._series.closed_at(when_ms) - 1
+        index = int(self._rows.searchsorted(newest))
+        if index == len(self._rows):
+            return None
+        row = int(self._rows[index])
+        return when_ms if row == newest else self._series.start_ms + (row + 1) * self._series.length_ms
+
+    def ask(self, when_ms: int, _price: float) -> Signal | None:
+        """Return the entry of the newest candle closed at *when_ms*, if it has one."""
+        newest = self._series.closed_at(when_ms) - 1
+        index = int(self._rows.searchsorted(newest))
+        if index == len(self._rows) or self._rows[index] != newest:
+            return None
+        return Signal(
+            position=Side.LONG if self._signs[index] > 0 else Side.SHORT,
+            take_profit=self._levels["take_profit"][index],
+            stop_loss=self._levels["stop_loss"][index],
+            price_open=self._optional("price_open", index),
+            minutes=_whole(self._optional("minutes", index)),
+            cost=self._optional("cost", index),
+        )
+
+    def _optional(self, name: str, index: int) -> float | None:
+        column = self._levels.get(name)
+        if column is None:
+            return None
+        value: float = column[index]
+        return None if value != value else value  # noqa: PLR0124 - NaN means left out
+
+
+def _whole(minutes: float | None) -> int | None:
+    """Return *minutes* as an int where it is one; anything else is left for the validation to name."""
+    return int(minutes) if minutes is not None and minutes.is_integer() else minutes  # type: ignore[return-value]
+
+
+def _numbers(name: str, column: npt.NDArray[Any]) -> Floats:
+    try:
+        return column.astype(np.float64)
+    except (TypeError, ValueError):
+        raise StrategyError(f"entries: column {name!r} must be numbers, was {column.dtype}") from None
+
+
+def _signs(column: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+    """Return 1 for long, -1 for short and 0 for nothing, from numbers, booleans or the words."""
+    if column.dtype.kind in "bif":
+        known: npt.NDArray[np.int8] = np.nan_to_num(column).astype(np.int8)
+        return known
+    signs = [_SIDES.get("" if value is None else str(value).lower()) for value in column.tolist()]
+    if None in signs:
+        bad = column[signs.index(None)]
+        raise StrategyError(f"entries: column 'side' must hold 1, -1, 0, 'long', 'short' or None, was {bad!r}")
+    return np.array(signs, np.int8)

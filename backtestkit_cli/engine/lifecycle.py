@@ -1,0 +1,147 @@
+"""The life of a signal, as pure functions of candles; rows are those of `Market`.
+
+            get_signal                     wick reached price_open
+    flat ──────────────▶ waiting ──────────────────────────────▶ open ──▶ trade
+      │                     └─▶ cancelled: timeout, price_reject,   ▲      take_profit, stop_loss,
+      │                         frame_end, user                     │      time_expired, closed, frame_end
+      └─────────────────────────────────────────────────────────────┘
+               at market, or with price_open already reached
+
+Each function looks at a span of rows and returns the first thing that happens there, or None. A replay
+gives it the rest of the frame and sleeps until that row; a clock that cannot see ahead gives it one row.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.domain.position import Entry, Position
+from backtestkit_cli.domain.settings import Settings
+from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
+from backtestkit_cli.engine.market import Market
+from backtestkit_cli.policies.fills.model import FillModel, Touch
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A signal whose entry has not been reached yet."""
+
+    id: str
+    signal: Signal
+    side: Side
+    price_open: float
+    scheduled_at_ms: int
+
+
+class Opens(NamedTuple):
+    """A waiting entry fills at its price; `stopped_at` is the price of a stop within the same candle."""
+
+    row: int
+    stopped_at: float | None
+
+
+class Cancels(NamedTuple):
+    """A waiting entry ends without filling."""
+
+    row: int
+    reason: CancelReason
+
+
+Act: TypeAlias = Touch | Opens | Cancels
+"""What the machine does by itself at a row."""
+
+
+class Span(NamedTuple):
+    """Rows `[start, stop)` to look at; `last` is the row of the frame's end."""
+
+    start: int
+    stop: int
+    last: int
+
+
+def next_exit(market: Market, model: FillModel, position: Position, span: Span) -> Touch | None:
+    """Return the first row of *span* at which *position* ends by a level, its time or the frame."""
+    bound = min(span.stop, span.last + 1)
+    expiry = bound
+    if position.minutes is not None:
+        expiry = max(market.row_at(position.opened_at_ms) + position.minutes, span.start)
+    touch = model.first_exit(
+        market,
+        position.side,
+        position.take_profit,
+        position.stop_loss,
+        span.start,
+        min(bound, expiry if model.time_first else expiry + 1),
+    )
+    if touch is not None:
+        return touch
+    if expiry < bound:
+        return Touch(expiry, CloseReason.TIME_EXPIRED, model.prices(market).item(expiry))
+    if span.last < bound:
+        return Touch(span.last, CloseReason.FRAME_END, model.prices(market).item(span.last))
+    return None
+
+
+def next_entry(
+    market: Market, model: FillModel, waiting: Waiting, span: Span, settings: Settings
+) -> Opens | Cancels | None:
+    """Return the first row of *span* at which *waiting* opens or is cancelled; nothing opens at the frame's end."""
+    bound = min(span.stop, span.last + 1)
+    timeout = max(market.row_at(waiting.scheduled_at_ms) + settings.schedule_await_minutes, span.start)
+    touch = model.first_entry(
+        market,
+        waiting.side,
+        waiting.price_open,
+        waiting.signal.stop_loss,
+        span.start,
+        min(bound, timeout if model.time_first else timeout + 1),
+    )
+    if touch is not None and not touch.opens:
+        return Cancels(touch.row, CancelReason.PRICE_REJECT)
+    if touch is not None and touch.row < span.last:
+        return Opens(touch.row, touch.stopped_at)
+    if timeout < bound:
+        return Cancels(timeout, CancelReason.TIMEOUT)
+    if span.last < bound:
+        return Cancels(span.last, CancelReason.FRAME_END)
+    return None
+
+
+def place(signal: Signal, price: float, at_ms: int, signal_id: str, settings: Settings) -> Waiting | Position:
+    """Return what a valid *signal* becomes at market *price*: open now, or waiting for its entry."""
+    side = Side(signal.position)
+    wanted = signal.price_open
+    if wanted is None:
+        wanted = price
+    elif (price > wanted) if side is Side.LONG else (price < wanted):
+        return Waiting(signal_id, signal, side, float(wanted), at_ms)
+    return opened(Waiting(signal_id, signal, side, float(wanted), at_ms), float(wanted), at_ms, settings)
+
+
+def opened(waiting: Waiting, price: float, at_ms: int, settings: Settings) -> Position:
+    """Return the position that *waiting* becomes when it fills at *price*."""
+    signal = waiting.signal
+    cost = float(settings.position_cost if signal.cost is None else signal.cost)
+    return Position(
+        id=waiting.id,
+        side=waiting.side,
+        take_profit=float(signal.take_profit),
+        stop_loss=float(signal.stop_loss),
+        minutes=signal.minutes,
+        note=signal.note,
+        scheduled_at_ms=waiting.scheduled_at_ms,
+        opened_at_ms=at_ms,
+        entries=(Entry(at_ms, price, cost),),
+        cost_left=cost,
+        quantity_left=cost / price,
+    )
+
+
+def slot_end_ms(when_ms: int, length_ms: int) -> int:
+    """Return when the slot of *when_ms* ends and the next call of `get_signal` may come."""
+    return when_ms - when_ms % length_ms + length_ms
+
+
+def signal_id(prefix: str, scheduled_at_ms: int) -> str:
+    """Return the id of the signal of a session at a tick; a session schedules at most one a tick."""
+    return f"{prefix}-{scheduled_at_ms // MINUTE_MS:x}"

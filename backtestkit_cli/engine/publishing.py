@@ -1,0 +1,76 @@
+"""Who is told what a session does, and the record of it."""
+
+import traceback
+from typing import Any
+
+from backtestkit_cli.events.bus import Bus, Handler
+from backtestkit_cli.events.facts import ErrorOccurred, Event, PositionActive, SessionIdle, TickPassed
+
+
+class Publisher:
+    """Records the events of one session and calls their handlers in order, one at a time.
+
+    The handlers of each kind are looked up once and again when a subscription changes.
+    """
+
+    def __init__(self, bus: Bus, *, strategy: str, symbol: str, mode: str) -> None:
+        """Publish for the session with these names."""
+        self._bus = bus
+        self._names = (strategy, symbol, mode)
+        self._heard: dict[type, tuple[Handler[Any], ...]] = {}
+        self._version = -1
+        self.record: list[Event] = []
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look the handlers of the pings up again if a subscription has changed."""
+        if self._version == self._bus.version:
+            return
+        self._version = self._bus.version
+        self._heard.clear()
+        self.active = self._handlers(PositionActive)
+        self.idle = self._handlers(SessionIdle)
+        self.tick = self._handlers(TickPassed)
+
+    def _handlers(self, kind: type) -> tuple[Handler[Any], ...]:
+        found = self._heard.get(kind)
+        if found is None:
+            found = self._heard[kind] = self._bus.handlers_for(kind, *self._names)
+        return found
+
+    async def publish(self, event: Event) -> None:
+        """Record *event* and tell everyone who listens."""
+        self.record.append(event)
+        self.refresh()
+        for handler in self._handlers(type(event)):
+            await self.tell(handler, event)
+
+    async def tell(self, handler: Handler[Any], event: Any) -> None:  # noqa: ANN401 - any event or ping
+        """Call *handler*; its failure is an `ErrorOccurred` event and nobody else's."""
+        try:
+            outcome = handler(event)
+            if outcome is not None and hasattr(outcome, "__await__"):
+                await outcome
+        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+            name = getattr(handler, "__qualname__", repr(handler))
+            failure = self.failure(event.at_ms, f"listener {name}", error)
+            if isinstance(event, ErrorOccurred):
+                self.record.append(failure)
+            else:
+                await self.publish(failure)
+
+    def failure(self, at_ms: int, source: str, error: Exception) -> ErrorOccurred:
+        """Return *error* of the author's code as a fact."""
+        strategy, symbol, _ = self._names
+        detail = "".join(traceback.format_exception(error))
+        return ErrorOccurred(at_ms, strategy, symbol, source, one_line(error), detail)
+
+
+def one_line(error: BaseException) -> str:
+    """Return *error* with the place in the author's code that raised it, on one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    package = __name__.partition(".")[0]
+    theirs = [f for f in frames if f"/{package}/" not in f.filename.replace("\\", "/")]
+    place = f" ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs else ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"

@@ -1,0 +1,89 @@
+"""Every expected failure, as one tree cut by what the caller does next.
+
+BacktestKitError              1  the run failed
+├── ConfigError               2  the user mends a flag, a file or a name
+│   └── UnknownNameError      2  ... and this is the nearest name
+├── StrategyError             2  the strategy file does not load or registers the wrong thing
+├── DataError                 3  candles are missing or bad
+│   ├── MissingCandlesError   3  ... not there
+│   ├── BadCandleError        3  ... there, but impossible
+│   └── NotEnoughCandlesError 3  ... fewer closed before now than were asked for
+├── ContextError              1  the author's API was used outside a run
+└── OutputError               1  a result could not be written
+
+What is not in this tree is a bug and keeps its traceback.
+"""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class BacktestKitError(Exception):
+    """Base of every expected failure; `exit_code` is what the process ends with."""
+
+    exit_code = 1
+
+
+class ConfigError(BacktestKitError):
+    """A flag, an environment variable or a config file is wrong; `problems` lists every mistake found."""
+
+    exit_code = 2
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        """Take one problem or all of them, each a whole line that says where it is."""
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class UnknownNameError(ConfigError):
+    """A name does not exist; the message offers the nearest ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, where: str = "") -> None:
+        """Say which *kind* of thing *name* was meant to be, and what is *known*."""
+        prefix = f"{where}: " if where else ""
+        super().__init__(f"{prefix}unknown {kind} {name!r}{suggestion(name, known)}")
+
+
+class StrategyError(BacktestKitError):
+    """A strategy file does not import, or does not register what was asked for."""
+
+    exit_code = 2
+
+
+class DataError(BacktestKitError):
+    """Candles are missing or bad."""
+
+    exit_code = 3
+
+
+class MissingCandlesError(DataError):
+    """A source has no candles for all or part of a span."""
+
+
+class BadCandleError(DataError):
+    """A candle breaks a rule of the door; the message names file and row."""
+
+
+class NotEnoughCandlesError(DataError):
+    """Fewer closed candles exist before now than were asked for."""
+
+
+class ContextError(BacktestKitError):
+    """The author's API was used outside a run, or a command outside its state."""
+
+
+class OutputError(BacktestKitError):
+    """A result could not be written."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'a'?`` or the list of what exists, ready to append to a message."""
+    names = sorted(known)
+    near = get_close_matches(name.lower(), [n.lower() for n in names], n=3, cutoff=0.6)
+    close = [n for n in names if n.lower() in near]
+    if close:
+        return "; did you mean " + " or ".join(repr(n) for n in close) + "?"
+    if not names:
+        return "; there are none"
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"; known: {shown}"

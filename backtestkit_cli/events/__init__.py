@@ -1,0 +1,1 @@
+"""Facts: what happened in a run, and who hears of it."""

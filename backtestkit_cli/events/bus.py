@@ -1,0 +1,82 @@
+"""Who hears which event: typed listeners, filtered once per session, called in the order of subscription."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+E = TypeVar("E")
+Handler: TypeAlias = Callable[[E], Any]
+"""A sync or async function of one event; what it returns is ignored, an awaitable is awaited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Which sessions a listener hears; None hears all of them."""
+
+    strategy: str | None = None
+    symbol: str | None = None
+    mode: str | None = None
+
+    def includes(self, strategy: str, symbol: str, mode: str) -> bool:
+        """Say whether a session with these names is heard."""
+        return (
+            self.strategy in (None, strategy) and self.symbol in (None, symbol) and self.mode in (None, mode)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listener:
+    """One subscription; equal only to itself."""
+
+    kind: type
+    handler: Handler[Any]
+    audience: Audience
+    where: Callable[[Any], bool] | None
+    once: bool
+
+
+class Bus:
+    """The listeners of one run. `version` changes with every subscription, so that sessions may cache theirs."""
+
+    def __init__(self) -> None:
+        """Start without listeners."""
+        self._listeners: list[Listener] = []
+        self.version = 0
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Add *listener*; the function returned takes it away and may be called twice."""
+        self._listeners.append(listener)
+        self.version += 1
+
+        return lambda: self.drop(listener)
+
+    def drop(self, listener: Listener) -> None:
+        """Take *listener* away if it is there."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+            self.version += 1
+
+    def handlers_for(self, kind: type[E], strategy: str, symbol: str, mode: str) -> tuple[Handler[E], ...]:
+        """Return what to call for an event of *kind* in that session, filters included, in order."""
+        return tuple(
+            self._bound(listener)
+            for listener in self._listeners
+            if issubclass(kind, listener.kind) and listener.audience.includes(strategy, symbol, mode)
+        )
+
+    def _bound(self, listener: Listener) -> Handler[Any]:
+        where, handler = listener.where, listener.handler
+        if listener.once:
+            return self._once(listener)
+        if where is None:
+            return handler
+        return lambda event: handler(event) if where(event) else None
+
+    def _once(self, listener: Listener) -> Handler[Any]:
+        def call(event: object) -> object:
+            if listener not in self._listeners or (listener.where and not listener.where(event)):
+                return None
+            self.drop(listener)
+            return listener.handler(event)
+
+        return call

@@ -1,0 +1,1 @@
+"""Fill models: at which price an order is filled within a minute, one module each."""

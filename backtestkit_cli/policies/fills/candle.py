@@ -1,0 +1,56 @@
+"""Fill model `candle`: orders rest at the exchange and fill inside the minute."""
+
+from backtestkit_cli.domain.candle import Floats
+from backtestkit_cli.domain.settings import FillModelName
+from backtestkit_cli.domain.signal import CloseReason, Side
+from backtestkit_cli.policies.fills.model import EntryTouch, PriceColumns, Touch
+from backtestkit_cli.policies.fills.search import first_true
+
+
+class CandleFills:
+    """Exits and entries fill where the candle's high or low reaches them; doubt is decided against us."""
+
+    name = FillModelName.CANDLE
+    time_first = False
+    flat_at_exit_tick = True
+
+    def prices(self, columns: PriceColumns) -> Floats:
+        """Return the close of each row."""
+        return columns.candles.close
+
+    def first_exit(
+        self, columns: PriceColumns, side: Side, take_profit: float, stop_loss: float, start: int, stop: int
+    ) -> Touch | None:
+        """Return the first candle that touches a level; a candle that touches both is a stop.
+
+        A stop that the candle opened beyond fills at that open, a target never better than its level.
+        """
+        low, high = columns.candles.low, columns.candles.high
+        if side is Side.LONG:
+            row = first_true(lambda a, b: (low[a:b] <= stop_loss) | (high[a:b] >= take_profit), start, stop)
+        else:
+            row = first_true(lambda a, b: (high[a:b] >= stop_loss) | (low[a:b] <= take_profit), start, stop)
+        if row is None:
+            return None
+        opened = float(columns.candles.open[row])
+        if side is Side.LONG and low[row] <= stop_loss:
+            return Touch(row, CloseReason.STOP_LOSS, min(stop_loss, opened))
+        if side is Side.SHORT and high[row] >= stop_loss:
+            return Touch(row, CloseReason.STOP_LOSS, max(stop_loss, opened))
+        return Touch(row, CloseReason.TAKE_PROFIT, take_profit)
+
+    def first_entry(
+        self, columns: PriceColumns, side: Side, price_open: float, stop_loss: float, start: int, stop: int
+    ) -> EntryTouch | None:
+        """Return the first candle that touches the entry; one that reaches the stop too has passed the entry first."""
+        if side is Side.LONG:
+            low = columns.candles.low
+            row = first_true(lambda a, b: low[a:b] <= price_open, start, stop)
+            is_stopped = row is not None and low[row] <= stop_loss
+        else:
+            high = columns.candles.high
+            row = first_true(lambda a, b: high[a:b] >= price_open, start, stop)
+            is_stopped = row is not None and high[row] >= stop_loss
+        if row is None:
+            return None
+        return EntryTouch(row, opens=True, stopped_at=stop_loss if is_stopped else None)

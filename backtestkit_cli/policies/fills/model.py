@@ -1,0 +1,70 @@
+"""What a fill model decides: the price of a tick, and when and where entries and exits fill.
+
+Rows are candle indices: row `k` stands for the tick at which candle `k` is the newest closed one.
+"""
+
+from typing import NamedTuple, Protocol
+
+from backtestkit_cli.domain.candle import Candles, Floats
+from backtestkit_cli.domain.settings import FillModelName
+from backtestkit_cli.domain.signal import CloseReason, Side
+
+
+class Touch(NamedTuple):
+    """The first row at which an exit level fills, and what is booked."""
+
+    row: int
+    reason: CloseReason
+    price: float
+
+
+class EntryTouch(NamedTuple):
+    """The first row at which a waiting entry is decided.
+
+    `opens` is False where the stop was reached before the entry. `stopped_at` is the price at which the
+    entry is stopped within its own candle, None if it survives.
+    """
+
+    row: int
+    opens: bool
+    stopped_at: float | None = None
+
+
+class PriceColumns(Protocol):
+    """The columns a fill model reads, all of one length."""
+
+    @property
+    def candles(self) -> Candles:
+        """Return the closed 1-minute candles, contiguous."""
+        ...
+
+    @property
+    def average_price(self) -> Floats:
+        """Return the VWAP known at each row; NaN where fewer candles exist than it needs."""
+        ...
+
+
+class FillModel(Protocol):
+    """One way to turn candles into fills."""
+
+    name: FillModelName
+    time_first: bool
+    """Whether at a tick a time limit is judged before the prices that reach a level or an entry."""
+    flat_at_exit_tick: bool
+    """Whether a stop or target happens inside the minute, so that the tick may bring a new signal."""
+
+    def prices(self, columns: PriceColumns) -> Floats:
+        """Return `price(when)` for each row."""
+        ...
+
+    def first_exit(
+        self, columns: PriceColumns, side: Side, take_profit: float, stop_loss: float, start: int, stop: int
+    ) -> Touch | None:
+        """Return the first fill of target or stop in rows `[start, stop)`."""
+        ...
+
+    def first_entry(
+        self, columns: PriceColumns, side: Side, price_open: float, stop_loss: float, start: int, stop: int
+    ) -> EntryTouch | None:
+        """Return the first row in `[start, stop)` where the waiting entry opens or is rejected."""
+        ...

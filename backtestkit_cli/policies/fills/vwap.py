@@ -1,0 +1,46 @@
+"""Fill model `vwap`: the engine polls an average price and books every exit at its level."""
+
+from backtestkit_cli.domain.candle import Floats
+from backtestkit_cli.domain.settings import FillModelName
+from backtestkit_cli.domain.signal import CloseReason, Side
+from backtestkit_cli.policies.fills.model import EntryTouch, PriceColumns, Touch
+from backtestkit_cli.policies.fills.search import first_true
+
+
+class VwapFills:
+    """Exits are judged by the average price; entries open when the wick of the newest candle reaches them."""
+
+    name = FillModelName.VWAP
+    time_first = True
+    flat_at_exit_tick = False
+
+    def prices(self, columns: PriceColumns) -> Floats:
+        """Return the VWAP of each row."""
+        return columns.average_price
+
+    def first_exit(
+        self, columns: PriceColumns, side: Side, take_profit: float, stop_loss: float, start: int, stop: int
+    ) -> Touch | None:
+        """Return the first row whose price stands at or beyond a level; one price cannot reach both."""
+        price = columns.average_price
+        low, high = (stop_loss, take_profit) if side is Side.LONG else (take_profit, stop_loss)
+        row = first_true(lambda a, b: (price[a:b] <= low) | (price[a:b] >= high), start, stop)
+        if row is None:
+            return None
+        is_profit = (price[row] >= high) == (side is Side.LONG)
+        if is_profit:
+            return Touch(row, CloseReason.TAKE_PROFIT, take_profit)
+        return Touch(row, CloseReason.STOP_LOSS, stop_loss)
+
+    def first_entry(
+        self, columns: PriceColumns, side: Side, price_open: float, stop_loss: float, start: int, stop: int
+    ) -> EntryTouch | None:
+        """Return where the wick reaches the entry; a wick that reaches the stop as well rejects it."""
+        candles = columns.candles
+        if side is Side.LONG:
+            wick = candles.low
+            row = first_true(lambda a, b: wick[a:b] <= price_open, start, stop)
+            return None if row is None else EntryTouch(row, bool(wick[row] > stop_loss))
+        wick = candles.high
+        row = first_true(lambda a, b: wick[a:b] >= price_open, start, stop)
+        return None if row is None else EntryTouch(row, bool(wick[row] < stop_loss))

@@ -1,0 +1,129 @@
+"""The composition root: from a config and a strategy module to a plan whose every part is real."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from backtestkit_cli.api.registry import Registry, StrategySpec, pick
+from backtestkit_cli.config.loader import LoadedConfig
+from backtestkit_cli.config.schema import ExchangeConfig, FrameConfig
+from backtestkit_cli.config.settings import settings_from
+from backtestkit_cli.domain.settings import FillModelName, Settings
+from backtestkit_cli.errors import ConfigError, StrategyError, UnknownNameError
+from backtestkit_cli.ports import CandleSource
+from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.sources import build_source
+from backtestkit_cli.runs.strategy_file import LoadedStrategies, load_strategies
+
+RUN_WIDE = ("avg_price_candles", "gaps")
+"""Settings that shape the candles all sessions share, so that no single strategy may set them."""
+
+BUILT_IN_EXCHANGES: Mapping[str, Mapping[str, Any]] = {"demo": {"kind": "demo", "seed": 7}}
+
+
+def assemble(loaded: LoadedConfig, *, mode: str = "backtest") -> RunPlan:
+    """Return the plan of the run that *loaded* describes.
+
+    Raises:
+        ConfigError: a name is unknown, or something a run needs is missing.
+        StrategyError: the entry does not load or does not hold the strategy.
+    """
+    config = loaded.config
+    if config.entry is None:
+        raise ConfigError("no strategy: give --entry FILE (or entry: in the config), such as strategies/sma_cross.py")
+    module = load_strategies(config.entry)
+    strategies = chosen_strategies(config.strategy, module)
+    exchange, source, source_facts = _source(loaded, module.registry)
+    frame, start_ms, end_ms = _frame(loaded, module.registry)
+    settings = {spec.name: _settings(spec, loaded) for spec in strategies}
+    return RunPlan(
+        mode=mode,
+        strategies=strategies,
+        symbols=tuple(config.symbols),
+        exchange=exchange,
+        source=source,
+        source_facts=source_facts,
+        frame=frame,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        settings=settings,
+        source_hashes={spec.name: module.source_hash for spec in strategies},
+        listeners=tuple(module.registry.listeners),
+        max_concurrent=config.max_concurrent,
+    )
+
+
+def with_fill_model(plan: RunPlan, model: FillModelName) -> RunPlan:
+    """Return *plan* with *model* for every strategy."""
+    return replace(plan, settings={name: replace(s, fill_model=model) for name, s in plan.settings.items()})
+
+
+def chosen_strategies(wanted: str | list[str] | None, module: LoadedStrategies) -> tuple[StrategySpec, ...]:
+    """Return the strategies a run uses: those it names, or the only one there is."""
+    there = module.registry.strategies
+    if wanted is None:
+        if len(there) > 1:
+            names = ", ".join(sorted(there))
+            raise StrategyError(f"{module.origin}: registers {len(there)} strategies ({names}): choose with --strategy")
+        return tuple(there.values())
+    names = [wanted] if isinstance(wanted, str) else wanted
+    return tuple(pick("strategy", name, there) for name in sorted(set(names)))
+
+
+def _settings(spec: StrategySpec, loaded: LoadedConfig) -> Settings:
+    for name in RUN_WIDE:
+        if name in spec.settings:
+            raise ConfigError(f"{spec.where}: {name} holds for the whole run and cannot be set by a strategy")
+    settings_from(spec.settings, where=spec.where)
+    return settings_from({**spec.settings, **loaded.settings_given}, where=spec.where)
+
+
+def _source(loaded: LoadedConfig, registry: Registry) -> tuple[str, CandleSource, dict[str, Any]]:
+    """Return the name of the exchange, its source, and the facts that a rerun needs."""
+    name, kind, options, where = _exchange(loaded, registry)
+    source = build_source(name, kind, options, where)
+    shown = {key: value for key, value in options.items() if value is not None}
+    if "path" in shown:  # equal runs on two machines have equal ids
+        shown["path"] = str(shown["path"]).replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return name, source, {"kind": kind, **shown}
+
+
+def _exchange(loaded: LoadedConfig, registry: Registry) -> tuple[str, str, dict[str, Any], str]:
+    wanted = loaded.config.exchange
+    where = loaded.origins.get("exchange", "exchange")
+    if isinstance(wanted, ExchangeConfig):
+        return wanted.name or wanted.kind, wanted.kind, options_of(wanted), where
+    if wanted in loaded.config.exchanges:
+        found = loaded.config.exchanges[wanted]
+        return wanted, found.kind, options_of(found), where
+    if wanted in registry.exchanges:
+        spec = registry.exchanges[wanted]
+        return wanted, spec.kind, dict(spec.options), spec.where
+    if wanted in BUILT_IN_EXCHANGES:
+        built_in = dict(BUILT_IN_EXCHANGES[wanted])
+        return wanted, str(built_in.pop("kind")), built_in, where
+    known = {*loaded.config.exchanges, *registry.exchanges, *BUILT_IN_EXCHANGES}
+    raise UnknownNameError("exchange", wanted, known, where=where)
+
+
+def options_of(exchange: ExchangeConfig) -> dict[str, Any]:
+    """Return the options of *exchange* that are set, without its kind and name."""
+    return exchange.model_dump(exclude={"kind", "name"}, exclude_none=True)
+
+
+def _frame(loaded: LoadedConfig, registry: Registry) -> tuple[str, int, int]:
+    wanted = loaded.config.frame
+    if wanted is None:
+        known = sorted({*loaded.config.frames, *registry.frames})
+        named = f" or --frame {' | '.join(known)}" if known else ""
+        raise ConfigError(f"no frame: give --from and --to{named}, or frame: in the config")
+    if isinstance(wanted, FrameConfig):
+        return "custom", wanted.start_ms, wanted.end_ms
+    if wanted in loaded.config.frames:
+        found = loaded.config.frames[wanted]
+        return wanted, found.start_ms, found.end_ms
+    if wanted in registry.frames:
+        spec = registry.frames[wanted]
+        return wanted, spec.start_ms, spec.end_ms
+    known_names = {*loaded.config.frames, *registry.frames}
+    raise UnknownNameError("frame", wanted, known_names, where=loaded.origins.get("frame", "frame"))

@@ -1,0 +1,233 @@
+"""Drives one run from its plan to its outcome."""
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from itertools import chain
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeAlias
+
+from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome, SessionOutcome
+from backtestkit_cli.api.registry import StrategySpec
+from backtestkit_cli.domain.interval import DAY_MS
+from backtestkit_cli.engine.clock import VirtualClock
+from backtestkit_cli.engine.session import Session, SessionPlan
+from backtestkit_cli.errors import BacktestKitError, DataError
+from backtestkit_cli.events.bus import Audience, Bus, Listener
+from backtestkit_cli.events.facts import Event
+from backtestkit_cli.policies.fills.choose import fill_model
+from backtestkit_cli.runs.markets import MarketBook, history_start_ms
+from backtestkit_cli.runs.plan import RunPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: `done` of `total` simulated session minutes, and which symbols are under way."""
+
+    done: int
+    total: int
+
+
+OnProgress: TypeAlias = Callable[[Progress], None]
+
+
+async def run_backtest(
+    plan: RunPlan,
+    *,
+    book: MarketBook | None = None,
+    on_progress: OnProgress | None = None,
+    sees_ahead: bool = True,
+) -> RunOutcome:
+    """Run *plan* to its end; a session whose data or strategy fails is in the outcome, the others go on.
+
+    Args:
+        plan: What to run.
+        book: Candles that several runs share, from `market_book`; by default the run loads its own.
+        on_progress: Told some two hundred times how far the run is.
+        sees_ahead: Off, every minute is stepped through, which changes nothing but the time it takes.
+    """
+    if book is None:
+        book = market_book(plan)
+    facts = facts_of(plan)
+    names = sorted((symbol, spec.name) for symbol in plan.symbols for spec in plan.strategies)
+    size = plan.max_concurrent or len(names)
+    by_name = {spec.name: spec for spec in plan.strategies}
+    finished: list[SessionOutcome] = []
+    events: list[tuple[Event, ...]] = []
+    waves = [names[i : i + size] for i in range(0, len(names), size)]
+    for index, wave in enumerate(waves):
+        report = None
+        if on_progress is not None:
+            report = _wave_progress(on_progress, plan, done=index * size, wave=len(wave), total=len(names))
+        sessions = [(by_name[strategy], symbol) for symbol, strategy in wave]
+        outcomes, facts_heard = await _run_wave(plan, facts.run_id, book, sessions, report, sees_ahead)
+        finished += outcomes
+        events += facts_heard
+        if len(waves) > 1:
+            upcoming = {symbol for later in waves[index + 1 : index + 2] for symbol, _ in later}
+            for symbol in {symbol for symbol, _ in wave} - upcoming:
+                book.forget(symbol)
+    return RunOutcome(facts=facts, sessions=tuple(finished), events=in_run_order(events))
+
+
+async def _run_wave(  # noqa: PLR0913
+    plan: RunPlan,
+    run_id: str,
+    book: MarketBook,
+    names: list[tuple[StrategySpec, str]],
+    on_progress: Callable[[int], None] | None,
+    sees_ahead: bool,
+) -> tuple[list[SessionOutcome], list[tuple[Event, ...]]]:
+    """Run the sessions of *names* in lockstep on a clock of their own."""
+    problems = await _load(book, {symbol for _, symbol in names})
+    bus = Bus()
+    for listener in (*_callbacks(plan.strategies), *plan.listeners):
+        bus.subscribe(listener)
+    sessions = {
+        (symbol, spec.name): Session(_session_plan(plan, run_id, spec, symbol, sees_ahead), book, bus)
+        for spec, symbol in names
+        if symbol not in problems
+    }
+    clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms))
+    await clock.run([session.run for session in sessions.values()])
+    outcomes, events = [], []
+    for spec, symbol in names:
+        session = sessions.get((symbol, spec.name))
+        if session is None:
+            outcomes.append(_failed(spec, symbol, problems[symbol]))
+            continue
+        outcomes.append(_finished(plan, book, spec, symbol, session))
+        events.append(tuple(session.events))
+    return outcomes, events
+
+
+async def _load(book: MarketBook, symbols: set[str]) -> dict[str, DataError]:
+    """Fetch all candles side by side; return what is wrong with those that could not be had."""
+    ordered = sorted(symbols)
+    results = await asyncio.gather(*(book.load(symbol) for symbol in ordered), return_exceptions=True)
+    problems = {}
+    for symbol, result in zip(ordered, results, strict=True):
+        if isinstance(result, DataError):
+            problems[symbol] = result
+        elif isinstance(result, BaseException):
+            raise result
+    return problems
+
+
+def _callbacks(strategies: tuple[StrategySpec, ...]) -> list[Listener]:
+    return [
+        Listener(kind, handler, Audience(strategy=spec.name), None, once=False)
+        for spec in strategies
+        for kind, handler in spec.callbacks.items()
+    ]
+
+
+def _session_plan(plan: RunPlan, run_id: str, spec: StrategySpec, symbol: str, sees_ahead: bool) -> SessionPlan:
+    return SessionPlan(
+        run_id=run_id,
+        mode=plan.mode,
+        exchange=plan.exchange,
+        frame=plan.frame,
+        symbol=symbol,
+        strategy=spec,
+        settings=plan.settings[spec.name],
+        start_ms=plan.start_ms,
+        end_ms=plan.end_ms,
+        sees_ahead=sees_ahead,
+    )
+
+
+def _failed(spec: StrategySpec, symbol: str, problem: BacktestKitError) -> SessionOutcome:
+    return SessionOutcome(
+        strategy=spec.name,
+        symbol=symbol,
+        trades=(),
+        marks=(),
+        counts={},
+        candles=None,
+        error=str(problem),
+        failure=Failure.DATA,
+    )
+
+
+def _finished(plan: RunPlan, book: MarketBook, spec: StrategySpec, symbol: str, session: Session) -> SessionOutcome:
+    market = book.market(symbol)
+    prices = fill_model(plan.settings[spec.name].fill_model).prices(market)
+    midnights = range(plan.start_ms - plan.start_ms % DAY_MS + DAY_MS, plan.end_ms, DAY_MS)
+    return SessionOutcome(
+        strategy=spec.name,
+        symbol=symbol,
+        trades=tuple(session.trades),
+        marks=tuple((at_ms, prices.item(market.row_at(at_ms))) for at_ms in (*midnights, plan.end_ms)),
+        counts=dict(sorted(Counter(type(event).__name__ for event in session.events).items())),
+        candles=book.facts[symbol],
+        error=session.error,
+        failure=Failure.STRATEGY if session.error else None,
+    )
+
+
+def in_run_order(parts: Iterable[Iterable[Event]]) -> tuple[Event, ...]:
+    """Return the events of all sessions in the order of (time, session); those of one session are in order."""
+    return tuple(sorted(chain.from_iterable(parts), key=lambda event: (event.at_ms, event.symbol, event.strategy)))
+
+
+def market_book(plan: RunPlan) -> MarketBook:
+    """Return the book that *plan* reads its candles from; `await book.load(symbol)` fills it ahead of the run."""
+    first = next(iter(plan.settings.values()))
+    span_ms = (history_start_ms(plan.start_ms, plan.strategies, plan.settings), plan.end_ms)
+    return MarketBook(plan.source, span_ms, avg_price_candles=first.avg_price_candles, gaps=first.gaps)
+
+
+def _wave_progress(on_progress: OnProgress, plan: RunPlan, *, done: int, wave: int, total: int) -> Callable[[int], None]:
+    minutes = (plan.end_ms - plan.start_ms) // 60_000
+
+    def report(now_ms: int) -> None:
+        passed = min(max((now_ms - plan.start_ms) // 60_000, 0), minutes)
+        on_progress(Progress(done * minutes + wave * passed, total * minutes))
+
+    return report
+
+
+def facts_of(plan: RunPlan) -> RunFacts:
+    """Return what *plan* is; its run id is a hash of all that decides the result but the candles themselves."""
+    package_version = installed_version()
+    decisive = {
+        "version": package_version,
+        "mode": plan.mode,
+        "exchange": plan.exchange,
+        "source": dict(plan.source_facts),
+        "span": [plan.start_ms, plan.end_ms],
+        "symbols": sorted(plan.symbols),
+        "strategies": dict(plan.source_hashes),
+        "settings": {name: asdict(settings) for name, settings in plan.settings.items()},
+    }
+    text = json.dumps(decisive, sort_keys=True, default=str)
+    digest = hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+    label = "-".join(spec.name for spec in plan.strategies[:3])
+    safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in label)[:60]
+    return RunFacts(
+        run_id=f"{safe}-{digest}",
+        mode=plan.mode,
+        version=package_version,
+        exchange=plan.exchange,
+        source=dict(plan.source_facts),
+        is_synthetic=plan.source.is_synthetic,
+        frame=plan.frame,
+        start_ms=plan.start_ms,
+        end_ms=plan.end_ms,
+        symbols=tuple(sorted(plan.symbols)),
+        strategies=dict(plan.source_hashes),
+        notes={spec.name: spec.note for spec in plan.strategies},
+        settings=dict(plan.settings),
+    )
+
+
+def installed_version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return version("backtestkit-cli")
+    except PackageNotFoundError:
+        return "0+unknown"

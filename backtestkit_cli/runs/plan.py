@@ -1,0 +1,33 @@
+"""What a run is to do, after every name has been resolved and before the first candle."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backtestkit_cli.api.registry import StrategySpec
+from backtestkit_cli.domain.settings import Settings
+from backtestkit_cli.events.bus import Listener
+from backtestkit_cli.ports import CandleSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """One run: strategies × symbols on one source and one frame.
+
+    `settings` are those in force for each strategy by name, `source_hashes` the SHA-256 of the file each
+    came from. `max_concurrent` bounds the sessions that are active at once, None for all.
+    """
+
+    mode: str
+    strategies: tuple[StrategySpec, ...]
+    symbols: tuple[str, ...]
+    exchange: str
+    source: CandleSource
+    source_facts: Mapping[str, Any]
+    frame: str
+    start_ms: int
+    end_ms: int
+    settings: Mapping[str, Settings]
+    source_hashes: Mapping[str, str]
+    listeners: tuple[Listener, ...] = ()
+    max_concurrent: int | None = None

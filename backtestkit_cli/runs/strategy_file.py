@@ -1,0 +1,115 @@
+"""A strategy from a file, a dotted module or an installed entry point, with errors that point into it."""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from backtestkit_cli.api.registry import Registry, registering_in
+from backtestkit_cli.errors import BacktestKitError, ConfigError, StrategyError, suggestion
+
+ENTRY_POINT_GROUP = "btk.strategies"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedStrategies:
+    """What a module registered, and the SHA-256 of its source."""
+
+    registry: Registry
+    origin: str
+    source_hash: str
+
+
+def load_strategies(entry: str) -> LoadedStrategies:
+    """Import *entry* and return what it registers.
+
+    Args:
+        entry: `strategies/dca.py`, `package.module`, or the name of an entry point of the group
+            `btk.strategies`.
+
+    Raises:
+        StrategyError: it is not there, does not import, or registers no strategy.
+    """
+    registry = Registry()
+    with registering_in(registry), _errors_of(entry):
+        module = _import(entry)
+    file = module.__file__ or ""
+    if not registry.strategies:
+        raise StrategyError(f"{file or entry}: registers no strategy; call add_strategy(...) when it is imported")
+    source = Path(file).read_bytes() if file else b""
+    return LoadedStrategies(registry, file or entry, hashlib.sha256(source).hexdigest())
+
+
+def _import(entry: str) -> ModuleType:
+    if entry.endswith(".py") or "/" in entry or "\\" in entry:
+        return _import_file(Path(entry))
+    if importlib.util.find_spec(entry.partition(".")[0]) is not None and _exists(entry):
+        return _import_module(entry)
+    installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    if entry in installed:
+        return _import_module(installed[entry].module)
+    known = suggestion(entry, installed) if installed else ""
+    raise StrategyError(
+        f"--entry {entry}: expected a .py file, a module that can be imported, "
+        f"or an installed entry point of {ENTRY_POINT_GROUP}, found none{known}"
+    )
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _import_module(name: str) -> ModuleType:
+    """Import *name* anew: its registrations happen when its code runs."""
+    loaded = sys.modules.get(name)
+    return importlib.import_module(name) if loaded is None else importlib.reload(loaded)
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        folder = path.parent
+        there = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
+        hint = suggestion(path.name, there) if there else ""
+        raise StrategyError(f"{path}: expected a strategy file, found {'a folder' if path.is_dir() else 'nothing'}{hint}")
+    resolved = path.resolve()
+    name = f"btk_strategy_{hashlib.blake2b(str(resolved).encode(), digest_size=6).hexdigest()}"
+    spec = importlib.util.spec_from_file_location(name, resolved)
+    if spec is None or spec.loader is None:
+        raise StrategyError(f"{path}: expected a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    if str(resolved.parent) not in sys.path:
+        sys.path.insert(0, str(resolved.parent))  # a strategy may import its neighbours, also later
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _errors_of(entry: str) -> Iterator[None]:
+    """Turn whatever a module raises while it is imported into one line that names the place in it."""
+    try:
+        yield
+    except (StrategyError, ConfigError):
+        raise
+    except SyntaxError as error:
+        raise StrategyError(f"{error.filename or entry}:{error.lineno}: does not import: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_theirs(f.filename)]
+        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else entry
+        kind = "" if isinstance(error, BacktestKitError) else f"{type(error).__name__}: "
+        raise StrategyError(f"{place}: does not import: {kind}{' '.join(str(error).split())}") from error
+
+
+def _is_theirs(filename: str) -> bool:
+    package = __name__.partition(".")[0]
+    return not filename.startswith("<frozen") and f"/{package}/" not in filename.replace("\\", "/")

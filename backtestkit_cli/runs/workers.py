@@ -1,0 +1,65 @@
+"""One run over several processes, for runs whose sessions share nothing."""
+
+import asyncio
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+
+from backtestkit_cli.analytics.outcome import RunOutcome
+from backtestkit_cli.config.loader import LoadedConfig
+from backtestkit_cli.domain.settings import FillModelName
+from backtestkit_cli.errors import BacktestKitError
+from backtestkit_cli.runs.assembly import assemble, with_fill_model
+from backtestkit_cli.runs.backtest import OnProgress, Progress, facts_of, in_run_order, run_backtest
+from backtestkit_cli.runs.plan import RunPlan
+
+_SHARES_PER_WORKER = 4
+
+
+def run_in_processes(
+    loaded: LoadedConfig, plan: RunPlan, *, workers: int, on_progress: OnProgress | None = None
+) -> RunOutcome:
+    """Run *plan*, which was assembled from *loaded*, in *workers* processes; the outcome is that of one process.
+
+    Every process loads the strategy file for itself, so what it keeps in module variables is not shared
+    across symbols, and listeners of one process do not hear the others.
+
+    Raises:
+        BacktestKitError: a process died.
+    """
+    symbols = sorted(plan.symbols)
+    count = min(len(symbols), workers * _SHARES_PER_WORKER)
+    shares = [tuple(symbols[i::count]) for i in range(count)]
+    models = {name: settings.fill_model for name, settings in plan.settings.items()}
+    model = next(iter(set(models.values()))) if len(set(models.values())) == 1 else None
+    minutes = (plan.end_ms - plan.start_ms) // 60_000
+    parts, done = [], 0
+    spawn = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(min(workers, count), mp_context=spawn) as pool:
+            futures = [pool.submit(_run_share, loaded, share, model) for share in shares]
+            for future in as_completed(futures):
+                part = future.result()
+                parts.append(part)
+                done += len(part.sessions)
+                if on_progress is not None:
+                    total = len(symbols) * len(plan.strategies)
+                    on_progress(Progress(done * minutes, total * minutes))
+    except BrokenProcessPool as error:
+        raise BacktestKitError("a worker process died; run with --workers 1 to see why") from error
+    return combined(plan, parts)
+
+
+def _run_share(loaded: LoadedConfig, symbols: tuple[str, ...], model: FillModelName | None) -> RunOutcome:
+    plan = replace(assemble(loaded), symbols=symbols)
+    return asyncio.run(run_backtest(plan if model is None else with_fill_model(plan, model)))
+
+
+def combined(plan: RunPlan, parts: Sequence[RunOutcome]) -> RunOutcome:
+    """Return the outcome of *plan* from those of its shares, in the order of a run in one process."""
+    sessions = sorted((s for part in parts for s in part.sessions), key=lambda s: (s.symbol, s.strategy))
+    return RunOutcome(
+        facts=facts_of(plan), sessions=tuple(sessions), events=in_run_order(part.events for part in parts)
+    )
