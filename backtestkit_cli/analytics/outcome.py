@@ -26,7 +26,8 @@ class CandleFacts:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without a repr: asyncio prints the result of a main task that has ended, and this one holds all trades.
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SessionOutcome:
     """One strategy on one symbol, after the run.
 
@@ -67,7 +68,7 @@ class RunFacts:
     settings: dict[str, Settings]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RunOutcome:
     """A finished run: its sessions in the order of (symbol, strategy), and its events in the order of (time, session)."""
 

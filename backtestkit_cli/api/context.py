@@ -117,7 +117,8 @@ def get_indicator(name: str, n: int | None = None) -> float | Floats:
 
     NaN where the indicator has no value yet.
     """
-    return context().indicator(name) if n is None else context().indicator_values(name, n)
+    inside = context()
+    return inside.indicator(name) if n is None else inside.indicator_values(name, n)
 
 
 def average_buy(cost: float | None = None) -> CommandResult:

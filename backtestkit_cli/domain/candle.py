@@ -31,7 +31,13 @@ class Candles:
     __slots__ = ("close", "high", "low", "open", "timestamp", "volume")
 
     def __init__(  # noqa: PLR0913 - a candle has six columns
-        self, timestamp: Times, open: Floats, high: Floats, low: Floats, close: Floats, volume: Floats  # noqa: A002
+        self,
+        timestamp: Times,
+        open: Floats,
+        high: Floats,
+        low: Floats,
+        close: Floats,
+        volume: Floats,  # noqa: A002
     ) -> None:
         """Keep the columns as they are; nobody copies or checks them here."""
         self.timestamp = timestamp
@@ -43,7 +49,13 @@ class Candles:
 
     @classmethod
     def frozen(  # noqa: PLR0913
-        cls, timestamp: Times, open: Floats, high: Floats, low: Floats, close: Floats, volume: Floats  # noqa: A002
+        cls,
+        timestamp: Times,
+        open: Floats,
+        high: Floats,
+        low: Floats,
+        close: Floats,
+        volume: Floats,  # noqa: A002
     ) -> "Candles":
         """Return contiguous read-only columns of the right types, copying where that is needed."""
         columns = [np.ascontiguousarray(timestamp, dtype=np.int64)]

@@ -39,7 +39,7 @@ def floor_to(at_ms: int, length_ms: int) -> int:
 
 def to_datetime(at_ms: int) -> datetime:
     """Return *at_ms* as an aware datetime in UTC."""
-    return _EPOCH + timedelta(milliseconds=at_ms)
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def to_ms(moment: datetime) -> int:

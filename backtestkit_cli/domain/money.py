@@ -48,9 +48,9 @@ def round_trip(side: Side, cost: float, price_in: float, price_out: float, costs
     `c(i-o)/o` and the fees are `c·f + c·f·i/o`. Source: design, section 5.
     """
     sign = 1 if side is Side.LONG else -1
-    opened = price_in * (1 + sign * costs.slippage_rate)
-    closed = price_out * (1 - sign * costs.slippage_rate)
+    slippage = sign * costs.slippage_rate
+    opened = price_in * (1 + slippage)
+    closed = price_out * (1 - slippage)
     gross = sign * cost * (price_out - price_in) / price_in
     gain = sign * cost * (closed - opened) / opened
-    fee = cost * costs.fee_rate * (1 + closed / opened)
-    return Gain(gross, gross - gain, fee)
+    return Gain(gross, gross - gain, cost * costs.fee_rate * (1 + closed / opened))

@@ -1,9 +1,8 @@
 """The ledger of an open position: buys, partial closes, and the trade they become."""
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from backtestkit_cli.domain.money import NOTHING, Costs, Gain, round_trip
+from backtestkit_cli.domain.money import Costs, Gain, round_trip
 from backtestkit_cli.domain.signal import CloseReason, Side
 
 
@@ -24,12 +23,12 @@ class Partial(NamedTuple):
     cost: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+# NamedTuples because a sweep makes a hundred thousand of each: a frozen dataclass of this size took ten times as long.
+class Position(NamedTuple):
     """An open signal. Prices are before slippage; `cost_left` and `quantity_left` are what is still held.
 
-    `realised` is the gain of the parts already sold. The effective price is `cost_left / quantity_left`:
-    an entry moves it, a partial close scales both and leaves it where it is.
+    `price_effective` is money over quantity: an entry moves it, a partial close scales both and leaves it.
+    `realised` is the gain of the parts already sold, `invested` all the money that was put in.
     """
 
     id: str
@@ -41,20 +40,17 @@ class Position:
     scheduled_at_ms: int
     opened_at_ms: int
     entries: tuple[Entry, ...]
-    partials: tuple[Partial, ...] = ()
+    partials: tuple[Partial, ...]
+    invested: float
     cost_left: float
     quantity_left: float
-    realised: Gain = NOTHING
+    price_effective: float
+    realised: Gain
 
     @property
     def price_open(self) -> float:
         """Return the price of the first entry."""
         return self.entries[0].price
-
-    @property
-    def price_effective(self) -> float:
-        """Return money still in over quantity still held."""
-        return self.cost_left / self.quantity_left
 
     @property
     def price_lowest(self) -> float:
@@ -66,19 +62,13 @@ class Position:
         """Return the highest price that was paid."""
         return max(entry.price for entry in self.entries)
 
-    @property
-    def invested(self) -> float:
-        """Return all the money that was put in, sold parts included."""
-        return sum(entry.cost for entry in self.entries)
-
     def value_at(self, price: float, costs: Costs) -> Gain:
         """Return the gain if all that is left were sold at *price*, sold parts included."""
         rest = round_trip(self.side, self.cost_left, self.price_effective, price, costs)
-        return self.realised.plus(rest)
+        return self.realised.plus(rest) if self.partials else rest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
+class Trade(NamedTuple):
     """A closed position. `gain` is in quote money, `pnl_pct` is its net in percent of `invested`."""
 
     id: str
@@ -113,11 +103,14 @@ class Trade:
 
 def average_in(position: Position, entry: Entry) -> Position:
     """Return *position* with one more purchase."""
-    return replace(
-        position,
+    cost = position.cost_left + entry.cost
+    quantity = position.quantity_left + entry.cost / entry.price
+    return position._replace(
         entries=(*position.entries, entry),
-        cost_left=position.cost_left + entry.cost,
-        quantity_left=position.quantity_left + entry.cost / entry.price,
+        invested=position.invested + entry.cost,
+        cost_left=cost,
+        quantity_left=quantity,
+        price_effective=cost / quantity,
     )
 
 
@@ -126,8 +119,7 @@ def sell_part(position: Position, at_ms: int, price: float, percent: float, cost
     share = percent / 100
     cost = position.cost_left * share
     gain = round_trip(position.side, cost, position.price_effective, price, costs)
-    return replace(
-        position,
+    return position._replace(
         partials=(*position.partials, Partial(at_ms, price, percent, cost)),
         cost_left=position.cost_left * (1 - share),
         quantity_left=position.quantity_left * (1 - share),
@@ -147,22 +139,22 @@ class Closing(NamedTuple):
 def close(position: Position, closing: Closing, costs: Costs, *, strategy: str, symbol: str) -> Trade:
     """Return the trade that *position* becomes when all that is left goes at the closing price."""
     return Trade(
-        id=position.id,
-        strategy=strategy,
-        symbol=symbol,
-        side=position.side,
-        reason=closing.reason,
-        scheduled_at_ms=position.scheduled_at_ms,
-        opened_at_ms=position.opened_at_ms,
-        closed_at_ms=closing.at_ms,
-        price_open=position.price_open,
-        price_effective=position.price_effective,
-        price_close=closing.price,
-        take_profit=position.take_profit,
-        stop_loss=position.stop_loss,
-        entries=position.entries,
-        partials=position.partials,
-        invested=position.invested,
-        gain=position.value_at(closing.price, costs),
-        note=closing.note or position.note,
+        position.id,
+        strategy,
+        symbol,
+        position.side,
+        closing.reason,
+        position.scheduled_at_ms,
+        position.opened_at_ms,
+        closing.at_ms,
+        position.entries[0].price,
+        position.price_effective,
+        closing.price,
+        position.take_profit,
+        position.stop_loss,
+        position.entries,
+        position.partials,
+        position.invested,
+        position.value_at(closing.price, costs),
+        closing.note or position.note,
     )

@@ -38,23 +38,14 @@ class AskFunction:
         return when_ms
 
 
-async def within(answer: Any, seconds: float) -> Any:  # noqa: ANN401
-    """Await *answer* for at most *seconds*.
-
-    A coroutine that never waits for anything, the usual case of a strategy on history, is stepped by
-    hand: a timer for each call would cost more than the call.
+async def within(answer: Any, awaited: object | None, seconds: float) -> Any:  # noqa: ANN401
+    """Await *answer* for at most *seconds*; if it has been stepped already, it waits for *awaited*.
 
     Raises:
         TimeoutError: it took longer.
     """
-    if type(answer) is types.CoroutineType:
-        try:
-            awaited = answer.send(None)
-        except StopIteration as done:
-            return done.value
-        answer = _resume(answer, awaited)
     async with asyncio.timeout(seconds):
-        return await answer
+        return await (answer if awaited is None else _resume(answer, awaited))
 
 
 @types.coroutine

@@ -1,7 +1,9 @@
 """The clock of a replay: it wakes the sessions of a run in one order, as fast as they return."""
 
+import bisect
 import contextvars
 import heapq
+import time
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
@@ -11,6 +13,7 @@ from backtestkit_cli.ports import Clock
 SessionBody = Callable[[Clock], Coroutine[Any, Any, None]]
 
 _REPORTS_PER_RUN = 200
+_BREATH_S = 0.05
 
 
 class _Sleep:
@@ -27,12 +30,13 @@ def _suspend(sleep: _Sleep) -> Generator[_Sleep, None, None]:
 class _Sleeper:
     """One session: its coroutine, driven within a context of its own."""
 
-    __slots__ = ("body", "context", "index")
+    __slots__ = ("body", "index", "resume", "send")
 
     def __init__(self, index: int, body: Coroutine[Any, Any, None]) -> None:
         self.index = index
         self.body = body
-        self.context = contextvars.copy_context()
+        self.send = body.send
+        self.resume = contextvars.copy_context().run
 
 
 class VirtualClock:
@@ -65,14 +69,13 @@ class VirtualClock:
         buckets: dict[int, list[_Sleeper]] = {}
         instants: list[int] = []
         sleep = self._sleep
-        report_at = 0
+        report_at, breathe_at = 0, 0.0
         due = sleepers
         try:
             while True:
                 for sleeper in due:
-                    context_run, send = sleeper.context.run, sleeper.body.send
                     try:
-                        wants = context_run(send, None)
+                        wants = sleeper.resume(sleeper.send, None)
                         if wants is not sleep:
                             yield from self._wait_for(sleeper, wants)
                     except StopIteration:
@@ -82,18 +85,21 @@ class VirtualClock:
                     if bucket is None:
                         buckets[at_ms] = [sleeper]
                         heapq.heappush(instants, at_ms)
-                    else:
+                    elif bucket[-1].index < sleeper.index:
                         bucket.append(sleeper)
+                    else:
+                        bisect.insort(bucket, sleeper, key=_index)
                 if not instants:
                     return
                 now_ms = heapq.heappop(instants)
                 due = buckets.pop(now_ms)
-                due.sort(key=_index)
                 if now_ms >= report_at:
                     report_at = now_ms + self._step_ms
                     if self._on_progress is not None:
                         self._on_progress(now_ms)
-                    yield  # lets the event loop see a cancellation
+                    if time.perf_counter() >= breathe_at:
+                        yield  # lets the event loop see a cancellation
+                        breathe_at = time.perf_counter() + _BREATH_S
         finally:
             for sleeper in sleepers:
                 sleeper.body.close()
@@ -104,9 +110,9 @@ class VirtualClock:
             try:
                 answer = yield wants
             except BaseException as error:  # noqa: BLE001 - an awaited future's failure belongs to who awaits it
-                wants = sleeper.context.run(sleeper.body.throw, error)
+                wants = sleeper.resume(sleeper.body.throw, error)
             else:
-                wants = sleeper.context.run(sleeper.body.send, answer)
+                wants = sleeper.resume(sleeper.send, answer)
 
 
 def _index(sleeper: _Sleeper) -> int:

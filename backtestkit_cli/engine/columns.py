@@ -1,5 +1,7 @@
 """Columns that a strategy computes from whole candle columns: indicators, and the entries of a batch strategy."""
 
+import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -30,13 +32,17 @@ def compute(fn: Columns, series: Series, what: str) -> dict[str, npt.NDArray[Any
     elif hasattr(table, "get_column"):  # a polars frame, recognised without importing polars
         names, column = table.columns, lambda name: table.get_column(name).to_numpy()
     else:
-        raise StrategyError(f"{what} must return a mapping of columns or a polars DataFrame, was {type(table).__name__}")
+        raise StrategyError(
+            f"{what} must return a mapping of columns or a polars DataFrame, was {type(table).__name__}"
+        )
     found = {}
     for name in names:
         values = np.asarray(column(name))
+        if values.shape == ():
+            values = np.broadcast_to(values, len(series.candles))
         if values.shape != (len(series.candles),):
             raise StrategyError(
-                f"{what}: column {name!r} must have one value a candle ({len(series.candles)}), "
+                f"{what}: column {name!r} must be one value, or one a candle ({len(series.candles)}), "
                 f"its shape was {values.shape}"
             )
         found[name] = values
@@ -58,8 +64,8 @@ class Indicators:
             column, series = self._columns[name]
         except KeyError:
             column, series = self._find(name)
-        row = series.closed_at(when_ms) - 1
-        return column.item(row) if row >= 0 else float("nan")
+        closed = series.closed_at(when_ms)
+        return column.item(closed - 1) if closed else math.nan
 
     def values(self, name: str, n: int, when_ms: int) -> Floats:
         """Return the last *n* visible values of *name* as a view, oldest first."""
@@ -96,25 +102,24 @@ class EntryTable:
         if unknown:
             raise UnknownNameError("column of entries", min(unknown), ("side", "take_profit", "stop_loss", *_OPTIONAL))
         self._series = series
-        side = _signs(columns.pop("side"))
-        rows = np.flatnonzero(side)
-        self._rows = rows
-        self._signs = side[rows].tolist()
-        self._levels = {name: _numbers(name, column)[rows].tolist() for name, column in columns.items()}
+        rows, signs = _entry_rows(columns.pop("side"))
+        self._rows: list[int] = rows.tolist()
+        self._signs: list[int] = signs.tolist()
+        self._levels = {name: _numbers(name, column[rows]).tolist() for name, column in columns.items()}
 
     def next_ms(self, when_ms: int) -> int | None:
         """Return the first tick from *when_ms* on at which the newest closed candle has an entry, or None."""
         newest = self._series.closed_at(when_ms) - 1
-        index = int(self._rows.searchsorted(newest))
+        index = bisect_left(self._rows, newest)
         if index == len(self._rows):
             return None
-        row = int(self._rows[index])
+        row = self._rows[index]
         return when_ms if row == newest else self._series.start_ms + (row + 1) * self._series.length_ms
 
     def ask(self, when_ms: int, _price: float) -> Signal | None:
         """Return the entry of the newest candle closed at *when_ms*, if it has one."""
         newest = self._series.closed_at(when_ms) - 1
-        index = int(self._rows.searchsorted(newest))
+        index = bisect_left(self._rows, newest)
         if index == len(self._rows) or self._rows[index] != newest:
             return None
         return Signal(
@@ -146,13 +151,16 @@ def _numbers(name: str, column: npt.NDArray[Any]) -> Floats:
         raise StrategyError(f"entries: column {name!r} must be numbers, was {column.dtype}") from None
 
 
-def _signs(column: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
-    """Return 1 for long, -1 for short and 0 for nothing, from numbers, booleans or the words."""
-    if column.dtype.kind in "bif":
-        known: npt.NDArray[np.int8] = np.nan_to_num(column).astype(np.int8)
-        return known
-    signs = [_SIDES.get("" if value is None else str(value).lower()) for value in column.tolist()]
-    if None in signs:
-        bad = column[signs.index(None)]
-        raise StrategyError(f"entries: column 'side' must hold 1, -1, 0, 'long', 'short' or None, was {bad!r}")
-    return np.array(signs, np.int8)
+def _entry_rows(column: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int8]]:
+    """Return the rows with an entry, and 1 for long and -1 for short in each; from numbers, booleans or words."""
+    if column.dtype.kind in "biuf":
+        rows = np.flatnonzero(column)
+        signs = np.nan_to_num(column[rows]).astype(np.int8)
+        return rows[signs != 0], signs[signs != 0]
+    words = ["" if value is None else str(value).lower() for value in column.tolist()]
+    unknown = set(words) - _SIDES.keys()
+    if unknown:
+        raise StrategyError(f"entries: column 'side' must hold 1, -1, 0, 'long', 'short' or None, was {min(unknown)!r}")
+    signs = np.array([_SIDES[word] for word in words], np.int8)
+    rows = np.flatnonzero(signs)
+    return rows, signs[rows]

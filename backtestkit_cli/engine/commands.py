@@ -13,7 +13,9 @@ NO_POSITION = "no position is open"
 NOTHING_WAITS = "no signal is waiting"
 
 
-def decide_average(position: Position, price: float, cost: object, at_ms: int, policy: AveragingPolicy) -> Position | str:
+def decide_average(
+    position: Position, price: float, cost: object, at_ms: int, policy: AveragingPolicy
+) -> Position | str:
     """Return *position* with a further entry, or why the policy or the numbers forbid it."""
     if not isinstance(cost, int | float) or isinstance(cost, bool) or not 0 < cost < math.inf:
         return f"cost must be a finite number above 0, was {cost!r}"

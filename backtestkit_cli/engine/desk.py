@@ -87,9 +87,12 @@ class Desk:
 
     def act_now(self) -> Act | None:
         """Return what happens by itself at the current row, if anything."""
-        if self.row >= self.quiet_until:
-            self.look(self.row)
         act = self._act
+        if act is None or act.row != self.row:
+            if self.row < self.quiet_until or self.state is None:
+                return None
+            self.look(self.row)
+            act = self._act
         return act if act is not None and act.row == self.row else None
 
     def carry_out(self, act: Act) -> bool:
@@ -105,6 +108,11 @@ class Desk:
             self._fill(waiting, act)
         return False
 
+    def carry_out_due(self) -> bool:
+        """Carry out what happens by itself at the current row, if anything; see `carry_out`."""
+        act = self.act_now()
+        return act is not None and self.carry_out(act) and self.state is None
+
     def accept(self, signal: Signal, signal_id: str) -> None:
         """Open a valid *signal* at the price of this tick, or let it wait for its entry."""
         state = place(signal, self.price, self.when_ms, signal_id, self._plan.settings)
@@ -112,9 +120,7 @@ class Desk:
             self._open(state)
             return
         self._enter(state)
-        self.outbox.append(
-            SignalScheduled(*self._stamp(), state.id, state.side, state.price_open, signal)
-        )
+        self.outbox.append(SignalScheduled(*self._stamp(), state.id, state.side, state.price_open, signal))
 
     def average_buy(self, cost: float | None) -> CommandResult:
         """Buy *cost* more at the price of this tick, where the averaging policy allows it."""

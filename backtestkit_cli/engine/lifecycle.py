@@ -11,10 +11,10 @@ Each function looks at a span of rows and returns the first thing that happens t
 gives it the rest of the frame and sleeps until that row; a clock that cannot see ahead gives it one row.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.domain.money import NOTHING
 from backtestkit_cli.domain.position import Entry, Position
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
@@ -22,8 +22,7 @@ from backtestkit_cli.engine.market import Market
 from backtestkit_cli.policies.fills.model import FillModel, Touch
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A signal whose entry has not been reached yet."""
 
     id: str
@@ -109,7 +108,7 @@ def next_entry(
 
 def place(signal: Signal, price: float, at_ms: int, signal_id: str, settings: Settings) -> Waiting | Position:
     """Return what a valid *signal* becomes at market *price*: open now, or waiting for its entry."""
-    side = Side(signal.position)
+    side = Side.LONG if signal.position == "long" else Side.SHORT
     wanted = signal.price_open
     if wanted is None:
         wanted = price
@@ -123,17 +122,21 @@ def opened(waiting: Waiting, price: float, at_ms: int, settings: Settings) -> Po
     signal = waiting.signal
     cost = float(settings.position_cost if signal.cost is None else signal.cost)
     return Position(
-        id=waiting.id,
-        side=waiting.side,
-        take_profit=float(signal.take_profit),
-        stop_loss=float(signal.stop_loss),
-        minutes=signal.minutes,
-        note=signal.note,
-        scheduled_at_ms=waiting.scheduled_at_ms,
-        opened_at_ms=at_ms,
-        entries=(Entry(at_ms, price, cost),),
-        cost_left=cost,
-        quantity_left=cost / price,
+        waiting.id,
+        waiting.side,
+        float(signal.take_profit),
+        float(signal.stop_loss),
+        signal.minutes,
+        signal.note,
+        waiting.scheduled_at_ms,
+        at_ms,
+        (Entry(at_ms, price, cost),),
+        (),
+        cost,
+        cost,
+        cost / price,
+        price,
+        NOTHING,
     )
 
 

@@ -12,18 +12,20 @@ from backtestkit_cli.errors import ContextError, NotEnoughCandlesError
 class Series:
     """Contiguous candles of one interval; `start_ms` is the open time of the first."""
 
-    __slots__ = ("candles", "interval", "length_ms", "start_ms")
+    __slots__ = ("candles", "interval", "length_ms", "size", "start_ms")
 
     def __init__(self, interval: str, candles: Candles) -> None:
         """Keep *candles*, which are contiguous and not empty unless too few closed."""
         self.interval = interval
         self.candles = candles
         self.length_ms = interval_ms(interval)
+        self.size = len(candles)
         self.start_ms = int(candles.timestamp[0]) if len(candles) else 0
 
     def closed_at(self, when_ms: int) -> int:
         """Return how many candles have closed at *when_ms*; it is also where a view must stop."""
-        return min(max((when_ms - self.start_ms) // self.length_ms, 0), len(self.candles))
+        closed = (when_ms - self.start_ms) // self.length_ms
+        return closed if 0 <= closed <= self.size else 0 if closed < 0 else self.size
 
     def last(self, n: int, when_ms: int, symbol: str) -> slice:
         """Return the rows of the last *n* candles closed at *when_ms*.

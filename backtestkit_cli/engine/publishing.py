@@ -15,18 +15,18 @@ class Publisher:
 
     def __init__(self, bus: Bus, *, strategy: str, symbol: str, mode: str) -> None:
         """Publish for the session with these names."""
-        self._bus = bus
+        self.bus = bus
         self._names = (strategy, symbol, mode)
         self._heard: dict[type, tuple[Handler[Any], ...]] = {}
-        self._version = -1
+        self.version = -1
         self.record: list[Event] = []
         self.refresh()
 
     def refresh(self) -> None:
         """Look the handlers of the pings up again if a subscription has changed."""
-        if self._version == self._bus.version:
+        if self.version == self.bus.version:
             return
-        self._version = self._bus.version
+        self.version = self.bus.version
         self._heard.clear()
         self.active = self._handlers(PositionActive)
         self.idle = self._handlers(SessionIdle)
@@ -35,8 +35,13 @@ class Publisher:
     def _handlers(self, kind: type) -> tuple[Handler[Any], ...]:
         found = self._heard.get(kind)
         if found is None:
-            found = self._heard[kind] = self._bus.handlers_for(kind, *self._names)
+            found = self._heard[kind] = self.bus.handlers_for(kind, *self._names)
         return found
+
+    @property
+    def has_listeners(self) -> bool:
+        """Say whether anybody hears anything of this session."""
+        return self.bus.is_heard(*self._names)
 
     async def publish(self, event: Event) -> None:
         """Record *event* and tell everyone who listens."""
@@ -49,15 +54,27 @@ class Publisher:
         """Call *handler*; its failure is an `ErrorOccurred` event and nobody else's."""
         try:
             outcome = handler(event)
-            if outcome is not None and hasattr(outcome, "__await__"):
+        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+            await self.report(handler, event, error)
+        else:
+            if outcome is not None:
+                await self.finish(handler, event, outcome)
+
+    async def finish(self, handler: Handler[Any], event: Any, outcome: Any) -> None:  # noqa: ANN401
+        """Await what an async *handler* returned."""
+        try:
+            if hasattr(outcome, "__await__"):
                 await outcome
         except Exception as error:  # noqa: BLE001 - the author's code may raise anything
-            name = getattr(handler, "__qualname__", repr(handler))
-            failure = self.failure(event.at_ms, f"listener {name}", error)
-            if isinstance(event, ErrorOccurred):
-                self.record.append(failure)
-            else:
-                await self.publish(failure)
+            await self.report(handler, event, error)
+
+    async def report(self, handler: Handler[Any], event: Any, error: Exception) -> None:  # noqa: ANN401
+        """Record that *handler* failed, and tell who listens for that unless they are the ones that failed."""
+        failure = self.failure(event.at_ms, f"listener {getattr(handler, '__qualname__', handler)}", error)
+        if isinstance(event, ErrorOccurred):
+            self.record.append(failure)
+        else:
+            await self.publish(failure)
 
     def failure(self, at_ms: int, source: str, error: Exception) -> ErrorOccurred:
         """Return *error* of the author's code as a fact."""

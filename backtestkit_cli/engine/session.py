@@ -2,11 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import Any
 
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.api.registry import StrategySpec
-from backtestkit_cli.domain.interval import interval_ms
+from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
 from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import Signal, problems_of
@@ -20,6 +21,8 @@ from backtestkit_cli.engine.publishing import Publisher, one_line
 from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event, PositionActive, SessionIdle, SignalInvalid, TickPassed
 from backtestkit_cli.ports import Clock
+
+_new_tuple = tuple.__new__  # a NamedTuple made by its own constructor takes twice as long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,11 @@ class Session:
         """Live through the frame on *clock*; a failure of the strategy is recorded and ends this session only."""
         ambient.set(self._context)
         try:
-            await self._live(clock, self._signal_source())
+            source = self._signal_source()
+            if isinstance(source, EntryTable) and self._plan.sees_ahead and not self._publisher.has_listeners:
+                self._live_alone(source)
+            else:
+                await self._live(clock, source)
         except Exception as error:  # noqa: BLE001 - the author's code may raise anything
             self.error = one_line(error)
             at_ms = self._context.when_ms or self._plan.start_ms
@@ -103,82 +110,131 @@ class Session:
         return EntryTable(spec.entries, self._market.series(spec.interval))
 
     async def _live(self, clock: Clock, source: SignalSource) -> None:
+        """Wake at every tick that may matter.
+
+        The two branches written out here are the ones a run spends its time in: a quiet minute of an open
+        position somebody watches, and asking a flat session for a signal. All else is in `_tick`.
+        """
         desk, context, publisher = self._desk, self._context, self._publisher
-        row, last_row = self._market.row_at(self._plan.start_ms), self._last_row
-        first_ms = self._market.time_of(0)
+        bus, sleep_until, next_row = publisher.bus, clock.sleep_until, self._next_row
         strategy, symbol = self._plan.strategy.name, self._plan.symbol
-        prices = desk.prices
+        first_ms, last_row = self._market.time_of(0), self._last_row
+        price_of = desk.prices.item
+        row = self._market.row_at(self._plan.start_ms)
         while row <= last_row:
-            when_ms = first_ms + row * 60_000
-            await clock.sleep_until(when_ms)
+            when_ms = first_ms + row * MINUTE_MS
+            await sleep_until(when_ms)
             context.when_ms = desk.when_ms = when_ms
             desk.row = row
-            publisher.refresh()
+            if bus.version != publisher.version:
+                publisher.refresh()
             state = desk.state
-            if row < desk.quiet_until and type(state) is Position:
-                # The one path that runs every minute: a quiet tick of an open position somebody watches.
-                ping = PositionActive._make((when_ms, strategy, symbol, prices.item(row), state))
+            if state is None:
+                if row < last_row:
+                    await self._ask(source, when_ms, price_of(row))
+            elif row < desk.quiet_until and type(state) is Position:
+                ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price_of(row), state))
+                watched = publisher.active and not publisher.tick
                 for handler in publisher.active:
-                    await publisher.tell(handler, ping)
+                    try:
+                        outcome = handler(ping)
+                    except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+                        await publisher.report(handler, ping, error)
+                    else:
+                        if outcome is not None:
+                            await publisher.finish(handler, ping, outcome)
+                if watched and not desk.outbox:
+                    row += 1
+                    continue
             else:
                 await self._tick(source)
             if desk.outbox:
                 await self._publish_outbox()
             if publisher.tick:
                 await self._ping_tick()
-            row = self._next_row(source)
+            row = next_row(source, row)
+
+    def _live_alone(self, table: EntryTable) -> None:
+        """Go through the frame without a clock: entries from a table, and nobody who hears when things happen."""
+        desk, record, price_of = self._desk, self._publisher.record, self._desk.prices.item
+        first_ms, last_row = self._market.time_of(0), self._last_row
+        row = self._market.row_at(self._plan.start_ms)
+        while row <= last_row:
+            desk.row = row
+            when_ms = self._context.when_ms = desk.when_ms = first_ms + row * MINUTE_MS
+            may_ask = desk.state is None or desk.carry_out_due()
+            slot = when_ms // self._interval_ms
+            if may_ask and slot != self._slot and row < last_row:
+                self._slot = slot
+                signal = table.ask(when_ms, price_of(row))
+                if signal is not None:
+                    self._judge(signal)
+            row = desk.quiet_until if desk.state is not None else self._next_row(table, row)
+            if desk.outbox:
+                record += desk.outbox
+                desk.outbox.clear()
 
     async def _tick(self, source: SignalSource) -> None:
+        """Do what the machine does by itself at this tick, or else tell who watches the position."""
         desk = self._desk
-        may_ask = desk.state is None
         act = desk.act_now()
         if act is not None:
             may_ask = desk.carry_out(act)
             await self._publish_outbox()
+            if may_ask and desk.state is None and desk.row < self._last_row:
+                await self._ask(source, desk.when_ms, desk.price)
         elif type(desk.state) is Position:
             ping = PositionActive(*self._stamp(), desk.price, desk.state)
             for handler in self._publisher.active:
                 await self._publisher.tell(handler, ping)
-            await self._publish_outbox()
-        if may_ask and desk.state is None and desk.row < self._last_row:
-            await self._ask(source)
 
-    async def _ask(self, source: SignalSource) -> None:
-        desk, settings = self._desk, self._plan.settings
-        slot = desk.when_ms // self._interval_ms
+    async def _ask(self, source: SignalSource, when_ms: int, price: float) -> None:
+        """Ask for a signal if this slot has not been used yet, and act on it."""
+        slot = when_ms // self._interval_ms
         if slot != self._slot:
             self._slot = slot
-            answer = source.ask(desk.when_ms, desk.price)
-            if hasattr(answer, "__await__"):
-                answer = await self._awaited(answer)
+            answer = source.ask(when_ms, price)
+            if answer is not None and type(answer) is not Signal:
+                answer = await self._answer(answer)
             if answer is not None:
-                await self._judge(answer, settings)
-        if desk.state is None and self._publisher.idle:
-            ping = SessionIdle(*self._stamp(), desk.price)
+                self._judge(answer)
+                await self._publish_outbox()
+        if self._publisher.idle and self._desk.state is None:
+            ping = SessionIdle(*self._stamp(), price)
             for handler in self._publisher.idle:
                 await self._publisher.tell(handler, ping)
 
-    async def _awaited(self, answer: Any) -> Any:  # noqa: ANN401 - the author's awaitable
+    async def _answer(self, answer: Any) -> Any:  # noqa: ANN401 - whatever the author's code returns
+        """Await *answer* if it can be awaited, within the time a signal may take."""
+        awaited = None
+        if type(answer) is CoroutineType:
+            # Stepped by hand: a strategy on history hardly ever waits, and a timer costs more than the call.
+            try:
+                awaited = answer.send(None)
+            except StopIteration as done:
+                return done.value
+        elif not hasattr(answer, "__await__"):
+            return answer
         limit = self._plan.settings.max_signal_seconds
         try:
-            return await within(answer, limit)
+            return await within(answer, awaited, limit)
         except TimeoutError as error:
             cut = TimeoutError(f"get_signal took longer than max_signal_seconds ({limit:g})")
             cut.__cause__ = error
             await self._publisher.publish(self._publisher.failure(self._desk.when_ms, "get_signal", cut))
             return None
 
-    async def _judge(self, answer: object, settings: Settings) -> None:
+    def _judge(self, answer: object) -> None:
+        """Act on what the strategy returned: open, wait, or say what is wrong with it."""
         desk = self._desk
         if isinstance(answer, Signal):
-            problems = problems_of(answer, desk.price, settings)
+            problems = problems_of(answer, desk.price, self._plan.settings)
+            if not problems:
+                desk.accept(answer, signal_id(self._id_prefix, desk.when_ms))
         else:
             problems = [f"get_signal must return a Signal or None, was {type(answer).__name__}"]
         if problems:
             desk.outbox.append(SignalInvalid(*self._stamp(), answer, desk.price, tuple(problems)))
-        elif isinstance(answer, Signal):
-            desk.accept(answer, signal_id(self._id_prefix, desk.when_ms))
-        await self._publish_outbox()
 
     async def _publish_outbox(self) -> None:
         outbox = self._desk.outbox
@@ -194,22 +250,21 @@ class Session:
             await self._publisher.tell(handler, ping)
         await self._publish_outbox()
 
-    def _next_row(self, source: SignalSource) -> int:
+    def _next_row(self, source: SignalSource, row: int) -> int:
         """Return the next row that may matter: without foresight, or with somebody listening, the next minute."""
         desk, publisher = self._desk, self._publisher
-        following = desk.row + 1
         state = desk.state
-        if not self._plan.sees_ahead or publisher.tick:
-            return following
+        if publisher.tick or not self._plan.sees_ahead:
+            return row + 1
         if state is not None:
-            return following if publisher.active and type(state) is Position else desk.quiet_until
+            return row + 1 if publisher.active and type(state) is Position else desk.quiet_until
         if publisher.idle:
-            return following
-        candidate_ms = self._market.time_of(following)
-        if candidate_ms // self._interval_ms == self._slot:
-            candidate_ms = slot_end_ms(desk.when_ms, self._interval_ms)
-        next_ms = source.next_ms(candidate_ms)
-        return self._last_row + 1 if next_ms is None else self._market.row_at(next_ms)
+            return row + 1
+        from_ms = desk.when_ms + MINUTE_MS
+        if from_ms // self._interval_ms == self._slot:
+            from_ms = slot_end_ms(desk.when_ms, self._interval_ms)
+        next_ms = source.next_ms(from_ms)
+        return self._last_row + 1 if next_ms is None else row + (next_ms - desk.when_ms) // MINUTE_MS
 
     def _stamp(self) -> tuple[int, str, str]:
         return self._desk.when_ms, self._plan.strategy.name, self._plan.symbol

@@ -19,9 +19,7 @@ class Audience:
 
     def includes(self, strategy: str, symbol: str, mode: str) -> bool:
         """Say whether a session with these names is heard."""
-        return (
-            self.strategy in (None, strategy) and self.symbol in (None, symbol) and self.mode in (None, mode)
-        )
+        return self.strategy in (None, strategy) and self.symbol in (None, symbol) and self.mode in (None, mode)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +61,10 @@ class Bus:
             for listener in self._listeners
             if issubclass(kind, listener.kind) and listener.audience.includes(strategy, symbol, mode)
         )
+
+    def is_heard(self, strategy: str, symbol: str, mode: str) -> bool:
+        """Say whether any listener hears that session."""
+        return any(listener.audience.includes(strategy, symbol, mode) for listener in self._listeners)
 
     def _bound(self, listener: Listener) -> Handler[Any]:
         where, handler = listener.where, listener.handler

@@ -19,6 +19,7 @@ from backtestkit_cli.errors import BacktestKitError, DataError
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.policies.fills.choose import fill_model
+from backtestkit_cli.reports.event_rows import event_kind
 from backtestkit_cli.runs.markets import MarketBook, history_start_ms
 from backtestkit_cli.runs.plan import RunPlan
 
@@ -162,16 +163,25 @@ def _finished(plan: RunPlan, book: MarketBook, spec: StrategySpec, symbol: str, 
         symbol=symbol,
         trades=tuple(session.trades),
         marks=tuple((at_ms, prices.item(market.row_at(at_ms))) for at_ms in (*midnights, plan.end_ms)),
-        counts=dict(sorted(Counter(type(event).__name__ for event in session.events).items())),
+        counts=counts_of(session.events),
         candles=book.facts[symbol],
         error=session.error,
         failure=Failure.STRATEGY if session.error else None,
     )
 
 
+def counts_of(events: Iterable[Event]) -> dict[str, int]:
+    """Return how many events of each kind there are, by kind."""
+    by_type = Counter(map(type, events))
+    return dict(sorted((event_kind(kind), count) for kind, count in by_type.items()))
+
+
 def in_run_order(parts: Iterable[Iterable[Event]]) -> tuple[Event, ...]:
     """Return the events of all sessions in the order of (time, session); those of one session are in order."""
-    return tuple(sorted(chain.from_iterable(parts), key=lambda event: (event.at_ms, event.symbol, event.strategy)))
+    lists = list(parts)
+    if len(lists) == 1:
+        return tuple(lists[0])
+    return tuple(sorted(chain.from_iterable(lists), key=lambda event: (event.at_ms, event.symbol, event.strategy)))
 
 
 def market_book(plan: RunPlan) -> MarketBook:
@@ -181,7 +191,9 @@ def market_book(plan: RunPlan) -> MarketBook:
     return MarketBook(plan.source, span_ms, avg_price_candles=first.avg_price_candles, gaps=first.gaps)
 
 
-def _wave_progress(on_progress: OnProgress, plan: RunPlan, *, done: int, wave: int, total: int) -> Callable[[int], None]:
+def _wave_progress(
+    on_progress: OnProgress, plan: RunPlan, *, done: int, wave: int, total: int
+) -> Callable[[int], None]:
     minutes = (plan.end_ms - plan.start_ms) // 60_000
 
     def report(now_ms: int) -> None:

@@ -28,7 +28,9 @@ def history_start_ms(start_ms: int, strategies: tuple[StrategySpec, ...], settin
 class MarketBook:
     """Every market of a run by symbol; a symbol outside the list is loaded when somebody reads it."""
 
-    def __init__(self, source: CandleSource, span_ms: tuple[int, int], *, avg_price_candles: int, gaps: GapPolicy) -> None:
+    def __init__(
+        self, source: CandleSource, span_ms: tuple[int, int], *, avg_price_candles: int, gaps: GapPolicy
+    ) -> None:
         """Read candles that open within *span_ms* from *source*."""
         self._source = source
         self._span_ms = span_ms

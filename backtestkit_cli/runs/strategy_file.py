@@ -80,7 +80,9 @@ def _import_file(path: Path) -> ModuleType:
         folder = path.parent
         there = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
         hint = suggestion(path.name, there) if there else ""
-        raise StrategyError(f"{path}: expected a strategy file, found {'a folder' if path.is_dir() else 'nothing'}{hint}")
+        raise StrategyError(
+            f"{path}: expected a strategy file, found {'a folder' if path.is_dir() else 'nothing'}{hint}"
+        )
     resolved = path.resolve()
     name = f"btk_strategy_{hashlib.blake2b(str(resolved).encode(), digest_size=6).hexdigest()}"
     spec = importlib.util.spec_from_file_location(name, resolved)

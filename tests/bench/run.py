@@ -12,7 +12,7 @@ _STARTED = time.perf_counter()
 import argparse  # noqa: E402 - the import of the product is measured
 import asyncio  # noqa: E402
 import json  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
+from dataclasses import dataclass, replace  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -28,6 +28,7 @@ from workloads import (  # noqa: E402
 )
 
 from backtestkit_cli import CloseReason, Trade  # noqa: E402
+from backtestkit_cli.analytics.outcome import RunOutcome  # noqa: E402
 from backtestkit_cli.analytics.trade_figures import figures_of_pnl  # noqa: E402
 from backtestkit_cli.api.registry import StrategySpec  # noqa: E402
 from backtestkit_cli.domain.candle import Candles  # noqa: E402
@@ -103,6 +104,11 @@ async def load(plan: RunPlan) -> MarketBook:
     return book
 
 
+async def run_all(plans: list[RunPlan], book: MarketBook) -> list[RunOutcome]:
+    """Run *plans* one after the other on the same candles."""
+    return [await run_backtest(plan, book=book) for plan in plans]
+
+
 def measure(workload: str, option: str, data: Path) -> tuple[dict[str, Any], list[list[Any]]]:
     """Run *workload* and return its result and its trades."""
     group, symbols = GROUPS[workload]
@@ -114,12 +120,12 @@ def measure(workload: str, option: str, data: Path) -> tuple[dict[str, Any], lis
         specs = [(bracket_batch if option == "batch" else bracket)(combo) for combo in COMBOS]
     else:
         specs = [STRATEGIES[name]()]
-    plans = [plan_of(spec, settings, files, symbols) for spec in specs]
+    plan = plan_of(specs[0], settings, files, symbols)
+    plans = [replace(plan, strategies=(spec,)) for spec in specs]
     book = asyncio.run(load(plans[0]))
     loaded = time.perf_counter()
     rows, combos = [], []
-    for plan in plans:
-        outcome = asyncio.run(run_backtest(plan, book=book))
+    for outcome in asyncio.run(run_all(plans, book)):
         assert outcome.exit_code == 0, [s.error for s in outcome.sessions]
         mine = counted([t for s in outcome.sessions for t in s.trades], plan.end_ms)
         figures_of_pnl([row[5] for row in mine])

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from backtestkit_cli import (
     Candles,
@@ -16,7 +17,6 @@ from backtestkit_cli import (
     get_indicator,
 )
 from backtestkit_cli.api.registry import Registry, StrategySpec, registering_in
-from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.settings import FillModelName, Settings
 
 NINE = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT", "ADAUSDT", "LINKUSDT", "TRXUSDT")
@@ -53,23 +53,16 @@ COMBOS = [
 ]
 
 
-def sma(values: Floats, n: int) -> Floats:
-    """Return the simple moving average, NaN where fewer than *n* values exist."""
-    out = np.full(len(values), np.nan)
-    total = np.cumsum(values)
-    out[n - 1] = total[n - 1] / n
-    out[n:] = (total[n:] - total[:-n]) / n
-    return out
-
-
-def crosses(candles: Candles, combo: Bracket) -> Floats:
-    """Return 1 at the 5-minute closes where the fast average has just crossed above the slow one."""
-    is_above = sma(candles.close, combo.fast) > sma(candles.close, combo.slow)
-    cross = is_above.copy()
-    cross[STEP_MINUTES:] &= ~is_above[:-STEP_MINUTES]
-    cross[: combo.slow - 1 + STEP_MINUTES] = False
-    cross &= np.arange(len(candles)) % STEP_MINUTES == STEP_MINUTES - 1
-    return cross.astype(np.float64)
+def crosses(candles: Candles, combo: Bracket) -> npt.NDArray[np.bool_]:
+    """Say where the fast average of the closes has just crossed above the slow one, at every fifth close."""
+    ends = np.arange(STEP_MINUTES - 1, len(candles), STEP_MINUTES)
+    ends = ends[ends >= combo.slow]
+    total = np.cumsum(candles.close)
+    fast, slow = ((total[ends] - total[ends - n]) / n for n in (combo.fast, combo.slow))
+    is_above = fast > slow
+    cross = np.zeros(len(candles), np.bool_)
+    cross[ends[1:]] = is_above[1:] & ~is_above[:-1]
+    return cross
 
 
 def bracket(combo: Bracket = Bracket()) -> StrategySpec:
@@ -85,7 +78,7 @@ def bracket(combo: Bracket = Bracket()) -> StrategySpec:
             minutes=HOLD_MINUTES,
         )
 
-    def columns(candles: Candles) -> dict[str, Floats]:
+    def columns(candles: Candles) -> dict[str, npt.NDArray[np.bool_]]:
         return {"cross": crosses(candles, combo)}
 
     return _registered(interval="5m", get_signal=get_signal, indicators={"1m": columns})
@@ -99,7 +92,7 @@ def bracket_batch(combo: Bracket = Bracket()) -> StrategySpec:
             "side": crosses(candles, combo),
             "take_profit": candles.close * (1 + combo.take_profit),
             "stop_loss": candles.close * (1 - combo.stop_loss),
-            "minutes": np.full(len(candles), HOLD_MINUTES),
+            "minutes": HOLD_MINUTES,
         }
 
     return _registered(interval="1m", entries=entries)

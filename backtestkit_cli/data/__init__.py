@@ -1,0 +1,1 @@
+"""Sources of candles: files, tables and the built-in demo market, checked at the door."""

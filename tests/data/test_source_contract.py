@@ -1,0 +1,130 @@
+"""What every source of candles promises; a new one joins by a line in the table."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backtestkit_cli.data.csv_file import CsvFiles
+from backtestkit_cli.data.demo import DemoMarket
+from backtestkit_cli.data.door import check
+from backtestkit_cli.data.parquet_folder import ParquetFolder
+from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
+from backtestkit_cli.errors import MissingCandlesError, UnknownNameError
+from backtestkit_cli.ports import CandleSource
+from tests.data.candle_files import COLUMNS, START, a_market, bytes_of, write_csv, write_parquet
+
+COUNT = 300
+END = START + COUNT * MINUTE_MS
+
+
+def a_parquet_folder(folder: Path) -> CandleSource:
+    write_parquet(folder / "BTCUSDT" / "1m.parquet", a_market(COUNT))
+    return ParquetFolder(folder, "parquet")
+
+
+def a_csv_file(folder: Path) -> CandleSource:
+    return CsvFiles(write_csv(folder / "BTCUSDT.csv", a_market(COUNT)), "csv")
+
+
+def a_csv_folder(folder: Path) -> CandleSource:
+    write_csv(folder / "BTCUSDT" / "1m.csv", a_market(COUNT))
+    return CsvFiles(folder, "csv")
+
+
+def the_demo_market(_: Path) -> CandleSource:
+    return DemoMarket()
+
+
+SOURCES: dict[str, Callable[[Path], CandleSource]] = {
+    "parquet folder": a_parquet_folder,
+    "csv file": a_csv_file,
+    "csv folder": a_csv_folder,
+    "demo": the_demo_market,
+}
+FINITE = [name for name in SOURCES if name != "demo"]  # the demo market has every symbol and every minute
+
+
+@pytest.fixture(params=SOURCES)
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> CandleSource:
+    return SOURCES[request.param](tmp_path)
+
+
+@pytest.fixture(params=FINITE)
+def finite_source(request: pytest.FixtureRequest, tmp_path: Path) -> CandleSource:
+    return SOURCES[request.param](tmp_path)
+
+
+async def fetch(source: CandleSource, start: int = START, end: int = END) -> Candles:
+    return await source.fetch("BTCUSDT", "1m", start, end)
+
+
+def test_a_source_has_a_name_and_says_whether_it_is_made_up(source: CandleSource) -> None:
+    assert source.name
+    assert source.is_synthetic is (source.name == "demo")
+
+
+async def test_a_span_is_half_open_and_oldest_first(source: CandleSource) -> None:
+    start, end = START + 10 * MINUTE_MS, START + 20 * MINUTE_MS
+    assert (await fetch(source, start, end)).timestamp.tolist() == list(range(start, end, MINUTE_MS))
+
+
+async def test_a_candle_belongs_to_the_span_it_opens_in(source: CandleSource) -> None:
+    candles = await fetch(source, START + 1, START + 2 * MINUTE_MS + 1)
+    assert candles.timestamp.tolist() == [START + MINUTE_MS, START + 2 * MINUTE_MS]
+
+
+async def test_columns_are_contiguous_read_only_and_of_the_right_type(source: CandleSource) -> None:
+    for candles in (await fetch(source), await fetch(source, START + 10 * MINUTE_MS), await fetch(source, END, END)):
+        for name in COLUMNS:
+            column = getattr(candles, name)
+            assert column.flags.c_contiguous
+            assert not column.flags.writeable
+            assert column.dtype == (np.int64 if name == "timestamp" else np.float64)
+            assert len(column) == len(candles)
+
+
+async def test_candles_have_passed_the_door(source: CandleSource) -> None:
+    candles = await fetch(source)
+    assert len(candles) == COUNT
+    check(candles, MINUTE_MS, source.name)
+
+
+async def test_a_part_is_the_same_as_in_the_whole(source: CandleSource) -> None:
+    part = await fetch(source, START + 50 * MINUTE_MS, START + 250 * MINUTE_MS)
+    assert bytes_of(part) == bytes_of((await fetch(source)).slice(50, 250))
+
+
+async def test_asking_again_gives_the_same(source: CandleSource) -> None:
+    assert bytes_of(await fetch(source)) == bytes_of(await fetch(source))
+
+
+@pytest.mark.parametrize("span", [(START, START), (END, START), (START + 1, START + 2)], ids=str)
+async def test_a_span_in_which_nothing_can_open_is_empty(source: CandleSource, span: tuple[int, int]) -> None:
+    assert len(await fetch(source, *span)) == 0
+
+
+async def test_what_was_before_all_candles_is_left_out(source: CandleSource) -> None:
+    assert len(await fetch(source, 0, 365 * DAY_MS)) == 0
+
+
+async def test_an_interval_that_is_not_there_is_an_error(source: CandleSource) -> None:
+    with pytest.raises(MissingCandlesError, match="5m"):
+        await source.fetch("BTCUSDT", "5m", START, END)
+
+
+async def test_what_is_no_interval_is_an_error(source: CandleSource) -> None:
+    with pytest.raises(UnknownNameError, match="unknown interval '7x'"):
+        await source.fetch("BTCUSDT", "7x", START, END)
+
+
+async def test_what_was_after_all_candles_is_left_out(finite_source: CandleSource) -> None:
+    assert len(await fetch(finite_source, END, END + DAY_MS)) == 0
+    assert len(await fetch(finite_source, START - DAY_MS, END + DAY_MS)) == COUNT
+
+
+async def test_a_symbol_that_is_not_there_is_an_error(finite_source: CandleSource) -> None:
+    with pytest.raises(MissingCandlesError, match=r"'BTCUSD'.*'BTCUSDT'"):
+        await finite_source.fetch("BTCUSD", "1m", START, END)
