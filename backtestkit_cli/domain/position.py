@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from backtestkit_cli.domain.money import Costs, Gain, round_trip
+from backtestkit_cli.domain.money import NOTHING, Costs, Gain, round_trip
 from backtestkit_cli.domain.signal import CloseReason, Side
 
 
@@ -15,12 +15,16 @@ class Entry(NamedTuple):
 
 
 class Partial(NamedTuple):
-    """One sale of `percent` (0-100) of what was left, which had cost `cost` quote money."""
+    """One sale of `percent` (0-100) of what was left, which had cost `cost` quote money.
+
+    `entries_before` entries had been made by then, which orders it among those of the same tick.
+    """
 
     at_ms: int
     price: float
     percent: float
     cost: float
+    entries_before: int
 
 
 # NamedTuples because a sweep makes a hundred thousand of each: a frozen dataclass of this size took ten times as long.
@@ -101,6 +105,37 @@ class Trade(NamedTuple):
         return self.gain.net
 
 
+def enter(  # noqa: PLR0913 - all that a position has from its first entry
+    position_id: str,
+    side: Side,
+    take_profit: float,
+    stop_loss: float,
+    minutes: int | None,
+    note: str,
+    scheduled_at_ms: int,
+    entry: Entry,
+) -> Position:
+    """Return the position that begins with *entry*."""
+    at_ms, price, cost = entry
+    return Position(
+        position_id,
+        side,
+        take_profit,
+        stop_loss,
+        minutes,
+        note,
+        scheduled_at_ms,
+        at_ms,
+        (entry,),
+        (),
+        cost,
+        cost,
+        cost / price,
+        price,
+        NOTHING,
+    )
+
+
 def average_in(position: Position, entry: Entry) -> Position:
     """Return *position* with one more purchase."""
     cost = position.cost_left + entry.cost
@@ -120,7 +155,7 @@ def sell_part(position: Position, at_ms: int, price: float, percent: float, cost
     cost = position.cost_left * share
     gain = round_trip(position.side, cost, position.price_effective, price, costs)
     return position._replace(
-        partials=(*position.partials, Partial(at_ms, price, percent, cost)),
+        partials=(*position.partials, Partial(at_ms, price, percent, cost, len(position.entries))),
         cost_left=position.cost_left * (1 - share),
         quantity_left=position.quantity_left * (1 - share),
         realised=position.realised.plus(gain),

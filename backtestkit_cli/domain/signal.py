@@ -58,25 +58,33 @@ class Signal:
 
 def problems_of(signal: Signal, price: float, settings: Settings) -> list[str]:
     """Return every rule that *signal* breaks at market *price*, each with both numbers; none is good."""
-    problems = _number_problems(signal, settings)
-    if problems:
-        return problems + _minutes_problems(signal, settings)
-    entry = price if signal.price_open is None else signal.price_open
-    return _level_problems(signal, entry, settings) + _minutes_problems(signal, settings)
+    problems = [] if _has_sound_numbers(signal) else _number_problems(signal)
+    if not problems:
+        entry = price if signal.price_open is None else signal.price_open
+        problems = _level_problems(signal, entry, settings)
+    return problems + _minutes_problems(signal, settings)
 
 
-def _number_problems(signal: Signal, settings: Settings) -> list[str]:
+def _has_sound_numbers(signal: Signal) -> bool:
+    """Say at once that nothing is wrong, as with nearly every signal; `_number_problems` says what is."""
+    cost, price_open = signal.cost, signal.price_open
+    return (
+        type(signal.take_profit) is float
+        and type(signal.stop_loss) is float
+        and 0 < signal.take_profit < math.inf
+        and 0 < signal.stop_loss < math.inf
+        and (cost is None or (type(cost) is float and 0 < cost < math.inf))
+        and (price_open is None or (type(price_open) is float and 0 < price_open < math.inf))
+        and (signal.position == "long" or signal.position == "short")  # noqa: PLR1714 - a set costs more
+    )
+
+
+def _number_problems(signal: Signal) -> list[str]:
     problems = []
     if signal.position not in ("long", "short"):
         problems.append(f"position must be 'long' or 'short', was {signal.position!r}")
-    cost = settings.position_cost if signal.cost is None else signal.cost
-    price_open = 1.0 if signal.price_open is None else signal.price_open
-    for name, value in (
-        ("take_profit", signal.take_profit),
-        ("stop_loss", signal.stop_loss),
-        ("price_open", price_open),
-        ("cost", cost),
-    ):
+    optional = [(n, v) for n, v in (("price_open", signal.price_open), ("cost", signal.cost)) if v is not None]
+    for name, value in (("take_profit", signal.take_profit), ("stop_loss", signal.stop_loss), *optional):
         if not _is_positive(value):
             problems.append(f"{name} must be a finite number above 0, was {value!r}")
     return problems
@@ -91,10 +99,14 @@ def _is_positive(value: object) -> bool:
 
 def _level_problems(signal: Signal, entry: float, settings: Settings) -> list[str]:
     take_profit, stop_loss = signal.take_profit, signal.stop_loss
-    name = "price" if signal.price_open is None else "price_open"
     sign = 1 if signal.position == "long" else -1
     profit_pct = sign * (take_profit - entry) / entry * 100
     loss_pct = sign * (entry - stop_loss) / entry * 100
+    least_loss = settings.min_stop_loss_pct
+    if profit_pct >= settings.min_take_profit_pct and least_loss <= loss_pct <= settings.max_stop_loss_pct:
+        if profit_pct > 0 and loss_pct > 0:
+            return []
+    name = "price" if signal.price_open is None else "price_open"
     problems = []
     if profit_pct <= 0:
         way = "above" if sign > 0 else "below"
@@ -107,7 +119,7 @@ def _level_problems(signal: Signal, entry: float, settings: Settings) -> list[st
     if loss_pct <= 0:
         way = "below" if sign > 0 else "above"
         problems.append(f"stop_loss of a {signal.position} must be {way} {name} {entry!r}, was {stop_loss!r}")
-    elif not settings.min_stop_loss_pct <= loss_pct <= settings.max_stop_loss_pct:
+    elif not least_loss <= loss_pct <= settings.max_stop_loss_pct:
         problems.append(
             f"stop_loss must be {settings.min_stop_loss_pct} to {settings.max_stop_loss_pct} % "
             f"from {name} {entry!r}, was {stop_loss!r} ({loss_pct:.4f} %)"

@@ -38,14 +38,17 @@ class AskFunction:
         return when_ms
 
 
-async def within(answer: Any, awaited: object | None, seconds: float) -> Any:  # noqa: ANN401
-    """Await *answer* for at most *seconds*; if it has been stepped already, it waits for *awaited*.
+NOT_STEPPED = object()
+
+
+async def within(answer: Any, awaited: object, seconds: float) -> Any:  # noqa: ANN401
+    """Await *answer* for at most *seconds*; it waits for *awaited* unless that is `NOT_STEPPED`.
 
     Raises:
         TimeoutError: it took longer.
     """
     async with asyncio.timeout(seconds):
-        return await (answer if awaited is None else _resume(answer, awaited))
+        return await (answer if awaited is NOT_STEPPED else _resume(answer, awaited))
 
 
 @types.coroutine

@@ -103,9 +103,16 @@ class EntryTable:
             raise UnknownNameError("column of entries", min(unknown), ("side", "take_profit", "stop_loss", *_OPTIONAL))
         self._series = series
         rows, signs = _entry_rows(columns.pop("side"))
+        found = {name: _numbers(name, column[rows]).tolist() for name, column in columns.items()}
+        absent = [math.nan] * len(rows)
         self._rows: list[int] = rows.tolist()
-        self._signs: list[int] = signs.tolist()
-        self._levels = {name: _numbers(name, column[rows]).tolist() for name, column in columns.items()}
+        self._sides = [Side.LONG if sign > 0 else Side.SHORT for sign in signs.tolist()]
+        self._take_profit, self._stop_loss = found["take_profit"], found["stop_loss"]
+        self._price_open, minutes, self._cost = (
+            [None if value != value else value for value in found.get(name, absent)]  # noqa: PLR0124 - NaN: left out
+            for name in _OPTIONAL
+        )
+        self._minutes = [_whole(value) for value in minutes]
 
     def next_ms(self, when_ms: int) -> int | None:
         """Return the first tick from *when_ms* on at which the newest closed candle has an entry, or None."""
@@ -123,20 +130,13 @@ class EntryTable:
         if index == len(self._rows) or self._rows[index] != newest:
             return None
         return Signal(
-            position=Side.LONG if self._signs[index] > 0 else Side.SHORT,
-            take_profit=self._levels["take_profit"][index],
-            stop_loss=self._levels["stop_loss"][index],
-            price_open=self._optional("price_open", index),
-            minutes=_whole(self._optional("minutes", index)),
-            cost=self._optional("cost", index),
+            position=self._sides[index],
+            take_profit=self._take_profit[index],
+            stop_loss=self._stop_loss[index],
+            minutes=self._minutes[index],
+            price_open=self._price_open[index],
+            cost=self._cost[index],
         )
-
-    def _optional(self, name: str, index: int) -> float | None:
-        column = self._levels.get(name)
-        if column is None:
-            return None
-        value: float = column[index]
-        return None if value != value else value  # noqa: PLR0124 - NaN means left out
 
 
 def _whole(minutes: float | None) -> int | None:

@@ -64,9 +64,13 @@ class Desk:
         self.trades: list[Trade] = []
         self.outbox: deque[Event] = deque()
         self.row = 0
-        self.when_ms = 0
         self.quiet_until = 0
         self._act: Act | None = None
+
+    @property
+    def when_ms(self) -> int:
+        """Return the current tick."""
+        return self._market.time_of(self.row)
 
     @property
     def price(self) -> float:
@@ -170,14 +174,18 @@ class Desk:
         if isinstance(waiting, Waiting):
             problem = commands.activation_problem(waiting, price)
             if not problem:
-                self._open(opened(waiting, price, self.when_ms, self._plan.settings))
+                self._open(self._opened(waiting, price))
                 return ACCEPTED
         return self._refuse("activate", problem)
 
     def _fill(self, waiting: Waiting, act: Opens) -> None:
-        self._open(opened(waiting, waiting.price_open, self.when_ms, self._plan.settings))
+        self._open(self._opened(waiting, waiting.price_open))
         if act.stopped_at is not None:
             self._close(CloseReason.STOP_LOSS, act.stopped_at)
+
+    def _opened(self, waiting: Waiting, price: float) -> Position:
+        times_ms = (waiting.scheduled_at_ms, self.when_ms)
+        return opened(waiting.signal, waiting.side, times_ms, price, waiting.id, self._plan.settings)
 
     def _open(self, position: Position) -> None:
         self._enter(position)

@@ -14,8 +14,7 @@ gives it the rest of the frame and sleeps until that row; a clock that cannot se
 from typing import NamedTuple, TypeAlias
 
 from backtestkit_cli.domain.interval import MINUTE_MS
-from backtestkit_cli.domain.money import NOTHING
-from backtestkit_cli.domain.position import Entry, Position
+from backtestkit_cli.domain.position import Entry, Position, enter
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
 from backtestkit_cli.engine.market import Market
@@ -111,32 +110,27 @@ def place(signal: Signal, price: float, at_ms: int, signal_id: str, settings: Se
     side = Side.LONG if signal.position == "long" else Side.SHORT
     wanted = signal.price_open
     if wanted is None:
-        wanted = price
-    elif (price > wanted) if side is Side.LONG else (price < wanted):
+        return opened(signal, side, (at_ms, at_ms), price, signal_id, settings)
+    if (price > wanted) if side is Side.LONG else (price < wanted):
         return Waiting(signal_id, signal, side, float(wanted), at_ms)
-    return opened(Waiting(signal_id, signal, side, float(wanted), at_ms), float(wanted), at_ms, settings)
+    return opened(signal, side, (at_ms, at_ms), float(wanted), signal_id, settings)
 
 
-def opened(waiting: Waiting, price: float, at_ms: int, settings: Settings) -> Position:
-    """Return the position that *waiting* becomes when it fills at *price*."""
-    signal = waiting.signal
-    cost = float(settings.position_cost if signal.cost is None else signal.cost)
-    return Position(
-        waiting.id,
-        waiting.side,
+def opened(  # noqa: PLR0913 - all that makes a position
+    signal: Signal, side: Side, times_ms: tuple[int, int], price: float, signal_id: str, settings: Settings
+) -> Position:
+    """Return the position of *signal*, scheduled and opened at *times_ms*, that fills at *price*."""
+    scheduled_at_ms, at_ms = times_ms
+    cost = settings.position_cost if signal.cost is None else float(signal.cost)
+    return enter(
+        signal_id,
+        side,
         float(signal.take_profit),
         float(signal.stop_loss),
         signal.minutes,
         signal.note,
-        waiting.scheduled_at_ms,
-        at_ms,
-        (Entry(at_ms, price, cost),),
-        (),
-        cost,
-        cost,
-        cost / price,
-        price,
-        NOTHING,
+        scheduled_at_ms,
+        Entry(at_ms, price, cost),
     )
 
 

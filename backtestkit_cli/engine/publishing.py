@@ -31,6 +31,7 @@ class Publisher:
         self.active = self._handlers(PositionActive)
         self.idle = self._handlers(SessionIdle)
         self.tick = self._handlers(TickPassed)
+        self.hears_active_only = bool(self.active) and not self.tick
 
     def _handlers(self, kind: type) -> tuple[Handler[Any], ...]:
         found = self._heard.get(kind)

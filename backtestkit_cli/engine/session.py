@@ -12,7 +12,7 @@ from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import Signal, problems_of
 from backtestkit_cli.engine.ambient import Markets, SessionContext
-from backtestkit_cli.engine.asking import AskFunction, SignalSource, within
+from backtestkit_cli.engine.asking import NOT_STEPPED, AskFunction, SignalSource, within
 from backtestkit_cli.engine.columns import EntryTable, Indicators
 from backtestkit_cli.engine.desk import Desk, DeskPlan
 from backtestkit_cli.engine.lifecycle import signal_id, slot_end_ms
@@ -88,18 +88,59 @@ class Session:
         return self._publisher.record
 
     async def run(self, clock: Clock) -> None:
-        """Live through the frame on *clock*; a failure of the strategy is recorded and ends this session only."""
+        """Live through the frame on *clock*; a failure of the strategy is recorded and ends this session only.
+
+        Wakes at every tick that may matter. The two branches written out here are the ones a run spends its
+        time in: a quiet minute of an open position somebody watches, and asking a flat session for a signal.
+        All else is in `_tick`.
+        """
         ambient.set(self._context)
+        desk, context, publisher = self._desk, self._context, self._publisher
+        bus, sleep_until, next_row = publisher.bus, clock.sleep_until, self._next_row
+        strategy, symbol = self._plan.strategy.name, self._plan.symbol
+        first_ms, last_row = self._market.time_of(0), self._last_row
+        price_of = desk.prices.item
+        row = self._market.row_at(self._plan.start_ms)
         try:
             source = self._signal_source()
-            if isinstance(source, EntryTable) and self._plan.sees_ahead and not self._publisher.has_listeners:
-                self._live_alone(source)
-            else:
-                await self._live(clock, source)
+            if isinstance(source, EntryTable) and self._plan.sees_ahead and not publisher.has_listeners:
+                self._run_alone(source)
+                return
+            while row <= last_row:
+                when_ms = first_ms + row * MINUTE_MS
+                await sleep_until(when_ms)
+                context.when_ms = when_ms
+                desk.row = row
+                if bus.version != publisher.version:
+                    publisher.refresh()
+                state = desk.state
+                if state is None:
+                    if row < last_row:
+                        await self._ask(source, when_ms, price_of(row))
+                elif row < desk.quiet_until and type(state) is Position:
+                    ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price_of(row), state))
+                    for handler in publisher.active:
+                        try:
+                            outcome = handler(ping)
+                        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+                            await publisher.report(handler, ping, error)
+                        else:
+                            if outcome is not None:
+                                await publisher.finish(handler, ping, outcome)
+                    if publisher.hears_active_only and not desk.outbox:
+                        row += 1
+                        continue
+                else:
+                    await self._tick(source)
+                if desk.outbox:
+                    await self._publish_outbox()
+                if publisher.tick:
+                    await self._ping_tick()
+                row = next_row(source, row)
         except Exception as error:  # noqa: BLE001 - the author's code may raise anything
             self.error = one_line(error)
-            at_ms = self._context.when_ms or self._plan.start_ms
-            await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
+            at_ms = context.when_ms or self._plan.start_ms
+            await publisher.publish(publisher.failure(at_ms, "strategy", error))
 
     def _signal_source(self) -> SignalSource:
         spec = self._plan.strategy
@@ -109,59 +150,14 @@ class Session:
         self._context.when_ms = self._plan.start_ms
         return EntryTable(spec.entries, self._market.series(spec.interval))
 
-    async def _live(self, clock: Clock, source: SignalSource) -> None:
-        """Wake at every tick that may matter.
-
-        The two branches written out here are the ones a run spends its time in: a quiet minute of an open
-        position somebody watches, and asking a flat session for a signal. All else is in `_tick`.
-        """
-        desk, context, publisher = self._desk, self._context, self._publisher
-        bus, sleep_until, next_row = publisher.bus, clock.sleep_until, self._next_row
-        strategy, symbol = self._plan.strategy.name, self._plan.symbol
-        first_ms, last_row = self._market.time_of(0), self._last_row
-        price_of = desk.prices.item
-        row = self._market.row_at(self._plan.start_ms)
-        while row <= last_row:
-            when_ms = first_ms + row * MINUTE_MS
-            await sleep_until(when_ms)
-            context.when_ms = desk.when_ms = when_ms
-            desk.row = row
-            if bus.version != publisher.version:
-                publisher.refresh()
-            state = desk.state
-            if state is None:
-                if row < last_row:
-                    await self._ask(source, when_ms, price_of(row))
-            elif row < desk.quiet_until and type(state) is Position:
-                ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price_of(row), state))
-                watched = publisher.active and not publisher.tick
-                for handler in publisher.active:
-                    try:
-                        outcome = handler(ping)
-                    except Exception as error:  # noqa: BLE001 - the author's code may raise anything
-                        await publisher.report(handler, ping, error)
-                    else:
-                        if outcome is not None:
-                            await publisher.finish(handler, ping, outcome)
-                if watched and not desk.outbox:
-                    row += 1
-                    continue
-            else:
-                await self._tick(source)
-            if desk.outbox:
-                await self._publish_outbox()
-            if publisher.tick:
-                await self._ping_tick()
-            row = next_row(source, row)
-
-    def _live_alone(self, table: EntryTable) -> None:
+    def _run_alone(self, table: EntryTable) -> None:
         """Go through the frame without a clock: entries from a table, and nobody who hears when things happen."""
         desk, record, price_of = self._desk, self._publisher.record, self._desk.prices.item
         first_ms, last_row = self._market.time_of(0), self._last_row
         row = self._market.row_at(self._plan.start_ms)
         while row <= last_row:
             desk.row = row
-            when_ms = self._context.when_ms = desk.when_ms = first_ms + row * MINUTE_MS
+            when_ms = self._context.when_ms = first_ms + row * MINUTE_MS
             may_ask = desk.state is None or desk.carry_out_due()
             slot = when_ms // self._interval_ms
             if may_ask and slot != self._slot and row < last_row:
@@ -206,7 +202,7 @@ class Session:
 
     async def _answer(self, answer: Any) -> Any:  # noqa: ANN401 - whatever the author's code returns
         """Await *answer* if it can be awaited, within the time a signal may take."""
-        awaited = None
+        awaited: object = NOT_STEPPED
         if type(answer) is CoroutineType:
             # Stepped by hand: a strategy on history hardly ever waits, and a timer costs more than the call.
             try:

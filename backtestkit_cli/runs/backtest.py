@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from itertools import chain
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias
 
@@ -237,6 +238,7 @@ def facts_of(plan: RunPlan) -> RunFacts:
     )
 
 
+@lru_cache
 def installed_version() -> str:
     """Return the version of the installed package."""
     try:

@@ -1,0 +1,210 @@
+"""Events as plain rows, ready for JSON: the same keys in the same order for the same kind of event."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, singledispatch
+from typing import TypeAlias
+
+import numpy as np
+
+from backtestkit_cli.domain.signal import Signal
+from backtestkit_cli.events.facts import (
+    CommandRefused,
+    ErrorOccurred,
+    Event,
+    PositionAveraged,
+    PositionClosed,
+    PositionOpened,
+    PositionReduced,
+    SignalCancelled,
+    SignalInvalid,
+    SignalScheduled,
+)
+
+Plain: TypeAlias = str | int | float | bool | None
+EventRow: TypeAlias = dict[str, Plain | list[str] | dict[str, Plain]]
+
+_INT64 = range(-(2**63), 2**63)
+
+
+def event_rows(events: Iterable[Event]) -> Iterator[EventRow]:
+    """Yield a row an event, in the given order."""
+    return map(event_row, events)
+
+
+def event_row(event: Event) -> EventRow:
+    """Return `event` (its kind), `at` (Unix ms), `strategy` and `symbol`, then what its kind has to say.
+
+    Prices are before slippage, `_cost` and `_quote` are quote money. A number that is not finite is null.
+    The traceback of an error stays out: it names places on this machine only.
+    """
+    head: EventRow = {
+        "event": event_kind(type(event)),
+        "at": event.at_ms,
+        "strategy": clean_text(event.strategy),
+        "symbol": clean_text(event.symbol),
+    }
+    return head | _facts(event)
+
+
+def event_kind(kind: type[Event]) -> str:
+    """Return how rows and counts call events of *kind*: `PositionOpened` is `position_opened`."""
+    return _snake_case(kind.__name__)
+
+
+@lru_cache
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def finite(value: float) -> float | None:
+    """Return *value*, or None where it is NaN or infinite."""
+    return value if math.isfinite(value) else None
+
+
+def clean_text(value: object) -> str:
+    """Return *value* as text that UTF-8 can hold; an author may hand over anything as a note."""
+    if type(value) is str and value.isascii():  # nearly always, and there are many
+        return value
+    return "" if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def plain(value: object) -> Plain:
+    """Return what an author handed over as JSON can say it; a type that JSON does not have is named in brackets."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str):
+        return clean_text(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if value in _INT64 else str(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    return f"<{type(value).__name__}>"
+
+
+@singledispatch
+def _facts(event: Event) -> EventRow:
+    raise TypeError(f"no row is defined for {type(event).__name__}")
+
+
+@_facts.register
+def _(event: SignalScheduled) -> EventRow:
+    return {
+        "signal_id": event.signal_id,
+        "side": event.side.value,
+        "price_open": finite(event.price_open),
+        **_wish(event.signal),
+    }
+
+
+@_facts.register
+def _(event: SignalInvalid) -> EventRow:
+    signal = event.signal
+    wish: Plain | dict[str, Plain] = plain(signal)
+    if isinstance(signal, Signal):
+        wish = {"position": plain(signal.position), "price_open": plain(signal.price_open), **_wish(signal)}
+    return {
+        "price": finite(event.price),
+        "problems": [clean_text(problem) for problem in event.problems],
+        "signal": wish,
+    }
+
+
+def _wish(signal: Signal) -> dict[str, Plain]:
+    return {
+        "take_profit": plain(signal.take_profit),
+        "stop_loss": plain(signal.stop_loss),
+        "minutes": plain(signal.minutes),
+        "cost": plain(signal.cost),
+        "note": clean_text(signal.note),
+    }
+
+
+@_facts.register
+def _(event: SignalCancelled) -> EventRow:
+    return {"signal_id": event.signal_id, "reason": event.reason.value}
+
+
+@_facts.register
+def _(event: PositionOpened) -> EventRow:
+    position = event.position
+    return {
+        "signal_id": position.id,
+        "side": position.side.value,
+        "price": finite(event.price),
+        "cost": finite(position.entries[0].cost),
+        "take_profit": finite(position.take_profit),
+        "stop_loss": finite(position.stop_loss),
+        "minutes": plain(position.minutes),
+        "scheduled_at": position.scheduled_at_ms,
+        "note": clean_text(position.note),
+    }
+
+
+@_facts.register
+def _(event: PositionAveraged) -> EventRow:
+    position = event.position
+    return {
+        "signal_id": position.id,
+        "side": position.side.value,
+        "price": finite(event.price),
+        "cost": finite(event.cost),
+        "price_effective": finite(position.price_effective),
+        "cost_left": finite(position.cost_left),
+        "entries": len(position.entries),
+    }
+
+
+@_facts.register
+def _(event: PositionReduced) -> EventRow:
+    position = event.position
+    return {
+        "signal_id": position.id,
+        "side": position.side.value,
+        "price": finite(event.price),
+        "percent": finite(event.percent),
+        "price_effective": finite(position.price_effective),
+        "cost_left": finite(position.cost_left),
+        "realised_quote": finite(position.realised.net),
+        "partials": len(position.partials),
+    }
+
+
+@_facts.register
+def _(event: CommandRefused) -> EventRow:
+    return {
+        "command": event.command,
+        "price": finite(event.price),
+        "argument": plain(event.argument),
+        "problem": clean_text(event.problem),
+    }
+
+
+@_facts.register
+def _(event: PositionClosed) -> EventRow:
+    trade = event.trade
+    return {
+        "signal_id": trade.id,
+        "side": trade.side.value,
+        "reason": trade.reason.value,
+        "price": finite(trade.price_close),
+        "price_open": finite(trade.price_open),
+        "price_effective": finite(trade.price_effective),
+        "invested": finite(trade.invested),
+        "pnl_pct": finite(trade.pnl_pct),
+        "pnl_cost": finite(trade.pnl_cost),
+        "gross_quote": finite(trade.gain.gross),
+        "slippage_quote": finite(trade.gain.slippage),
+        "fee_quote": finite(trade.gain.fee),
+        "scheduled_at": trade.scheduled_at_ms,
+        "opened_at": trade.opened_at_ms,
+        "note": clean_text(trade.note),
+    }
+
+
+@_facts.register
+def _(event: ErrorOccurred) -> EventRow:
+    return {"source": clean_text(event.source), "error": clean_text(event.error)}

@@ -1,0 +1,103 @@
+"""Builders of small markets and runs for tests: candles by hand, plans of one strategy."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backtestkit_cli.api.registry import Registry, registering_in
+from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.domain.settings import Settings
+from backtestkit_cli.errors import MissingCandlesError
+from backtestkit_cli.runs.plan import RunPlan
+
+START_MS = 1_735_689_600_000  # 2025-01-01 00:00 UTC
+
+
+def candles_of(closes: Sequence[float], *, start_ms: int = START_MS, spread: float = 0.0) -> Candles:
+    """Return minutes that open at the close before them and reach *spread* (a rate) beyond open and close."""
+    close = np.array(closes, float)
+    opened = np.concatenate(([close[0]], close[:-1]))
+    return Candles.frozen(
+        start_ms + np.arange(len(close)) * MINUTE_MS,
+        opened,
+        np.maximum(opened, close) * (1 + spread),
+        np.minimum(opened, close) * (1 - spread),
+        close,
+        np.ones(len(close)),
+    )
+
+
+def random_candles(seed: int, minutes: int, *, volatility: float = 0.004, price: float = 100.0) -> Candles:
+    """Return a random walk with wicks, gaps and quiet minutes, the same for the same arguments."""
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(0, volatility, minutes) * (rng.random(minutes) < 0.8)
+    close = price * np.exp(np.cumsum(steps))
+    gaps = np.exp(rng.normal(0, volatility, minutes) * (rng.random(minutes) < 0.1))
+    opened = np.concatenate(([price], close[:-1])) * gaps
+    wick = np.abs(rng.normal(0, volatility, (2, minutes)))
+    return Candles.frozen(
+        START_MS + np.arange(minutes) * MINUTE_MS,
+        opened,
+        np.maximum(opened, close) * (1 + wick[0]),
+        np.minimum(opened, close) * (1 - wick[1]),
+        close,
+        np.round(rng.random(minutes) * 5) * (rng.random(minutes) < 0.9),
+    )
+
+
+class Held:
+    """A source of candles held in memory, by symbol."""
+
+    name = "held"
+    is_synthetic = True
+
+    def __init__(self, candles: Mapping[str, Candles]) -> None:
+        """Serve *candles*."""
+        self._candles = dict(candles)
+
+    async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
+        """Return the minutes within the span."""
+        assert interval == "1m"
+        if symbol not in self._candles:
+            raise MissingCandlesError(f"{symbol}: no candles in {self.name}")
+        candles = self._candles[symbol]
+        first, last = np.searchsorted(candles.timestamp, [start_ms, end_ms]).tolist()
+        return candles.slice(first, last)
+
+
+def registered(register: Callable[[], None]) -> Registry:
+    """Return what *register* registers."""
+    with registering_in(Registry()) as registry:
+        register()
+    return registry
+
+
+def plan_for(
+    registry: Registry,
+    candles: Mapping[str, Candles],
+    *,
+    warm_up: int = 5,
+    settings: Settings | None = None,
+    symbols: Sequence[str] | None = None,
+    **changes: Any,
+) -> RunPlan:
+    """Return a run of all of *registry* over all minutes of *candles* but the first *warm_up*."""
+    first = next(iter(candles.values()))
+    return RunPlan(
+        mode="backtest",
+        strategies=tuple(replace(spec, warm_up={"1m": warm_up}) for spec in registry.strategies.values()),
+        symbols=tuple(symbols or candles),
+        exchange="held",
+        source=Held(candles),
+        source_facts={"kind": "held"},
+        frame="all",
+        start_ms=int(first.timestamp[0]) + warm_up * MINUTE_MS,
+        end_ms=int(first.timestamp[-1]) + MINUTE_MS,
+        settings={name: settings or Settings() for name in registry.strategies},
+        source_hashes=dict.fromkeys(registry.strategies, "none"),
+        listeners=tuple(registry.listeners),
+        **changes,
+    )

@@ -1,0 +1,121 @@
+import math
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from backtestkit_cli.domain.signal import CancelReason, Side, Signal
+from backtestkit_cli.events.facts import (
+    CommandRefused,
+    ErrorOccurred,
+    Event,
+    PositionAveraged,
+    PositionClosed,
+    PositionOpened,
+    PositionReduced,
+    SignalCancelled,
+    SignalInvalid,
+    SignalScheduled,
+)
+from backtestkit_cli.reports.event_rows import event_kind, event_row, event_rows
+from tests.builders import START_MS, a_position, a_trade
+
+STAMP = (START_MS, "sma_cross", "BTCUSDT")
+SIGNAL = Signal(position="long", take_profit=102.0, stop_loss=98.0, minutes=60, price_open=99.5, note="dip")
+EVERY_KIND: list[Event] = [
+    SignalScheduled(*STAMP, "id1", Side.LONG, 99.5, SIGNAL),
+    SignalInvalid(*STAMP, SIGNAL, 100.0, ("stop_loss must …", "minutes must …")),
+    SignalCancelled(*STAMP, "id1", CancelReason.TIMEOUT),
+    PositionOpened(*STAMP, 100.0, a_position()),
+    PositionAveraged(*STAMP, 95.0, 50.0, a_position(steps=[("buy", 5, 95.0, 50.0)])),
+    PositionReduced(*STAMP, 105.0, 40.0, a_position(steps=[("sell", 5, 105.0, 40.0)])),
+    CommandRefused(*STAMP, "average_buy", 100.0, 50.0, "price 100.0 is not below …"),
+    PositionClosed(*STAMP, a_trade()),
+    ErrorOccurred(*STAMP, "strategy", "ValueError: no", 'Traceback:\n  File "/home/me/sma.py"'),
+]
+
+
+@pytest.mark.parametrize("event", EVERY_KIND, ids=lambda event: type(event).__name__)
+def test_every_kind_of_event_has_a_row_that_json_can_say(event: Event) -> None:
+    row = event_row(event)
+    assert list(row)[:4] == ["event", "at", "strategy", "symbol"]
+    assert orjson.loads(orjson.dumps(row)) == row
+    assert list(row) == list(event_row(event))
+
+
+def test_no_kind_of_event_is_forgotten() -> None:
+    assert {type(event).__name__ for event in EVERY_KIND} == {kind.__name__ for kind in Event.__subclasses__()}
+
+
+def test_a_kind_is_its_name_in_small_letters() -> None:
+    assert [event_kind(type(event)) for event in EVERY_KIND] == [
+        "signal_scheduled",
+        "signal_invalid",
+        "signal_cancelled",
+        "position_opened",
+        "position_averaged",
+        "position_reduced",
+        "command_refused",
+        "position_closed",
+        "error_occurred",
+    ]
+
+
+def test_rows_keep_the_order_of_events() -> None:
+    assert [row["event"] for row in event_rows(EVERY_KIND)] == [event_kind(type(event)) for event in EVERY_KIND]
+
+
+def test_enums_are_their_values() -> None:
+    row = event_row(EVERY_KIND[7])
+    assert (row["side"], row["reason"]) == ("long", "take_profit")
+    assert type(row["reason"]) is str
+
+
+def test_a_closed_position_says_what_it_earned() -> None:
+    trade = a_trade()
+    row = event_row(PositionClosed(*STAMP, trade))
+    assert row["pnl_pct"] == trade.pnl_pct
+    assert row["pnl_cost"] == trade.gain.net
+    assert row["signal_id"] == trade.id
+
+
+def test_the_traceback_of_an_error_stays_out() -> None:
+    row = event_row(EVERY_KIND[8])
+    assert list(row) == ["event", "at", "strategy", "symbol", "source", "error"]
+
+
+def test_a_number_that_is_not_finite_is_null() -> None:
+    assert event_row(SignalCancelled(*STAMP, "id1", CancelReason.USER))["reason"] == "user"
+    assert event_row(CommandRefused(*STAMP, "cancel", math.nan, None, ""))["price"] is None
+
+
+@pytest.mark.parametrize(
+    ("handed_over", "said"),
+    [
+        (math.nan, "nan"),
+        (-math.inf, "-inf"),
+        (np.float32(1.5), 1.5),
+        (np.int64(3), 3),
+        (2**70, str(2**70)),
+        ("half \ud800", "half ?"),
+        (None, None),
+        (object(), "<object>"),
+    ],
+)
+def test_an_invalid_signal_is_shown_as_it_was_handed_over(handed_over: Any, said: object) -> None:
+    signal = Signal(position="up", take_profit=handed_over, stop_loss=98.0)
+    row = event_row(SignalInvalid(*STAMP, signal, 100.0, ()))
+    wish = row["signal"]
+    assert isinstance(wish, dict)
+    assert (wish["position"], wish["take_profit"]) == ("up", said)
+    assert orjson.loads(orjson.dumps(row)) == row
+
+
+def test_what_is_no_signal_at_all_is_named_by_its_type() -> None:
+    assert event_row(SignalInvalid(*STAMP, {"side": "long"}, 100.0, ()))["signal"] == "<dict>"
+
+
+def test_an_unknown_event_is_a_mistake_of_ours() -> None:
+    with pytest.raises(TypeError, match="no row is defined for Event"):
+        event_row(Event(*STAMP))
