@@ -59,24 +59,21 @@ class Span(NamedTuple):
 
 def next_exit(market: Market, model: FillModel, position: Position, span: Span) -> Touch | None:
     """Return the first row of *span* at which *position* ends by a level, its time or the frame."""
-    bound = min(span.stop, span.last + 1)
-    expiry = bound
+    start, stop, last = span
+    bound = expiry = min(stop, last + 1)
+    levels_until = bound
     if position.minutes is not None:
-        expiry = max(market.row_at(position.opened_at_ms) + position.minutes, span.start)
+        expiry = max(market.row_at(position.opened_at_ms) + position.minutes, start)
+        levels_until = min(bound, expiry if model.time_first else expiry + 1)
     touch = model.first_exit(
-        market,
-        position.side,
-        position.take_profit,
-        position.stop_loss,
-        span.start,
-        min(bound, expiry if model.time_first else expiry + 1),
+        market, position.side, position.take_profit, position.stop_loss, start, levels_until
     )
     if touch is not None:
         return touch
     if expiry < bound:
         return Touch(expiry, CloseReason.TIME_EXPIRED, model.prices(market).item(expiry))
-    if span.last < bound:
-        return Touch(span.last, CloseReason.FRAME_END, model.prices(market).item(span.last))
+    if last < bound:
+        return Touch(last, CloseReason.FRAME_END, model.prices(market).item(last))
     return None
 
 

@@ -1,6 +1,6 @@
 """The composition root: from a config and a strategy module to a plan whose every part is real."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -58,7 +58,7 @@ def with_fill_model(plan: RunPlan, model: FillModelName) -> RunPlan:
     return replace(plan, settings={name: replace(s, fill_model=model) for name, s in plan.settings.items()})
 
 
-def chosen_strategies(wanted: str | list[str] | None, module: LoadedStrategies) -> tuple[StrategySpec, ...]:
+def chosen_strategies(wanted: Iterable[str] | None, module: LoadedStrategies) -> tuple[StrategySpec, ...]:
     """Return the strategies a run uses: those it names, or the only one there is."""
     there = module.registry.strategies
     if wanted is None:
@@ -66,8 +66,7 @@ def chosen_strategies(wanted: str | list[str] | None, module: LoadedStrategies) 
             names = ", ".join(sorted(there))
             raise StrategyError(f"{module.origin}: registers {len(there)} strategies ({names}): choose with --strategy")
         return tuple(there.values())
-    names = [wanted] if isinstance(wanted, str) else wanted
-    return tuple(pick("strategy", name, there) for name in sorted(set(names)))
+    return tuple(pick("strategy", name, there) for name in sorted(set(wanted)))
 
 
 def _settings(spec: StrategySpec, loaded: LoadedConfig) -> Settings:
@@ -118,7 +117,7 @@ def _frame(loaded: LoadedConfig, registry: Registry) -> tuple[str, int, int]:
         named = f" or --frame {' | '.join(known)}" if known else ""
         raise ConfigError(f"no frame: give --from and --to{named}, or frame: in the config")
     if isinstance(wanted, FrameConfig):
-        return "custom", wanted.start_ms, wanted.end_ms
+        return wanted.name, wanted.start_ms, wanted.end_ms
     if wanted in loaded.config.frames:
         found = loaded.config.frames[wanted]
         return wanted, found.start_ms, found.end_ms

@@ -13,10 +13,10 @@ from typing import TypeAlias
 
 from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome, SessionOutcome
 from backtestkit_cli.api.registry import StrategySpec
-from backtestkit_cli.domain.interval import DAY_MS
+from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.engine.clock import VirtualClock
 from backtestkit_cli.engine.session import Session, SessionPlan
-from backtestkit_cli.errors import BacktestKitError, DataError
+from backtestkit_cli.errors import DataError, MissingCandlesError
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.policies.fills.choose import fill_model
@@ -99,7 +99,7 @@ async def _run_wave(  # noqa: PLR0913
     for spec, symbol in names:
         session = sessions.get((symbol, spec.name))
         if session is None:
-            outcomes.append(_failed(spec, symbol, problems[symbol]))
+            outcomes.append(_failed(plan, spec, symbol, problems[symbol]))
             continue
         outcomes.append(_finished(plan, book, spec, symbol, session))
         events.append(tuple(session.events))
@@ -142,7 +142,10 @@ def _session_plan(plan: RunPlan, run_id: str, spec: StrategySpec, symbol: str, s
     )
 
 
-def _failed(spec: StrategySpec, symbol: str, problem: BacktestKitError) -> SessionOutcome:
+def _failed(plan: RunPlan, spec: StrategySpec, symbol: str, problem: DataError) -> SessionOutcome:
+    """Return the outcome of a session that never started; what is asked for begins before the frame, so say why."""
+    minutes = (plan.start_ms - history_start_ms(plan.start_ms, plan.strategies, plan.settings)) // MINUTE_MS
+    reason = f" ({minutes:,} minutes before the frame are warm-up)" if isinstance(problem, MissingCandlesError) else ""
     return SessionOutcome(
         strategy=spec.name,
         symbol=symbol,
@@ -150,7 +153,7 @@ def _failed(spec: StrategySpec, symbol: str, problem: BacktestKitError) -> Sessi
         marks=(),
         counts={},
         candles=None,
-        error=str(problem),
+        error=f"{problem}{reason}",
         failure=Failure.DATA,
     )
 
@@ -195,10 +198,10 @@ def market_book(plan: RunPlan) -> MarketBook:
 def _wave_progress(
     on_progress: OnProgress, plan: RunPlan, *, done: int, wave: int, total: int
 ) -> Callable[[int], None]:
-    minutes = (plan.end_ms - plan.start_ms) // 60_000
+    minutes = (plan.end_ms - plan.start_ms) // MINUTE_MS
 
     def report(now_ms: int) -> None:
-        passed = min(max((now_ms - plan.start_ms) // 60_000, 0), minutes)
+        passed = min(max((now_ms - plan.start_ms) // MINUTE_MS, 0), minutes)
         on_progress(Progress(done * minutes + wave * passed, total * minutes))
 
     return report

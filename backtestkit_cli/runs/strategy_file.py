@@ -85,7 +85,7 @@ def _import_file(path: Path) -> ModuleType:
         )
     resolved = path.resolve()
     name = f"btk_strategy_{hashlib.blake2b(str(resolved).encode(), digest_size=6).hexdigest()}"
-    spec = importlib.util.spec_from_file_location(name, resolved)
+    spec = importlib.util.spec_from_file_location(name, path)  # as it was given: errors name it so
     if spec is None or spec.loader is None:
         raise StrategyError(f"{path}: expected a Python file")
     module = importlib.util.module_from_spec(spec)

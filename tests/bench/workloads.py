@@ -55,13 +55,14 @@ COMBOS = [
 
 def crosses(candles: Candles, combo: Bracket) -> npt.NDArray[np.bool_]:
     """Say where the fast average of the closes has just crossed above the slow one, at every fifth close."""
-    ends = np.arange(STEP_MINUTES - 1, len(candles), STEP_MINUTES)
+    total = np.zeros(len(candles) + 1)
+    np.cumsum(candles.close, out=total[1:])
+    ends = np.arange(STEP_MINUTES, len(candles) + 1, STEP_MINUTES)
     ends = ends[ends >= combo.slow]
-    total = np.cumsum(candles.close)
     fast, slow = ((total[ends] - total[ends - n]) / n for n in (combo.fast, combo.slow))
     is_above = fast > slow
     cross = np.zeros(len(candles), np.bool_)
-    cross[ends[1:]] = is_above[1:] & ~is_above[:-1]
+    cross[ends[1:] - 1] = is_above[1:] & ~is_above[:-1]
     return cross
 
 

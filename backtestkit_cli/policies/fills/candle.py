@@ -32,11 +32,9 @@ class CandleFills:
             row = first_true(lambda a, b: (high[a:b] >= stop_loss) | (low[a:b] <= take_profit), start, stop)
         if row is None:
             return None
-        opened = float(columns.candles.open[row])
-        if side is Side.LONG and low[row] <= stop_loss:
-            return Touch(row, CloseReason.STOP_LOSS, min(stop_loss, opened))
-        if side is Side.SHORT and high[row] >= stop_loss:
-            return Touch(row, CloseReason.STOP_LOSS, max(stop_loss, opened))
+        if (low.item(row) <= stop_loss) if side is Side.LONG else (high.item(row) >= stop_loss):
+            worse = min if side is Side.LONG else max
+            return Touch(row, CloseReason.STOP_LOSS, worse(stop_loss, columns.candles.open.item(row)))
         return Touch(row, CloseReason.TAKE_PROFIT, take_profit)
 
     def first_entry(

@@ -19,10 +19,10 @@ def first_true(condition: Condition, start: int, stop: int) -> int | None:
     """
     chunk = _FIRST_CHUNK
     while start < stop:
-        end = min(start + chunk, stop)
+        end = start + chunk if start + chunk < stop else stop
         found = condition(start, end)
-        row = int(found.argmax())
+        row = found.argmax()
         if found[row]:
-            return start + row
+            return start + int(row)
         start, chunk = end, chunk * _GROWTH
     return None

@@ -1,0 +1,99 @@
+"""The README holds what it says: its strategies run, and what it names exists."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from backtestkit_cli import errors
+from backtestkit_cli.cli.app import STOPPED, app
+from backtestkit_cli.domain.settings import Settings
+from backtestkit_cli.errors import BacktestKitError
+from tests.strategies.demo_run import run_on_demo
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+STRATEGIES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_there_is_a_first_strategy_one_with_columns_and_a_batch_one() -> None:
+    assert len(STRATEGIES) == 3
+
+
+def test_the_first_strategy_has_at_most_ten_lines() -> None:
+    lines = [line for line in STRATEGIES[0].splitlines() if line.strip()]
+    assert len(lines) <= 10
+
+
+@pytest.mark.parametrize("code", STRATEGIES, ids=["first", "columns", "batch"])
+@pytest.mark.parametrize("model", ["vwap", "candle"])
+def test_a_strategy_of_the_readme_runs_and_trades(code: str, model: str, tmp_path: Path) -> None:
+    file = tmp_path / "my_strategy.py"
+    file.write_text(code, encoding="utf-8")
+    outcome = run_on_demo(file, fill_model=model)
+    assert [session.error for session in outcome.sessions] == [None, None]
+    assert all(5 <= len(session.trades) <= 200 for session in outcome.sessions)
+
+
+def test_the_file_that_is_saved_is_the_file_that_is_run() -> None:
+    assert "Save this as `my_strategy.py`" in README
+    assert ".venv/bin/btk backtest --entry my_strategy.py " in README
+
+
+def commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    if not hasattr(command, "commands"):
+        yield path, command
+    for name, part in getattr(command, "commands", {}).items():
+        yield from commands(f"{path} {name}", part)
+
+
+COMMANDS = dict(commands("btk", get_command(app)))
+
+
+def test_every_command_is_named_and_no_other() -> None:
+    named = set(re.findall(r"^\| `(btk [a-z ]+)` \|", README, re.MULTILINE))
+    assert named == set(COMMANDS)
+
+
+def test_every_flag_that_is_named_exists() -> None:
+    known = {option for command in COMMANDS.values() for part in command.params for option in part.opts}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))
+    assert named - known == {"--help"}
+
+
+def test_every_exit_code_is_in_the_table() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BacktestKitError)]
+    some_failed = 4
+    codes = {0, some_failed, STOPPED} | {kind.exit_code for kind in kinds}
+    table = README[README.index("| exit code |") :]
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == codes
+
+
+def test_the_table_of_settings_has_each_with_its_default() -> None:
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| (`[\w`., ]+`) \|", README, re.MULTILINE)
+    told = {
+        name: default
+        for names, defaults in rows
+        for name, default in zip(re.findall(r"\w+", names), re.findall(r"[\w.]+", defaults), strict=True)
+    }
+    true = {f.name: f.default for f in fields(Settings)}
+    assert told == {k: v.value if isinstance(v, StrEnum) else f"{v:g}" for k, v in true.items()}
+
+
+def test_every_make_target_and_every_path_that_is_named_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"\bmake ([a-z]+)", README.replace("`make` alone", "")))
+    assert {"demo", "test"} <= targets <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    paths = re.findall(r"\b(?:strategies|configs|tests)/[\w/]+(?:\.\w+)?", README)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_layer_picture_has_every_folder_of_the_package() -> None:
+    picture = README[README.index("## Shape of the code") :]
+    folders = {init.parent.name for init in (ROOT / "backtestkit_cli").glob("*/__init__.py")}
+    assert {name for name in folders if not re.search(rf"(^|\| ){name}\b", picture, re.MULTILINE)} == set()
