@@ -70,7 +70,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RunOutcome:
-    """A finished run: its sessions in the order of (symbol, strategy), and its events in the order of (time, session)."""
+    """A finished run: sessions in the order of (symbol, strategy), events in that of (time, session)."""
 
     facts: RunFacts
     sessions: tuple[SessionOutcome, ...]

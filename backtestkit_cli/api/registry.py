@@ -130,8 +130,9 @@ def registering_in(target: Registry) -> Iterator[Registry]:
 
 
 def _add(kind: str, entry: N, table: dict[str, N]) -> None:
-    if not isinstance(entry.name, str) or not entry.name.strip():
-        raise ConfigError(f"{entry.where}: a {kind} needs a name, was {entry.name!r}")
+    name: object = entry.name
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"{entry.where}: a {kind} needs a name, was {name!r}")
     if entry.name in table:
         raise ConfigError(
             f"{entry.where}: {kind} {entry.name!r} is registered twice, first at {table[entry.name].where}"
@@ -169,13 +170,20 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
         interval: `1m` … `1d`, the slot of `get_signal` or the candles of `entries`.
         get_signal: `(symbol, when, price)` → `Signal` or None, sync or async.
         entries: `candles` → columns `side` (1, -1, 0), `take_profit`, `stop_loss`, and optionally
-            `price_open`, `minutes`, `cost`; row *i* may use rows up to *i*.
+            `price_open`, `minutes`, `cost`; row *i* may use rows up to *i*. A flat session takes the row of
+            the newest closed candle, once a slot, just as it would ask `get_signal`.
         indicators: `candles` → named columns, read with `get_indicator`; of the strategy's interval,
             or a mapping from interval to function.
         warm_up: Closed candles needed before the frame starts, by interval: `{"1h": 50}`.
         settings: Defaults of this strategy for the run's settings; config and flags override them.
         note: One line for people.
-        on_schedule, on_open, on_active, on_close, on_cancel, on_tick, on_idle: Listeners bound to this strategy.
+        on_schedule: A signal of this strategy waits for its entry.
+        on_open: A position opened.
+        on_active: Every minute that a position stays open; the place for commands.
+        on_close: A position became a trade.
+        on_cancel: A waiting signal ended without opening.
+        on_tick: Every minute of the frame.
+        on_idle: Every minute with nothing open and nothing waiting.
 
     Raises:
         ConfigError: the name is taken, or the parts contradict each other.
@@ -187,8 +195,7 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
     for text in (interval, *by_interval, *(warm_up or {})):
         _check_interval(text, where)
     for text, count in (warm_up or {}).items():
-        if not isinstance(count, int) or count < 0:
-            raise ConfigError(f"{where}: warm_up of {text!r} must be a whole number of candles, was {count!r}")
+        _check_count(text, count, where)
     pairs = (
         (SignalScheduled, on_schedule),
         (PositionOpened, on_open),
@@ -220,6 +227,11 @@ def _check_interval(text: str, where: str) -> None:
         raise ConfigError(f"{where}: {error}") from None
 
 
+def _check_count(interval: str, count: object, where: str) -> None:
+    if not isinstance(count, int) or count < 0:
+        raise ConfigError(f"{where}: warm_up of {interval!r} must be a whole number of candles, was {count!r}")
+
+
 def add_exchange(name: str, *, kind: str, note: str = "", **options: Any) -> None:  # noqa: ANN401 - options of any kind
     """Register a candle source: `kind` is `demo`, `parquet` or `csv`, the options are those of the kind."""
     spec = ExchangeSpec(name=name, kind=kind, options=options, note=note, where=_caller())
@@ -242,7 +254,7 @@ def _instant(moment: datetime | str, where: str) -> int:
         raise ConfigError(f"{where}: expected a date such as 2025-05-04 or 2025-05-04T12:00, was {moment!r}") from None
 
 
-def listen(  # noqa: PLR0913 - filters
+def listen(
     kind: type[E],
     handler: Handler[E],
     *,

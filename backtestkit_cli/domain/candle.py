@@ -30,14 +30,14 @@ class Candles:
 
     __slots__ = ("close", "high", "low", "open", "timestamp", "volume")
 
-    def __init__(  # noqa: PLR0913 - a candle has six columns
+    def __init__(
         self,
         timestamp: Times,
-        open: Floats,
+        open: Floats,  # noqa: A002 - the name of the column
         high: Floats,
         low: Floats,
         close: Floats,
-        volume: Floats,  # noqa: A002
+        volume: Floats,
     ) -> None:
         """Keep the columns as they are; nobody copies or checks them here."""
         self.timestamp = timestamp
@@ -48,14 +48,14 @@ class Candles:
         self.volume = volume
 
     @classmethod
-    def frozen(  # noqa: PLR0913
+    def frozen(
         cls,
         timestamp: Times,
-        open: Floats,
+        open: Floats,  # noqa: A002 - the name of the column
         high: Floats,
         low: Floats,
         close: Floats,
-        volume: Floats,  # noqa: A002
+        volume: Floats,
     ) -> "Candles":
         """Return contiguous read-only columns of the right types, copying where that is needed."""
         columns = [np.ascontiguousarray(timestamp, dtype=np.int64)]

@@ -105,7 +105,7 @@ class Trade(NamedTuple):
         return self.gain.net
 
 
-def enter(  # noqa: PLR0913 - all that a position has from its first entry
+def enter(  # noqa: PLR0913, PLR0917 - all that a position has from its first entry
     position_id: str,
     side: Side,
     take_profit: float,

@@ -103,9 +103,9 @@ def _level_problems(signal: Signal, entry: float, settings: Settings) -> list[st
     profit_pct = sign * (take_profit - entry) / entry * 100
     loss_pct = sign * (entry - stop_loss) / entry * 100
     least_loss = settings.min_stop_loss_pct
-    if profit_pct >= settings.min_take_profit_pct and least_loss <= loss_pct <= settings.max_stop_loss_pct:
-        if profit_pct > 0 and loss_pct > 0:
-            return []
+    is_far_enough = profit_pct >= settings.min_take_profit_pct and least_loss <= loss_pct <= settings.max_stop_loss_pct
+    if is_far_enough and profit_pct > 0 and loss_pct > 0:
+        return []
     name = "price" if signal.price_open is None else "price_open"
     problems = []
     if profit_pct <= 0:
@@ -128,7 +128,8 @@ def _level_problems(signal: Signal, entry: float, settings: Settings) -> list[st
 
 
 def _minutes_problems(signal: Signal, settings: Settings) -> list[str]:
-    minutes, longest = signal.minutes, settings.max_minutes
+    minutes: object = signal.minutes
+    longest = settings.max_minutes
     if minutes is None:
         if longest is None:
             return []

@@ -55,13 +55,13 @@ async def within(answer: Any, awaited: object, seconds: float) -> Any:  # noqa: 
 def _resume(coroutine: Coroutine[Any, Any, Any], awaited: object) -> Generator[Any, Any, Any]:
     """Go on with *coroutine*, which waits for *awaited* already."""
     while True:
+        failure: BaseException | None = None
+        answer = None
         try:
             answer = yield awaited
         except BaseException as error:  # noqa: BLE001 - a cancellation belongs to the coroutine
-            step, argument = coroutine.throw, error
-        else:
-            step, argument = coroutine.send, answer
+            failure = error
         try:
-            awaited = step(argument)
+            awaited = coroutine.send(answer) if failure is None else coroutine.throw(failure)
         except StopIteration as done:
             return done.value

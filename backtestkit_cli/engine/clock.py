@@ -21,6 +21,9 @@ class _Sleep:
 
     __slots__ = ("at_ms",)
 
+    def __init__(self) -> None:
+        self.at_ms = 0
+
 
 @types.coroutine
 def _suspend(sleep: _Sleep) -> Generator[_Sleep, None, None]:
@@ -52,6 +55,7 @@ class VirtualClock:
         """Report the virtual time to *on_progress* some two hundred times within *span_ms*."""
         self._sleep = _Sleep()
         self._on_progress = on_progress
+        self._report_at, self._breathe_at = 0, 0.0
         self._step_ms = max(1, (span_ms[1] - span_ms[0]) // _REPORTS_PER_RUN)
 
     def sleep_until(self, at_ms: int) -> Awaitable[None]:
@@ -69,7 +73,6 @@ class VirtualClock:
         buckets: dict[int, list[_Sleeper]] = {}
         instants: list[int] = []
         sleep = self._sleep
-        report_at, breathe_at = 0, 0.0
         due = sleepers
         try:
             while True:
@@ -93,16 +96,21 @@ class VirtualClock:
                     return
                 now_ms = heapq.heappop(instants)
                 due = buckets.pop(now_ms)
-                if now_ms >= report_at:
-                    report_at = now_ms + self._step_ms
-                    if self._on_progress is not None:
-                        self._on_progress(now_ms)
-                    if time.perf_counter() >= breathe_at:
-                        yield  # lets the event loop see a cancellation
-                        breathe_at = time.perf_counter() + _BREATH_S
+                if now_ms >= self._report_at and self._report(now_ms):
+                    yield  # lets the event loop see a cancellation
         finally:
             for sleeper in sleepers:
                 sleeper.body.close()
+
+    def _report(self, now_ms: int) -> bool:
+        """Tell how far the run is; say whether the event loop has had to wait long enough for a turn."""
+        self._report_at = now_ms + self._step_ms
+        if self._on_progress is not None:
+            self._on_progress(now_ms)
+        if time.perf_counter() < self._breathe_at:
+            return False
+        self._breathe_at = time.perf_counter() + _BREATH_S
+        return True
 
     def _wait_for(self, sleeper: _Sleeper, wants: object) -> Generator[Any, Any, None]:
         """Pass what *sleeper* awaits on to the event loop until it sleeps on this clock again."""

@@ -170,13 +170,13 @@ class Desk:
     def activate(self) -> CommandResult:
         """Open the waiting signal at the price of this tick."""
         waiting, price = self.state, self.price
-        problem = commands.NOTHING_WAITS
-        if isinstance(waiting, Waiting):
-            problem = commands.activation_problem(waiting, price)
-            if not problem:
-                self._open(self._opened(waiting, price))
-                return ACCEPTED
-        return self._refuse("activate", problem)
+        if not isinstance(waiting, Waiting):
+            return self._refuse("activate", commands.NOTHING_WAITS)
+        problem = commands.activation_problem(waiting, price)
+        if problem:
+            return self._refuse("activate", problem)
+        self._open(self._opened(waiting, price))
+        return ACCEPTED
 
     def _fill(self, waiting: Waiting, act: Opens) -> None:
         self._open(self._opened(waiting, waiting.price_open))

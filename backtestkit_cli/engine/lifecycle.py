@@ -65,9 +65,7 @@ def next_exit(market: Market, model: FillModel, position: Position, span: Span) 
     if position.minutes is not None:
         expiry = max(market.row_at(position.opened_at_ms) + position.minutes, start)
         levels_until = min(bound, expiry if model.time_first else expiry + 1)
-    touch = model.first_exit(
-        market, position.side, position.take_profit, position.stop_loss, start, levels_until
-    )
+    touch = model.first_exit(market, position.side, position.take_profit, position.stop_loss, start, levels_until)
     if touch is not None:
         return touch
     if expiry < bound:
@@ -113,7 +111,7 @@ def place(signal: Signal, price: float, at_ms: int, signal_id: str, settings: Se
     return opened(signal, side, (at_ms, at_ms), float(wanted), signal_id, settings)
 
 
-def opened(  # noqa: PLR0913 - all that makes a position
+def opened(
     signal: Signal, side: Side, times_ms: tuple[int, int], price: float, signal_id: str, settings: Settings
 ) -> Position:
     """Return the position of *signal*, scheduled and opened at *times_ms*, that fills at *price*."""

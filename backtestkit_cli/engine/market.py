@@ -27,7 +27,7 @@ class Series:
         closed = (when_ms - self.start_ms) // self.length_ms
         return closed if 0 <= closed <= self.size else 0 if closed < 0 else self.size
 
-    def last(self, n: int, when_ms: int, symbol: str) -> slice:
+    def last(self, n: object, when_ms: int, symbol: str) -> slice:
         """Return the rows of the last *n* candles closed at *when_ms*.
 
         Raises:

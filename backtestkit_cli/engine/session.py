@@ -73,7 +73,7 @@ class Session:
             commands=self._desk,
         )
         self._slot = -1
-        names = "|".join((plan.mode, plan.exchange, spec.name, symbol))
+        names = f"{plan.mode}|{plan.exchange}|{spec.name}|{symbol}"
         self._id_prefix = hashlib.blake2b(names.encode(), digest_size=6).hexdigest()
         self.error: str | None = None
 
@@ -88,59 +88,62 @@ class Session:
         return self._publisher.record
 
     async def run(self, clock: Clock) -> None:
-        """Live through the frame on *clock*; a failure of the strategy is recorded and ends this session only.
-
-        Wakes at every tick that may matter. The two branches written out here are the ones a run spends its
-        time in: a quiet minute of an open position somebody watches, and asking a flat session for a signal.
-        All else is in `_tick`.
-        """
+        """Live through the frame on *clock*; a failure of the strategy is recorded and ends this session only."""
         ambient.set(self._context)
+        try:
+            source = self._signal_source()
+            if isinstance(source, EntryTable) and self._plan.sees_ahead and not self._publisher.has_listeners:
+                self._run_alone(source)
+            else:
+                await self._live(clock, source)
+        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+            self.error = one_line(error)
+            at_ms = self._context.when_ms or self._plan.start_ms
+            await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
+
+    async def _live(self, clock: Clock, source: SignalSource) -> None:  # noqa: C901, PLR0912 - the hot loop, written out
+        """Wake at every tick that may matter.
+
+        The two branches written out here are the ones a run spends its time in: a quiet minute of an open
+        position somebody watches, and asking a flat session for a signal. All else is in `_tick`.
+        """
         desk, context, publisher = self._desk, self._context, self._publisher
         bus, sleep_until, next_row = publisher.bus, clock.sleep_until, self._next_row
         strategy, symbol = self._plan.strategy.name, self._plan.symbol
         first_ms, last_row = self._market.time_of(0), self._last_row
         price_of = desk.prices.item
         row = self._market.row_at(self._plan.start_ms)
-        try:
-            source = self._signal_source()
-            if isinstance(source, EntryTable) and self._plan.sees_ahead and not publisher.has_listeners:
-                self._run_alone(source)
-                return
-            while row <= last_row:
-                when_ms = first_ms + row * MINUTE_MS
-                await sleep_until(when_ms)
-                context.when_ms = when_ms
-                desk.row = row
-                if bus.version != publisher.version:
-                    publisher.refresh()
-                state = desk.state
-                if state is None:
-                    if row < last_row:
-                        await self._ask(source, when_ms, price_of(row))
-                elif row < desk.quiet_until and type(state) is Position:
-                    ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price_of(row), state))
-                    for handler in publisher.active:
-                        try:
-                            outcome = handler(ping)
-                        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
-                            await publisher.report(handler, ping, error)
-                        else:
-                            if outcome is not None:
-                                await publisher.finish(handler, ping, outcome)
-                    if publisher.hears_active_only and not desk.outbox:
-                        row += 1
-                        continue
-                else:
-                    await self._tick(source)
-                if desk.outbox:
-                    await self._publish_outbox()
-                if publisher.tick:
-                    await self._ping_tick()
-                row = next_row(source, row)
-        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
-            self.error = one_line(error)
-            at_ms = context.when_ms or self._plan.start_ms
-            await publisher.publish(publisher.failure(at_ms, "strategy", error))
+        while row <= last_row:
+            when_ms = first_ms + row * MINUTE_MS
+            await sleep_until(when_ms)
+            context.when_ms = when_ms
+            desk.row = row
+            if bus.version != publisher.version:
+                publisher.refresh()
+            state = desk.state
+            if state is None:
+                if row < last_row:
+                    await self._ask(source, when_ms, price_of(row))
+            elif row < desk.quiet_until and type(state) is Position:
+                ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price_of(row), state))
+                for handler in publisher.active:
+                    try:
+                        outcome = handler(ping)
+                    except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+                        await publisher.report(handler, ping, error)
+                    else:
+                        if outcome is not None:
+                            await publisher.finish(handler, ping, outcome)
+                if publisher.hears_active_only and not desk.outbox:
+                    row += 1
+                    continue
+            else:
+                await self._tick(source)
+            if desk.outbox:
+                await self._publish_outbox()
+            if publisher.tick:
+                await self._ping_tick()
+            row = next_row(source, row)
 
     def _signal_source(self) -> SignalSource:
         spec = self._plan.strategy

@@ -6,9 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from itertools import chain
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from typing import TypeAlias
 
 from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome, SessionOutcome
@@ -65,7 +65,7 @@ async def run_backtest(
         if on_progress is not None:
             report = _wave_progress(on_progress, plan, done=index * size, wave=len(wave), total=len(names))
         sessions = [(by_name[strategy], symbol) for symbol, strategy in wave]
-        outcomes, facts_heard = await _run_wave(plan, facts.run_id, book, sessions, report, sees_ahead)
+        outcomes, facts_heard = await _run_wave(plan, facts.run_id, book, sessions, report, sees_ahead=sees_ahead)
         finished += outcomes
         events += facts_heard
         if len(waves) > 1:
@@ -75,12 +75,13 @@ async def run_backtest(
     return RunOutcome(facts=facts, sessions=tuple(finished), events=in_run_order(events))
 
 
-async def _run_wave(  # noqa: PLR0913
+async def _run_wave(
     plan: RunPlan,
     run_id: str,
     book: MarketBook,
     names: list[tuple[StrategySpec, str]],
     on_progress: Callable[[int], None] | None,
+    *,
     sees_ahead: bool,
 ) -> tuple[list[SessionOutcome], list[tuple[Event, ...]]]:
     """Run the sessions of *names* in lockstep on a clock of their own."""
@@ -89,7 +90,7 @@ async def _run_wave(  # noqa: PLR0913
     for listener in (*_callbacks(plan.strategies), *plan.listeners):
         bus.subscribe(listener)
     sessions = {
-        (symbol, spec.name): Session(_session_plan(plan, run_id, spec, symbol, sees_ahead), book, bus)
+        (symbol, spec.name): Session(_session_plan(plan, run_id, spec, symbol, sees_ahead=sees_ahead), book, bus)
         for spec, symbol in names
         if symbol not in problems
     }
@@ -127,7 +128,7 @@ def _callbacks(strategies: tuple[StrategySpec, ...]) -> list[Listener]:
     ]
 
 
-def _session_plan(plan: RunPlan, run_id: str, spec: StrategySpec, symbol: str, sees_ahead: bool) -> SessionPlan:
+def _session_plan(plan: RunPlan, run_id: str, spec: StrategySpec, symbol: str, *, sees_ahead: bool) -> SessionPlan:
     return SessionPlan(
         run_id=run_id,
         mode=plan.mode,

@@ -77,7 +77,8 @@ def run_cell(name: str, data: Path, runs: int) -> Cell:
     workload, _, option = name.partition(" ")
     out = ROOT / ".bench" / f"{name.replace(' ', '-')}.json"
     out.parent.mkdir(exist_ok=True)
-    command = [sys.executable, HERE / "run.py", workload, "--data", data, "--out", out, f"--option={option}"]
+    command: list[str | Path] = [sys.executable, HERE / "run.py", workload, f"--option={option}"]
+    command += ["--data", data, "--out", out]
     measured(command)
     results, walls, peaks = [], [], []
     for _ in range(runs):
@@ -104,7 +105,7 @@ def command_rows(data: Path, runs: int) -> Iterator[tuple[str, float, float]]:
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.exists():
             link.symlink_to((data / "nine" / f"{symbol}.parquet").resolve())
-    btk = [sys.executable, "-m", "backtestkit_cli"]
+    btk: list[str | Path] = [sys.executable, "-m", "backtestkit_cli"]
     backtest = [
         *btk,
         "backtest",

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +13,7 @@ from tests.markets import random_candles
 
 RUN = Path(__file__).with_name("run.py")
 MINUTES = 6_000
+Row = tuple[int, float, float, float, float]
 NINE = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT", "ADAUSDT", "LINKUSDT", "TRXUSDT")
 
 
@@ -41,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def rows_of(data: Path, symbol: str) -> list[tuple[int, float, float, float, float]]:
+def rows_of(data: Path, symbol: str) -> list[Row]:
     frame = pl.read_parquet(data / "nine" / f"{symbol}.parquet")
     return list(frame.select("timestamp", "open", "high", "low", "close").iter_rows())
 
@@ -50,7 +51,7 @@ def average(closes: list[float], i: int, n: int) -> float:
     return sum(closes[i - n + 1 : i + 1]) / n
 
 
-def plain_bracket(rows: list[tuple[int, float, float, float, float]]) -> Iterator[tuple[int, int]]:
+def plain_bracket(rows: list[Row]) -> Iterator[tuple[int, int]]:
     """Yield entry and exit time of W1, one rule a line."""
     closes = [row[4] for row in rows]
     entered, price, wants = -1, 0.0, False
@@ -65,7 +66,7 @@ def plain_bracket(rows: list[tuple[int, float, float, float, float]]) -> Iterato
             wants = now and not average(closes, i - 5, 50) > average(closes, i - 5, 150)
 
 
-def plain_ladder(rows: list[tuple[int, float, float, float, float]]) -> Iterator[tuple[int, int]]:
+def plain_ladder(rows: list[Row]) -> Iterator[tuple[int, int]]:
     """Yield entry and exit time of W2, one rule a line."""
     rungs: list[float] = []
     entered, action = 0, ""
@@ -93,7 +94,9 @@ def plain_ladder(rows: list[tuple[int, float, float, float, float]]) -> Iterator
     ("workload", "option", "model"),
     [("w1", "", plain_bracket), ("w1", "batch", plain_bracket), ("w2", "", plain_ladder)],
 )
-def test_the_trades_are_those_of_the_plain_model(data: Path, tmp_path: Path, workload: str, option: str, model) -> None:  # type: ignore[no-untyped-def]
+def test_the_trades_are_those_of_the_plain_model(
+    data: Path, tmp_path: Path, workload: str, option: str, model: Callable[[list[Row]], Iterator[tuple[int, int]]]
+) -> None:
     out, trades = tmp_path / "out.json", tmp_path / "trades.json"
     command = [sys.executable, RUN, workload, "--data", data, "--out", out, "--trades", trades, f"--option={option}"]
     subprocess.run([*map(str, command)], check=True, timeout=60)

@@ -45,6 +45,7 @@ class Bracket(NamedTuple):
     stop_loss: float = 0.01
 
 
+W1 = Bracket()
 COMBOS = [
     Bracket(fast, slow, take_profit, stop_loss)
     for fast in (20, 30, 40, 50, 60)
@@ -66,7 +67,7 @@ def crosses(candles: Candles, combo: Bracket) -> npt.NDArray[np.bool_]:
     return cross
 
 
-def bracket(combo: Bracket = Bracket()) -> StrategySpec:
+def bracket(combo: Bracket = W1) -> StrategySpec:
     """Return W1 as a strategy with an async `get_signal`, asked every five minutes."""
 
     async def get_signal(_symbol: str, _when: datetime, price: float) -> Signal | None:
@@ -85,7 +86,7 @@ def bracket(combo: Bracket = Bracket()) -> StrategySpec:
     return _registered(interval="5m", get_signal=get_signal, indicators={"1m": columns})
 
 
-def bracket_batch(combo: Bracket = Bracket()) -> StrategySpec:
+def bracket_batch(combo: Bracket = W1) -> StrategySpec:
     """Return W1 as a batch strategy."""
 
     def entries(candles: Candles) -> dict[str, Any]:

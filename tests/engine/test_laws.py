@@ -68,7 +68,9 @@ def wish(rng: random.Random, price: float) -> Signal | None:
     )
 
 
-def a_random_strategy(choice: dict[str, Any], name: str = "random") -> Registry:
+def a_random_strategy(  # noqa: C901 - the forms a strategy may have, side by side
+    choice: dict[str, Any], name: str = "random"
+) -> Registry:
     """Return a strategy whose decisions depend on seed, symbol and time alone, in each of the forms there are."""
     seed, interval = choice["seed"], choice["interval"]
 
@@ -79,7 +81,8 @@ def a_random_strategy(choice: dict[str, Any], name: str = "random") -> Registry:
         return wish(dice(symbol, to_ms(when), "signal"), price)
 
     def entries(candles: Candles) -> dict[str, Any]:
-        rows: dict[str, list[float]] = {name: [] for name in ("side", "take_profit", "stop_loss", "price_open", "minutes")}
+        names = ("side", "take_profit", "stop_loss", "price_open", "minutes")
+        rows: dict[str, list[float]] = {name: [] for name in names}
         for at_ms, price in zip(candles.timestamp.tolist(), candles.close.tolist(), strict=True):
             signal = wish(dice("", at_ms, "entry"), price)
             rows["side"].append(0 if signal is None else 1 if signal.position == "long" else -1)
@@ -103,12 +106,19 @@ def a_random_strategy(choice: dict[str, Any], name: str = "random") -> Registry:
                     cancel()
                 case 4:
                     activate()
+                case _:
+                    pass
 
     def nothing(_ping: SessionIdle) -> None:
         """Hear every idle minute."""
 
-    hears = {"nothing": {}, "active": {"on_active": act}, "idle": {"on_idle": nothing}, "tick": {"on_tick": act}}
-    asked = {"entries": entries} if choice["is_batch"] else {"get_signal": get_signal}
+    hears: dict[str, dict[str, Any]] = {
+        "nothing": {},
+        "active": {"on_active": act},
+        "idle": {"on_idle": nothing},
+        "tick": {"on_tick": act},
+    }
+    asked: dict[str, Any] = {"entries": entries} if choice["is_batch"] else {"get_signal": get_signal}
     return registered(lambda: add_strategy(name, interval=interval, **asked, **hears[choice["watches"]]))
 
 
@@ -206,7 +216,7 @@ def test_money_is_neither_made_nor_lost_by_the_ledger(choice: dict[str, Any]) ->
     for trade in run(plan).sessions[0].trades:
         sign = 1 if trade.side == "long" else -1
         cash = quantity = cost = 0.0
-        moves = [(index, 0, entry.price, entry.cost) for index, entry in enumerate(trade.entries)]
+        moves = [(float(index), 0, entry.price, entry.cost) for index, entry in enumerate(trade.entries)]
         moves += [(part.entries_before - 0.5, 1, part.price, part.percent) for part in trade.partials]
         moves.append((len(trade.entries), 1, trade.price_close, 100.0))
         for _, is_sell, price, amount in sorted(moves, key=lambda move: move[0]):
@@ -239,7 +249,7 @@ def test_no_candle_handed_out_closes_after_now(seed: int, interval: str, n: int)
             candles = get_candles(name, interval, n)
             assert len(candles) == n
             closes = candles.timestamp + interval_ms(interval)
-            assert closes[-1] <= at_ms < closes[-1] + interval_ms(interval), "the newest closed candle, and no later one"
+            assert closes[-1] <= at_ms < closes[-1] + interval_ms(interval), "the newest closed one"
             seen.append(int(closes[-1]))
         get_average_price(symbol)
         assert get_indicator("opened_ms") + interval_ms(interval) <= at_ms
@@ -263,6 +273,7 @@ def test_no_candle_handed_out_closes_after_now(seed: int, interval: str, n: int)
 @settings(max_examples=30)
 def test_what_is_known_at_a_tick_does_not_change_with_what_comes_later(seed: int) -> None:
     """Prices, aggregates and averages of a prefix of history equal those of the whole, bit for bit."""
+
     def probe(into: list[tuple[Any, ...]]) -> Callable[..., None]:
         def look(symbol: str, when: datetime, price: float) -> None:
             hour = get_candles(symbol, "15m", 2)

@@ -9,7 +9,7 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import polars as pl
 
 from backtestkit_cli import (
     CommandRefused,
+    CommandResult,
     Event,
     PositionActive,
     PositionAveraged,
@@ -43,7 +44,11 @@ from backtestkit_cli.runs.backtest import run_backtest
 from backtestkit_cli.runs.plan import RunPlan
 
 Row = dict[str, Any]
-_COMMANDS = {"average_buy": average_buy, "partial_close": partial_close, "close": close_position}
+_COMMANDS: dict[str, Callable[..., CommandResult]] = {
+    "average_buy": average_buy,
+    "partial_close": partial_close,
+    "close": close_position,
+}
 _NAMES = {"average_buy": "average_buy", "partial_close": "partial_close", "close_position": "close"}
 
 

@@ -19,7 +19,7 @@ def first_true(condition: Condition, start: int, stop: int) -> int | None:
     """
     chunk = _FIRST_CHUNK
     while start < stop:
-        end = start + chunk if start + chunk < stop else stop
+        end = min(stop, start + chunk)
         found = condition(start, end)
         row = found.argmax()
         if found[row]:

@@ -1,0 +1,115 @@
+"""The program `btk`: its commands, and what becomes of what goes wrong in them."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from backtestkit_cli.cli import console
+from backtestkit_cli.cli.backtest import backtest
+from backtestkit_cli.cli.check import check_config
+from backtestkit_cli.cli.listing import list_names
+from backtestkit_cli.errors import BacktestKitError, UnknownNameError, suggestion
+
+STOPPED = 130
+
+
+class Commands(TyperGroup):
+    """A group that names the nearest command when there is none of the given name."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer keeps these types to itself
+        """Return the command that *args* begin with.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        if args[0] not in self.commands and not ctx.resilient_parsing:
+            raise UnknownNameError("command", args[0], self.commands, where=ctx.command_path)
+        return super().resolve_command(ctx, args)
+
+
+# Help is plain text: rich would triple the time it takes, and so would pretty tracebacks of what is a bug.
+app = typer.Typer(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+check = typer.Typer(cls=Commands, help="Check what a run is given, without running it.", rich_markup_mode=None)
+
+app.command()(backtest)
+app.command("list")(list_names)
+check.command("config")(check_config)
+app.add_typer(check, name="check")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from backtestkit_cli.runs.backtest import installed_version
+
+        typer.echo(f"btk {installed_version()}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def btk(
+    ctx: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Backtest crypto strategies written in Python."""
+    _need_command(ctx)
+
+
+@check.callback(invoke_without_command=True)
+def _check(ctx: typer.Context) -> None:
+    _need_command(ctx)
+
+
+def _need_command(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(2)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command that *arguments* name and return the exit code of the process.
+
+    An expected failure is a line on stderr for each problem; what is not in the tree of errors is a bug
+    and raised.
+    """
+    console.prepare()
+    try:
+        code = get_command(app).main(args=list(arguments), prog_name="btk", standalone_mode=False)
+    except BacktestKitError as error:
+        console.fail(error)
+        return error.exit_code
+    except typer.TyperException as error:
+        console.error(_usage_problem(error))
+        return error.exit_code
+    finally:
+        console.finish()
+    if code == STOPPED:
+        console.say("stopped")
+    return int(code or 0)
+
+
+def _usage_problem(error: typer.TyperException) -> str:
+    """Return *error* on one line, with the nearest option where one is unknown."""
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context else "btk"
+    if context is None or not hasattr(error, "possibilities"):
+        message = error.format_message()
+        return f"{where}: {message[:1].lower()}{message[1:].removesuffix('.')}"
+    name = getattr(error, "option_name", "")
+    known = [option for part in context.command.get_params(context) for option in part.opts if option[:2] == "--"]
+    return f"{where}: unknown option {name!r}{suggestion(name, known)}"
+
+
+def main() -> None:
+    """Run `btk` with the arguments of the process."""
+    sys.exit(run(sys.argv[1:]))

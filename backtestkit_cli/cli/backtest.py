@@ -1,0 +1,207 @@
+"""`btk backtest`: from flags to a finished run, its tables and its files."""
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backtestkit_cli.cli import console, options
+from backtestkit_cli.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backtestkit_cli.analytics.outcome import RunOutcome
+    from backtestkit_cli.config.loader import LoadedConfig
+    from backtestkit_cli.domain.settings import FillModelName
+    from backtestkit_cli.runs.markets import MarketBook
+    from backtestkit_cli.runs.plan import RunPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run of the config, and one of each fill model where bounds were asked for."""
+
+    main: "RunOutcome"
+    bounds: "Mapping[FillModelName, RunOutcome]"
+
+    @property
+    def outcomes(self) -> "Mapping[str, RunOutcome]":
+        """Return every run by what sets it apart, nothing for the only one."""
+        return {model.value: outcome for model, outcome in self.bounds.items()} or {"": self.main}
+
+    @property
+    def failures(self) -> list[str]:
+        """Return a line for every session that failed in any run."""
+        from backtestkit_cli.cli import results
+
+        return list(dict.fromkeys(line for outcome in self.outcomes.values() for line in results.failures(outcome)))
+
+
+_NEEDS = ("symbols", "entry", "frame")
+
+
+def backtest(
+    *,
+    symbols: options.Symbols = None,
+    entry: options.Entry = None,
+    strategy: options.Strategy = None,
+    exchange: options.Exchange = None,
+    frame: options.Frame = None,
+    from_: options.From = None,
+    to: options.To = None,
+    config: options.Config = None,
+    sets: options.Sets = None,
+    fill_model: options.FillModel = None,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Run every fill model and show how far apart the results are.")
+    ] = False,
+    out: options.Out = None,
+    max_concurrent: options.MaxConcurrent = None,
+    workers: options.Workers = None,
+    json: options.Json = False,
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Run strategies over history and show what each symbol won.
+
+    Tables go to stdout, everything else to stderr. Reports are written to <out>/backtest/, the run with
+    its trades, equity and events to <out>/runs/<run id>/. Exit codes: 0 done, 1 failed, 2 wrong input,
+    3 candles missing or bad, 4 some symbols failed and the others finished.
+    """
+    if bounds and fill_model is not None:
+        raise ConfigError("--bounds runs every fill model: leave out --fill-model")
+    if verbose and quiet:
+        raise ConfigError("--verbose and --quiet contradict each other: leave out one")
+    flags = {
+        "symbols": options.joined(symbols),
+        "entry": entry,
+        "strategy": options.split(strategy),
+        "exchange": exchange,
+        "frame": frame,
+        "from": from_,
+        "to": to,
+        "fill_model": fill_model,
+        "out": out,
+        "max_concurrent": max_concurrent,
+        "workers": workers,
+    }
+    loaded = options.load(config, sets, flags, required=_NEEDS)
+    started = _now()
+    with console.stdout_for_data():
+        finished = _run_all(loaded, bounds=bounds, quiet=quiet)
+    code = max(outcome.exit_code for outcome in finished.outcomes.values())
+    extra = {"command": _command(), "started_at": started, "finished_at": _now(), "exit_code": code}
+    if not json:
+        _show(finished)
+    paths, problem = _write(finished, loaded.config.out, extra)
+    code = code if problem is None else problem.exit_code
+    if json:
+        console.out(console.json_text(_document(finished, paths, problem, code)))
+    _tell(finished, [] if json else paths, verbose=verbose, quiet=quiet)
+    if problem is not None:
+        console.fail(problem)
+    raise typer.Exit(code)
+
+
+def _now() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat(timespec="milliseconds")  # noqa: TID251 - the manifest says when the run was made
+
+
+def _command() -> str:
+    """Return the command line, without what may be a secret."""
+    shown = []
+    for argument in sys.argv[1:]:
+        name, sign, _ = argument.partition("=")
+        is_secret = sign and any(word in name.lower() for word in ("key", "secret", "token", "password"))
+        shown.append(f"{name}=***" if is_secret else argument)
+    return shlex.join(["btk", *shown])
+
+
+def _run_all(loaded: "LoadedConfig", *, bounds: bool, quiet: bool) -> Finished:
+    from backtestkit_cli.domain.settings import FillModelName
+    from backtestkit_cli.runs.assembly import assemble, with_fill_model
+    from backtestkit_cli.runs.backtest import market_book
+
+    plan = assemble(loaded)
+    if not bounds:
+        return Finished(_run(loaded, plan, None, "backtest", quiet=quiet), {})
+    book = market_book(plan)
+    outcomes = {
+        model: _run(loaded, with_fill_model(plan, model), book, model.value, quiet=quiet) for model in FillModelName
+    }
+    return Finished(outcomes[loaded.config.settings.fill_model], outcomes)
+
+
+def _run(
+    loaded: "LoadedConfig", plan: "RunPlan", book: "MarketBook | None", label: str, *, quiet: bool
+) -> "RunOutcome":
+    import asyncio
+
+    from backtestkit_cli.cli.progress import shown_progress
+    from backtestkit_cli.runs.backtest import run_backtest
+    from backtestkit_cli.runs.workers import run_in_processes
+
+    workers = loaded.config.workers
+    with shown_progress(label, quiet=quiet) as on_progress, console.stopped_at_once():
+        if workers > 1:
+            return run_in_processes(loaded, plan, workers=workers, on_progress=on_progress)
+        return asyncio.run(run_backtest(plan, book=book, on_progress=on_progress))
+
+
+def _show(finished: Finished) -> None:
+    from backtestkit_cli.cli import results
+
+    if finished.bounds:
+        results.show_bounds(finished.bounds)
+    else:
+        results.show_result(finished.main)
+
+
+def _write(finished: Finished, out: str, extra: "Mapping[str, Any]") -> tuple[list[Path], OutputError | None]:
+    """Write the readable reports and the folder of every run; return what is there, and what went wrong."""
+    from backtestkit_cli.reports.markdown import write_markdown
+    from backtestkit_cli.reports.run_folder import write_run
+
+    paths: list[Path] = []
+    try:
+        paths += write_markdown(finished.main, Path(out))
+        for outcome in finished.outcomes.values():
+            paths.append(write_run(outcome, Path(out), extra))
+    except OutputError as error:
+        return paths, error
+    return paths, None
+
+
+def _document(finished: Finished, paths: list[Path], problem: OutputError | None, code: int) -> dict[str, Any]:
+    from backtestkit_cli.cli import results
+
+    return {
+        **results.document(finished.main),
+        "bounds": results.bounds_document(finished.bounds) if finished.bounds else None,
+        "paths": [str(path) for path in paths],
+        "errors": [*map(console.one_line, finished.failures), *(console.problems_of(problem) if problem else ())],
+        "exit_code": code,
+    }
+
+
+def _tell(finished: Finished, paths: list[Path], *, verbose: bool, quiet: bool) -> None:
+    """Say on stderr what failed, what is worth knowing, and where the files are."""
+    from backtestkit_cli.cli import results
+
+    for line in finished.failures:
+        console.error(line)
+    if quiet:
+        return
+    for label, outcome in finished.outcomes.items():
+        for line in results.notes(outcome):
+            console.note(f"{label}: {line}" if label else line)
+        for text in results.tracebacks(outcome) if verbose else ():
+            console.say(text)
+    for path in paths:
+        console.say(f"wrote {path}")

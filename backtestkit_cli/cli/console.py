@@ -1,0 +1,208 @@
+"""Where text goes: data to stdout, everything else to stderr, colour only where a person looks."""
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from types import FrameType
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from backtestkit_cli.errors import BacktestKitError, ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_UNBOUND = 10_000
+
+
+class Heading(NamedTuple):
+    """The top of a column; of several that do not fit a terminal, the one of the highest rank goes first, 0 never."""
+
+    title: str
+    is_number: bool = False
+    rank: int = 0
+
+
+def prepare() -> None:
+    """Let a stream that cannot show a letter show its code instead."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def finish() -> None:
+    """Hand over what is still in the buffer of stdout."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _nobody_reads()
+
+
+def _nobody_reads() -> None:
+    """Let stdout lead nowhere: who closed it has seen enough."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def out(text: str) -> None:
+    """Print *text* on stdout; a reader that has gone away is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _nobody_reads()
+
+
+def say(text: str) -> None:
+    """Print a line on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def note(text: str) -> None:
+    """Print what is worth knowing on stderr, on one line."""
+    say(f"{_painted('note:', '33')} {one_line(text)}")
+
+
+def error(text: str) -> None:
+    """Print what went wrong on stderr, on one line."""
+    say(f"{_painted('error:', '31')} {one_line(text)}")
+
+
+def fail(problem: BacktestKitError) -> None:
+    """Print an expected failure, a line for each of its problems."""
+    for text in problems_of(problem):
+        error(text)
+
+
+def problems_of(problem: BacktestKitError) -> tuple[str, ...]:
+    """Return everything that *problem* reports, one line each."""
+    found = problem.problems if isinstance(problem, ConfigError) else (str(problem),)
+    return tuple(one_line(text) for text in found)
+
+
+def one_line(text: str) -> str:
+    """Return *text* on one line and without control characters: parts of it may come from anywhere."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))
+
+
+def short_path(text: str) -> str:
+    """Return *text*, which begins with a path, relative to the working folder where the path is below it."""
+    return text.removeprefix(f"{os.getcwd()}{os.sep}")  # noqa: PTH109 - a text is wanted
+
+
+def _painted(text: str, colour: str) -> str:
+    return f"\033[{colour}m{text}\033[0m" if _is_colourful() else text
+
+
+def _is_colourful() -> bool:
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def show_table(headings: Sequence[Heading], sections: Sequence[Sequence[Sequence[str]]], *, title: str = "") -> None:
+    """Print rows of cells on stdout, a line between *sections*.
+
+    On a terminal that is too narrow the columns of the highest rank are left out, and a line says so;
+    elsewhere nothing is ever shortened.
+    """
+    from rich.console import Console
+
+    screen = Console(
+        file=sys.stdout,
+        width=None if sys.stdout.isatty() else _UNBOUND,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        highlight=False,
+    )
+    kept = _fitting(headings, [row for rows in sections for row in rows], screen.width)
+    table = _table([headings[i] for i in kept], [[[row[i] for i in kept] for row in rows] for rows in sections])
+    with screen.capture() as captured:
+        screen.print(table)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    out("\n".join([title, *lines] if title else lines))
+    hidden = [heading.title.replace("\n", " ") for i, heading in enumerate(headings) if i not in kept]
+    if hidden:
+        out(f"(no room for {', '.join(hidden)})")
+
+
+def _fitting(headings: Sequence[Heading], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return the positions of the columns that fit into *width*."""
+    columns = [[*heading.title.split("\n"), *(row[i] for row in rows)] for i, heading in enumerate(headings)]
+    widths = [max(map(len, column)) for column in columns]
+    kept = list(range(len(headings)))
+    while sum(widths[i] + 2 for i in kept) > width and any(headings[i].rank for i in kept):
+        kept.remove(max(kept, key=lambda i: headings[i].rank))
+    return kept
+
+
+def _table(headings: Sequence[Heading], sections: Sequence[Sequence[Sequence[str]]]) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.HORIZONTALS, show_edge=False, padding=(0, 1, 0, 0), header_style="bold", border_style="dim")
+    for index, heading in enumerate(headings):
+        table.add_column(
+            heading.title,
+            justify="right" if heading.is_number else "left",
+            no_wrap=heading.is_number or index == 0,
+            overflow="fold",
+        )
+    for rows in sections:
+        for row in rows:
+            table.add_row(*(Text(one_line(cell), _style(cell)) for cell in row))
+        table.add_section()
+    return table
+
+
+def _style(cell: str) -> str:
+    if not cell.endswith(" %"):
+        return ""
+    return {"+": "green", "-": "red"}.get(cell[0], "")
+
+
+@contextmanager
+def stdout_for_data() -> Iterator[None]:
+    """Send whatever is printed within the block to stderr, also by other processes: strategies print."""
+    with redirect_stdout(sys.stderr):
+        real = sys.__stdout__
+        if real is None or real.closed or sys.stderr is not sys.__stderr__:
+            yield
+            return
+        real.flush()
+        kept = os.dup(1)
+        os.dup2(2, 1)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+@contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the block at once, and all processes that were started in it.
+
+    The event loop alone would wait until a strategy lets go, a pool until its processes are done.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        for child in active_children():
+            child.terminate()
+        raise KeyboardInterrupt
+
+    from multiprocessing import active_children
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def json_text(document: Mapping[str, object]) -> str:
+    """Return *document* as JSON for people and programs."""
+    import json
+
+    return json.dumps(document, indent=2, allow_nan=False)

@@ -1,0 +1,91 @@
+"""The options that commands share, and how they become a config."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    from backtestkit_cli.config.loader import LoadedConfig
+
+# Values stay the text that was typed: the config checks them together with those of all other sources,
+# and says in the same words what is wrong with any of them.
+Symbols: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--symbols", "-s", metavar="A,B", help="Symbols, separated by commas; may be given again."),
+]
+Entry: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--entry", "-e", metavar="FILE", help="Strategy file, dotted module, or installed entry point."),
+]
+Strategy: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--strategy", metavar="NAME", help="Strategy of the entry; may be given again, or as A,B."),
+]
+Exchange: TypeAlias = Annotated[
+    str | None, typer.Option("--exchange", metavar="NAME", help="Where candles come from; demo is built in.")
+]
+Frame: TypeAlias = Annotated[str | None, typer.Option("--frame", metavar="NAME", help="Named time window of the run.")]
+From: TypeAlias = Annotated[
+    str | None, typer.Option("--from", metavar="DATE", help="First minute, UTC: 2025-05-04 or 2025-05-04T12:00.")
+]
+To: TypeAlias = Annotated[
+    str | None, typer.Option("--to", metavar="DATE", help="End, UTC; the minute itself is not part of the run.")
+]
+Config: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--config", "-c", metavar="FILE", help="YAML config; configs/demo.yaml if there is one."),
+]
+Sets: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set any key of the config or any setting; may be given again."),
+]
+FillModel: TypeAlias = Annotated[
+    str | None, typer.Option("--fill-model", metavar="MODEL", help="How orders fill: vwap or candle.")
+]
+Out: TypeAlias = Annotated[
+    str | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of all results; dump by default.")
+]
+MaxConcurrent: TypeAlias = Annotated[
+    str | None, typer.Option("--max-concurrent", metavar="N", help="Sessions that run at once; all by default.")
+]
+Workers: TypeAlias = Annotated[
+    str | None, typer.Option("--workers", metavar="N", help="Processes, for symbols that share nothing; 1 by default.")
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+Verbose: TypeAlias = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also show the tracebacks of strategies and listeners.")
+]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Show results and errors only.")]
+
+
+def load(
+    config: str | None, sets: Sequence[str] | None, flags: Mapping[str, object], *, required: Sequence[str] = ()
+) -> "LoadedConfig":
+    """Return the config of a command, from its flags, the environment, `.env` and its file.
+
+    Raises:
+        ConfigError: something is wrong, or one of *required* is missing.
+    """
+    from backtestkit_cli.config.loader import load_config
+
+    return load_config(
+        None if config is None else Path(config),
+        flags=flags,
+        sets=sets or (),
+        environ=os.environ,
+        dotenv=Path(".env"),
+        required=required,
+    )
+
+
+def joined(values: Sequence[str] | None) -> str | None:
+    """Return a list that may be given in parts as one; blanks and doubles stay for the config to find."""
+    return None if values is None else ",".join(values)
+
+
+def split(values: Sequence[str] | None) -> list[str] | None:
+    """Return names that may be given in parts, or with commas, one by one."""
+    return None if values is None else ",".join(values).split(",")

@@ -1,0 +1,114 @@
+"""What pydantic found wrong with a config, in our words."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import get_type_hints
+
+from pydantic import BaseModel, ValidationError
+
+from backtestkit_cli.config.origins import Key
+from backtestkit_cli.config.schema import EXCHANGES, FrameConfig, RunConfig, settings_names
+from backtestkit_cli.config.wording import alternatives, choices, expected, found
+from backtestkit_cli.domain.settings import Settings
+from backtestkit_cli.errors import suggestion
+
+_AN_EXCHANGE = "a mapping with kind"
+_A_FRAME = "a mapping with from and to"
+
+
+def complaints(error: ValidationError) -> Iterator[tuple[Key, str]]:
+    """Yield the key and the text of every mistake that *error* reports."""
+    for detail in error.errors(include_url=False):
+        key = _key(detail["loc"])
+        given = detail["input"]
+        match detail["type"]:
+            case "problems":
+                for place, text in detail["ctx"]["problems"]:
+                    yield key + place, text
+            case "extra_forbidden" | "unexpected_keyword_argument":
+                yield key, _unknown_key(key, detail["loc"])
+            case "missing":
+                yield key, _missing(key)
+            case "union_tag_not_found" | "union_tag_invalid":
+                yield _kind_complaint(key, given)
+            case "enum":
+                names = choices(_setting_hint(str(key[-1])))
+                yield key, f"expected {_expected_at(key)}, found {found(given)}{near(given, names)}"
+            case _:
+                yield key, f"expected {_expected_at(key)}, found {found(given)}"
+
+
+def near(name: object, known: Iterable[str]) -> str:
+    """Return `; did you mean 'a'?`, or nothing where nothing is near."""
+    text = suggestion(str(name), known)
+    return text if text.startswith("; did you mean") else ""
+
+
+def _key(loc: tuple[int | str, ...]) -> Key:
+    """Return *loc* without the tags that pydantic puts in for the forms of a union."""
+    tag_at = {"exchange": 1, "frame": 1, "exchanges": 2}.get(str(loc[0]), len(loc))
+    return loc[:tag_at] + loc[tag_at + 1 :]
+
+
+def _expected_at(key: Key) -> str:
+    match key:
+        case ("settings", str(name)):
+            return expected(_setting_hint(name))
+        case ("exchanges", _):
+            return _AN_EXCHANGE
+        case ("frames", _):
+            return _A_FRAME
+        case _:
+            pass
+    models: tuple[type[BaseModel], ...] = (RunConfig, FrameConfig, *EXCHANGES.values())
+    described = {
+        field.alias or name: field.description for model in models for name, field in model.model_fields.items()
+    }
+    return described[str(key[-1])] or "another value"
+
+
+def _setting_hint(name: str) -> object:
+    return get_type_hints(Settings, include_extras=True)[name]
+
+
+def _missing(key: Key) -> str:
+    if key[0] in {"frame", "frames"}:
+        return "missing, expected both from and to"
+    return f"missing, expected {_expected_at(key)}"
+
+
+def _kind_complaint(key: Key, given: object) -> tuple[Key, str]:
+    if not isinstance(given, Mapping):
+        return key, f"expected {_expected_at(key)}, found {found(given)}"
+    kinds = alternatives(EXCHANGES)
+    if "kind" not in given:
+        return (*key, "kind"), f"missing, expected {kinds}"
+    return (*key, "kind"), f"expected {kinds}, found {found(given['kind'])}{near(given['kind'], EXCHANGES)}"
+
+
+def _unknown_key(key: Key, loc: tuple[int | str, ...]) -> str:
+    name = str(key[-1])
+    match loc:
+        case (_,):
+            return _unknown_at_top(name)
+        case ("settings", _):
+            known: Iterable[str] = settings_names()
+        case ("frame", _, _) | ("frames", _, _):
+            known = _keys(FrameConfig)
+        case _:
+            kind = str(loc[-2])
+            owners = [other for other, model in EXCHANGES.items() if name in model.model_fields]
+            if owners:
+                return f"is for kind {alternatives(owners)}, found kind {kind}"
+            known = _keys(EXCHANGES[kind])
+    return f"unknown key{suggestion(name, known)}"
+
+
+def _unknown_at_top(name: str) -> str:
+    if name in settings_names():
+        return "unknown key; it belongs under `settings:`"
+    tops = _keys(RunConfig)
+    return f"unknown key{near(name, tops) or near(name, settings_names()) or suggestion(name, tops)}"
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]

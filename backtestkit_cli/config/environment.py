@@ -1,0 +1,74 @@
+"""`CC_` variables, from the environment and from a `.env` file."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from backtestkit_cli.config.layers import Override
+from backtestkit_cli.config.origins import Mistake, Origin, Rank
+from backtestkit_cli.config.schema import settings_names
+from backtestkit_cli.errors import suggestion
+
+_PREFIX = "CC_"
+_NULLS = frozenset({"null", "Null", "NULL", "~"})
+_PLAIN_KEYS = ("entry", "strategy", "exchange", "frame", "out", "workers", "max_concurrent")
+_DOTENV_LINE = re.compile(r"\s*(?:export\s+)?(?P<name>CC_\w*)\s*(?P<rest>.*)")
+_DOTENV_REST = re.compile(r"""=\s*(?:'(?P<a>[^']*)'|"(?P<b>[^"]*)"|(?P<c>[^'"#\s].*?))?(?:\s+#.*)?\s*""")
+
+
+def variables() -> dict[str, tuple[str, ...]]:
+    """Return the key that each variable sets."""
+    settings = {f"{_PREFIX}{name.upper()}": ("settings", name) for name in settings_names()}
+    plain = {f"{_PREFIX}{name.upper()}": (name,) for name in _PLAIN_KEYS}
+    return {f"{_PREFIX}SYMBOL_LIST": ("symbols",), **plain, **settings}
+
+
+def from_environment(environ: Mapping[str, str], dotenv: Path | None) -> Iterator[Override | Mistake]:
+    """Yield what the variables set, and what is wrong with them.
+
+    A variable of the environment hides one of *dotenv*; one that is empty sets nothing. Lines of
+    *dotenv* that are not about a `CC_` variable belong to other programs.
+    """
+    known = variables()
+    given: dict[str, tuple[str, Origin]] = {}
+    for found in _read_dotenv(dotenv) if dotenv else ():
+        if isinstance(found, Mistake):
+            yield found
+        else:
+            given[found[0]] = found[1:]
+    given |= {
+        name: (value, Origin(Rank.ENVIRONMENT, f"environment {name}"))
+        for name, value in environ.items()
+        if name.startswith(_PREFIX)
+    }
+    for name, (value, origin) in given.items():
+        if name in known:
+            if value:
+                yield Override(known[name], None if value in _NULLS else value, origin)
+        # Rust's build tools read CC_x86_64_unknown_linux_gnu and the like; ours are in capitals.
+        elif name.isupper() or name.upper() in known:
+            yield Mistake(origin, (), f"unknown variable {name!r}{suggestion(name, known)}")
+
+
+def _read_dotenv(file: Path) -> Iterator[tuple[str, str, Origin] | Mistake]:
+    if not file.is_file():
+        return
+    try:
+        lines = file.read_bytes().decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        bad_line = error.object.count(b"\n", 0, error.start) + 1
+        yield Mistake(Origin(Rank.DOTENV, str(file), bad_line), (), "expected text in UTF-8")
+        return
+    except OSError as error:
+        yield Mistake(Origin(Rank.DOTENV, str(file)), (), f"cannot be read: {error.strerror or error}")
+        return
+    for number, text in enumerate(lines, start=1):
+        line = _DOTENV_LINE.fullmatch(text.rstrip("\r"))
+        if line is None:
+            continue
+        origin = Origin(Rank.DOTENV, str(file), number)
+        rest = _DOTENV_REST.fullmatch(line["rest"])
+        if rest is None:
+            yield Mistake(origin, (), f"expected {line['name']}=value, found {text.strip()!r}")
+        else:
+            yield line["name"], next((part for part in rest.groups() if part is not None), ""), origin

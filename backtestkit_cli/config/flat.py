@@ -1,0 +1,30 @@
+"""A config as one list of dotted keys."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from backtestkit_cli.config.origins import Key
+from backtestkit_cli.config.schema import RunConfig, settings_names
+
+
+def flat(config: RunConfig) -> dict[Key, object]:
+    """Return every value of *config* by its key, defaults included, in the order in which people read them."""
+    values: dict[Key, object] = {}
+    for name in RunConfig.model_fields:
+        values.update(_parts((name,), getattr(config, name)))
+    return values
+
+
+def _parts(key: Key, value: object) -> Iterator[tuple[Key, object]]:
+    if key == ("settings",):
+        yield from (((*key, name), getattr(value, name)) for name in settings_names())
+    elif isinstance(value, BaseModel):
+        yield from (
+            ((*key, field.alias or name), getattr(value, name)) for name, field in type(value).model_fields.items()
+        )
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from _parts((*key, name), part)
+    else:
+        yield key, value

@@ -1,0 +1,70 @@
+"""The words of messages: what was found, and what a type expects."""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum, EnumType
+from types import NoneType, UnionType
+from typing import Annotated, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt
+
+_LONGEST = 60
+_TYPES: Mapping[object, str] = {int: "a whole number", float: "a number", str: "a text"}
+
+
+def found(value: object) -> str:
+    """Return *value* as a message shows it: numbers bare, text in quotes, collections by their kind."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    text = _shortened(str(value))
+    if not isinstance(value, str) or _is_number(text):
+        return text
+    return repr(text)
+
+
+def alternatives(words: Iterable[str]) -> str:
+    """Return `a, b or c`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def expected(hint: object) -> str:
+    """Say in words what a type hint asks for: `a number of at least 0 or null`."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        inner, *limits = get_args(hint)
+        return " ".join([expected(inner), *(_limit(limit) for limit in limits)])
+    if origin in {Union, UnionType}:
+        return alternatives("null" if part is NoneType else expected(part) for part in get_args(hint))
+    return _TYPES[hint] if hint in _TYPES else alternatives(choices(hint))
+
+
+def choices(hint: object) -> list[str]:
+    """Return the values of a closed set, in their order; of anything else none."""
+    members: Iterable[Enum] = hint if isinstance(hint, EnumType) else ()
+    return [str(member.value) for member in members]
+
+
+def _limit(limit: object) -> str:
+    match limit:
+        case Ge(ge=least):
+            return f"of at least {least}"
+        case Gt(gt=bound):
+            return f"above {bound}"
+        case _:
+            raise TypeError(f"no words for {limit!r}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.strip() == text
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,0 +1,140 @@
+"""What `btk list` and `btk check config` show."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import DAY, TINY, a_strategy, called, started
+
+CONFIG = """
+entry: tiny.py
+symbols: [A, B]
+frame: may
+frames:
+  may: {from: 2025-05-01, to: 2025-06-01}
+exchanges:
+  mine: {kind: csv, path: candles}
+settings:
+  fee_pct: 0.04
+"""
+OWN = """
+from backtestkit_cli import add_exchange, add_frame
+add_exchange("theirs", kind="demo", seed=3, note="another world")
+add_frame("june", start="2025-06-01", end="2025-07-01", note="a month")
+"""
+
+
+@pytest.fixture
+def configured(folder: Path) -> Path:
+    (folder / "run.yaml").write_text(CONFIG.lstrip())
+    a_strategy(folder, TINY.replace(", note=", ", settings={'slippage_pct': 0.2, 'fee_pct': 0.3}, note=") + OWN)
+    return folder
+
+
+def _listed(*arguments: str) -> dict[str, list[dict[str, str]]]:
+    ended = called("list", *arguments, "--json")
+    assert ended.code == 0, ended.err
+    found: dict[str, list[dict[str, str]]] = json.loads(ended.out)
+    return found
+
+
+@pytest.mark.usefixtures("configured")
+def test_list_has_what_the_config_and_the_strategy_file_offer_and_says_where_it_is() -> None:
+    found = _listed("-c", "run.yaml")
+    assert list(found) == ["strategies", "exchanges", "frames", "fill-models", "settings"]
+    assert found["strategies"] == [{"name": "tiny", "interval": "1h", "note": "long every hour", "where": "tiny.py:7"}]
+    assert [(row["name"], row["kind"], row["where"]) for row in found["exchanges"]] == [
+        ("demo", "demo", "built in"),
+        ("theirs", "demo", "tiny.py:10"),
+        ("mine", "csv", "run.yaml:7"),
+    ]
+    assert [(row["name"], row["from"], row["where"]) for row in found["frames"]] == [
+        ("june", "2025-06-01 00:00", "tiny.py:11"),
+        ("may", "2025-05-01 00:00", "run.yaml:5"),
+    ]
+    assert [row["name"] for row in found["fill-models"]] == ["vwap", "candle"]
+    assert {"name": "fee_pct", "default": "0.1", "expected": "a number of at least 0"} in found["settings"]
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize("kind", ["strategies", "exchanges", "frames", "fill-models", "settings"])
+def test_list_shows_one_kind_alone(kind: str) -> None:
+    assert list(_listed(kind, "-c", "run.yaml")) == [kind]
+    assert called("list", kind, "-c", "run.yaml").out.count("\n\n") <= 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_list_without_a_strategy_file_says_so() -> None:
+    ended = called("list")
+    assert ended.code == 0
+    assert "Strategies: none" in ended.out
+    assert "--entry" in ended.err
+
+
+@pytest.mark.usefixtures("folder")
+def test_list_keeps_what_a_strategy_file_prints_away_from_the_data(folder: Path) -> None:
+    a_strategy(folder, "print('loud')\n" + TINY)
+    ended = started("list", "-e", "tiny.py", "--json", folder=folder)
+    assert json.loads(ended.out)["strategies"][0]["name"] == "tiny"
+    assert "loud" in ended.err
+
+
+def _values(*arguments: str) -> dict[str, tuple[str, str]]:
+    ended = called("check", "config", *arguments, "--json")
+    assert ended.code == 0, ended.err
+    return {row["key"]: (row["value"], row["origin"]) for row in json.loads(ended.out)["values"]}
+
+
+@pytest.mark.usefixtures("configured")
+def test_check_config_names_the_origin_of_every_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC_POSITION_COST", "50")
+    values = _values("-c", "run.yaml", "-s", "Z", "--set", "gaps=error")
+    assert values["symbols"] == ("Z", "flag --symbols")
+    assert values["settings.gaps"] == ("error", "flag --set")
+    assert values["settings.position_cost"] == ("50.0", "environment CC_POSITION_COST")
+    assert values["settings.fee_pct"] == ("0.04", "run.yaml:9")
+    assert values["settings.slippage_pct"] == ("0.2", "strategy tiny (tiny.py:7)")
+    assert values["settings.averaging"] == ("below_lowest", "default")
+
+
+@pytest.mark.usefixtures("folder")
+def test_check_config_works_without_an_entry_and_says_that_it_is_missing() -> None:
+    ended = called("check", "config", "-s", "A", *DAY)
+    assert ended.code == 0
+    assert "frame.from" in ended.out
+    assert "note: entry is not set" in ended.err
+
+
+@pytest.mark.usefixtures("folder")
+def test_check_config_reports_all_mistakes() -> None:
+    ended = called("check", "config", "-s", "A,A", "--fill-model", "x", "--set", "fee_pct=-1")
+    assert ended.code == 2
+    assert len(ended.errors) == 3
+    assert ended.out == ""
+    document = json.loads(called("check", "config", "-s", "A,A", "--json").out)
+    assert (document["ok"], len(document["errors"])) == (False, 1)
+
+
+@pytest.mark.usefixtures("configured")
+def test_check_config_finds_names_that_nothing_bears() -> None:
+    ended = called("check", "config", "-c", "run.yaml", "--exchange", "theris")
+    assert ended.code == 2
+    assert "'theirs'" in ended.errors[0]
+    assert "flag --exchange" in ended.out
+
+
+@pytest.mark.parametrize("arguments", [(), ("check",)])
+def test_no_command_is_wrong_input_and_shows_the_help(folder: Path, arguments: tuple[str, ...]) -> None:
+    ended = called(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert "Commands:" in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("-h",), ("backtest", "--help"), ("check", "config", "-h"), ("--version",)]
+)
+def test_help_and_version_are_data(arguments: tuple[str, ...]) -> None:
+    ended = called(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out
