@@ -79,7 +79,8 @@ class OutputError(BacktestKitError):
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'a'?`` or the list of what exists, ready to append to a message."""
     names = sorted(known)
-    near = get_close_matches(name.lower(), [n.lower() for n in names], n=3, cutoff=0.6)
+    cutoff = 0.6 if len(name) > 5 else 0.5  # of `7m` and `5m`, half is equal
+    near = get_close_matches(name.lower(), [n.lower() for n in names], n=3, cutoff=cutoff)
     close = [n for n in names if n.lower() in near]
     if close:
         return "; did you mean " + " or ".join(repr(n) for n in close) + "?"

@@ -41,14 +41,24 @@ class AskFunction:
 NOT_STEPPED = object()
 
 
+class TookTooLongError(BaseException):
+    """A signal took longer than it may. Not an `Exception`, because it may be raised into the author's own code."""
+
+
 async def within(answer: Any, awaited: object, seconds: float) -> Any:  # noqa: ANN401
     """Await *answer* for at most *seconds*; it waits for *awaited* unless that is `NOT_STEPPED`.
 
     Raises:
-        TimeoutError: it took longer.
+        TookTooLongError: it took longer; a TimeoutError of its own stays what it is.
     """
-    async with asyncio.timeout(seconds):
-        return await (answer if awaited is NOT_STEPPED else _resume(answer, awaited))
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await (answer if awaited is NOT_STEPPED else _resume(answer, awaited))
+    except TimeoutError as error:
+        if limit.expired():
+            raise TookTooLongError from error
+        raise
 
 
 @types.coroutine

@@ -6,6 +6,9 @@ from typing import Any
 from backtestkit_cli.events.bus import Bus, Handler
 from backtestkit_cli.events.facts import ErrorOccurred, Event, PositionActive, SessionIdle, TickPassed
 
+AUTHORS_FAILURES = (Exception, SystemExit)
+"""What the author's code may raise without ending more than itself; a `sys.exit` in a strategy is one of its bugs."""
+
 
 class Publisher:
     """Records the events of one session and calls their handlers in order, one at a time.
@@ -55,7 +58,7 @@ class Publisher:
         """Call *handler*; its failure is an `ErrorOccurred` event and nobody else's."""
         try:
             outcome = handler(event)
-        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+        except AUTHORS_FAILURES as error:
             await self.report(handler, event, error)
         else:
             if outcome is not None:
@@ -66,10 +69,10 @@ class Publisher:
         try:
             if hasattr(outcome, "__await__"):
                 await outcome
-        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+        except AUTHORS_FAILURES as error:
             await self.report(handler, event, error)
 
-    async def report(self, handler: Handler[Any], event: Any, error: Exception) -> None:  # noqa: ANN401
+    async def report(self, handler: Handler[Any], event: Any, error: BaseException) -> None:  # noqa: ANN401
         """Record that *handler* failed, and tell who listens for that unless they are the ones that failed."""
         failure = self.failure(event.at_ms, f"listener {getattr(handler, '__qualname__', handler)}", error)
         if isinstance(event, ErrorOccurred):
@@ -77,7 +80,7 @@ class Publisher:
         else:
             await self.publish(failure)
 
-    def failure(self, at_ms: int, source: str, error: Exception) -> ErrorOccurred:
+    def failure(self, at_ms: int, source: str, error: BaseException) -> ErrorOccurred:
         """Return *error* of the author's code as a fact."""
         strategy, symbol, _ = self._names
         detail = "".join(traceback.format_exception(error))

@@ -12,12 +12,12 @@ from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import Signal, problems_of
 from backtestkit_cli.engine.ambient import Markets, SessionContext
-from backtestkit_cli.engine.asking import NOT_STEPPED, AskFunction, SignalSource, within
+from backtestkit_cli.engine.asking import NOT_STEPPED, AskFunction, SignalSource, TookTooLongError, within
 from backtestkit_cli.engine.columns import EntryTable, Indicators
 from backtestkit_cli.engine.desk import Desk, DeskPlan
 from backtestkit_cli.engine.lifecycle import signal_id, slot_end_ms
 from backtestkit_cli.engine.market import Market
-from backtestkit_cli.engine.publishing import Publisher, one_line
+from backtestkit_cli.engine.publishing import AUTHORS_FAILURES, Publisher, one_line
 from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event, PositionActive, SessionIdle, SignalInvalid, TickPassed
 from backtestkit_cli.ports import Clock
@@ -96,7 +96,7 @@ class Session:
                 self._run_alone(source)
             else:
                 await self._live(clock, source)
-        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+        except AUTHORS_FAILURES as error:
             self.error = one_line(error)
             at_ms = self._context.when_ms or self._plan.start_ms
             await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
@@ -129,7 +129,7 @@ class Session:
                 for handler in publisher.active:
                     try:
                         outcome = handler(ping)
-                    except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+                    except AUTHORS_FAILURES as error:
                         await publisher.report(handler, ping, error)
                     else:
                         if outcome is not None:
@@ -192,12 +192,16 @@ class Session:
         slot = when_ms // self._interval_ms
         if slot != self._slot:
             self._slot = slot
-            answer = source.ask(when_ms, price)
-            if answer is not None and type(answer) is not Signal:
-                answer = await self._answer(answer)
-            if answer is not None:
-                self._judge(answer)
-                await self._publish_outbox()
+            try:
+                answer = source.ask(when_ms, price)
+                if answer is not None and type(answer) is not Signal:
+                    answer = await self._answer(answer)
+            except TookTooLongError as error:
+                await self._cut_off(error)
+            else:
+                if answer is not None:
+                    self._judge(answer)
+                    await self._publish_outbox()
         if self._publisher.idle and self._desk.state is None:
             ping = SessionIdle(*self._stamp(), price)
             for handler in self._publisher.idle:
@@ -214,14 +218,13 @@ class Session:
                 return done.value
         elif not hasattr(answer, "__await__"):
             return answer
+        return await within(answer, awaited, self._plan.settings.max_signal_seconds)
+
+    async def _cut_off(self, error: TookTooLongError) -> None:
         limit = self._plan.settings.max_signal_seconds
-        try:
-            return await within(answer, awaited, limit)
-        except TimeoutError as error:
-            cut = TimeoutError(f"get_signal took longer than max_signal_seconds ({limit:g})")
-            cut.__cause__ = error
-            await self._publisher.publish(self._publisher.failure(self._desk.when_ms, "get_signal", cut))
-            return None
+        cut = TimeoutError(f"get_signal took longer than max_signal_seconds ({limit:g})")
+        cut.__cause__ = error
+        await self._publisher.publish(self._publisher.failure(self._desk.when_ms, "get_signal", cut))
 
     def _judge(self, answer: object) -> None:
         """Act on what the strategy returned: open, wait, or say what is wrong with it."""

@@ -23,6 +23,7 @@ from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.reports.event_rows import event_kind
 from backtestkit_cli.runs.markets import MarketBook, history_start_ms
 from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.watchdog import watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ async def _run_wave(
         if symbol not in problems
     }
     clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms))
-    await clock.run([session.run for session in sessions.values()])
+    with watching(max(settings.max_signal_seconds for settings in plan.settings.values())):
+        await clock.run([session.run for session in sessions.values()])
     outcomes, events = [], []
     for spec, symbol in names:
         session = sessions.get((symbol, spec.name))

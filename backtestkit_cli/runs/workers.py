@@ -40,13 +40,17 @@ def run_in_processes(
     try:
         with ProcessPoolExecutor(min(workers, count), mp_context=spawn) as pool:
             futures = [pool.submit(_run_share, loaded, share, model) for share in shares]
-            for future in as_completed(futures):
-                part = future.result()
-                parts.append(part)
-                done += len(part.sessions)
-                if on_progress is not None:
-                    total = len(symbols) * len(plan.strategies)
-                    on_progress(Progress(done * minutes, total * minutes))
+            try:
+                for future in as_completed(futures):
+                    part = future.result()
+                    parts.append(part)
+                    done += len(part.sessions)
+                    if on_progress is not None:
+                        total = len(symbols) * len(plan.strategies)
+                        on_progress(Progress(done * minutes, total * minutes))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     except BrokenProcessPool as error:
         raise BacktestKitError("a worker process died; run with --workers 1 to see why") from error
     return combined(plan, parts)

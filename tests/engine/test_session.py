@@ -1,6 +1,8 @@
 """One behaviour of a session a test: who is asked when, what fails alone, what listeners hear."""
 
 import asyncio
+import sys
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -134,6 +136,47 @@ def test_a_signal_function_that_hangs_is_cut_off_and_asked_again_in_the_next_slo
     assert "max_signal_seconds (0.02)" in errors[0].error
     assert len(outcome.sessions[0].trades) == 1
     assert outcome.exit_code == 0
+
+
+def test_a_timeout_of_the_strategys_own_is_its_failure() -> None:
+    async def get_signal(*_: Any) -> None:
+        async with asyncio.timeout(0.001):
+            await asyncio.sleep(1)
+
+    outcome = run(registered(lambda: btk.add_strategy("s", get_signal=get_signal)))
+    assert outcome.sessions[0].failure is Failure.STRATEGY
+    assert "max_signal_seconds" not in str(outcome.sessions[0].error)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_signal_function_that_blocks_the_thread_is_cut_off_too(is_async: bool) -> None:
+    def block(_symbol: str, when: datetime, _price: float) -> btk.Signal | None:
+        try:
+            while when.minute < 10:
+                time.sleep(0.001)
+        except Exception:  # noqa: BLE001 - what a strategy might do
+            raise AssertionError("a strategy cannot hold it up") from None
+        return a_long() if when.minute == 10 else None
+
+    async def block_async(symbol: str, when: datetime, price: float) -> btk.Signal | None:
+        return block(symbol, when, price)
+
+    registry = registered(lambda: btk.add_strategy("s", interval="5m", get_signal=block_async if is_async else block))
+    outcome = run(registry, settings=Settings(max_signal_seconds=0.1))
+    errors = [event for event in outcome.events if isinstance(event, btk.ErrorOccurred)]
+    assert [event.at_ms for event in errors] == [at(5)]
+    assert "max_signal_seconds (0.1)" in errors[0].error
+    assert len(outcome.sessions[0].trades) == 1
+
+
+def test_a_strategy_that_exits_ends_its_own_session_only() -> None:
+    def get_signal(symbol: str, *_: Any) -> None:
+        if symbol == "AAA":
+            sys.exit(3)
+
+    outcome = run(registered(lambda: btk.add_strategy("s", get_signal=get_signal)), {"AAA": FLAT, "BBB": FLAT})
+    assert [session.failure for session in outcome.sessions] == [Failure.STRATEGY, None]
+    assert "SystemExit: 3" in str(outcome.sessions[0].error)
 
 
 def test_callbacks_hear_their_strategy_in_the_order_of_life() -> None:
