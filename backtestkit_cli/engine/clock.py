@@ -79,9 +79,9 @@ class VirtualClock:
                 for sleeper in due:
                     try:
                         wants = sleeper.resume(sleeper.send, None)
-                        if wants is not sleep:
-                            yield from self._wait_for(sleeper, wants)
                     except StopIteration:
+                        continue
+                    if wants is not sleep and (yield from self._wait_for(sleeper, wants)):
                         continue
                     at_ms = sleep.at_ms
                     bucket = buckets.get(at_ms)
@@ -112,15 +112,23 @@ class VirtualClock:
         self._breathe_at = time.perf_counter() + _BREATH_S
         return True
 
-    def _wait_for(self, sleeper: _Sleeper, wants: object) -> Generator[Any, Any, None]:
-        """Pass what *sleeper* awaits on to the event loop until it sleeps on this clock again."""
+    def _wait_for(self, sleeper: _Sleeper, wants: object) -> Generator[Any, Any, bool]:
+        """Pass what *sleeper* awaits on to the event loop until it sleeps on this clock again; say if it ended."""
         while wants is not self._sleep:
+            failure: BaseException | None = None
+            answer = None
             try:
                 answer = yield wants
             except BaseException as error:  # noqa: BLE001 - an awaited future's failure belongs to who awaits it
-                wants = sleeper.resume(sleeper.body.throw, error)
-            else:
-                wants = sleeper.resume(sleeper.send, answer)
+                failure = error
+            try:
+                if failure is None:
+                    wants = sleeper.resume(sleeper.send, answer)
+                else:
+                    wants = sleeper.resume(sleeper.body.throw, failure)
+            except StopIteration:
+                return True
+        return False
 
 
 def _index(sleeper: _Sleeper) -> int:
