@@ -1,4 +1,4 @@
-"""A made-up market that is always there: any symbol, any time from 2017 on, no file, no network.
+"""A made-up market that is always there: any symbol, any time from 2017 to 2034, no file, no network.
 
 How a day comes to be: the log price at each midnight is a sum of waves with random nodes 1 to 256 days
 apart, in part shared by all symbols, so that prices trend for days and stay around their base for years.
@@ -17,6 +17,7 @@ from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS, interval_ms
 from backtestkit_cli.errors import MissingCandlesError
 
 FIRST_MS = 1_483_228_800_000  # 2017-01-01
+END_MS = 2_051_222_400_000  # 2035-01-01: a mistyped year must not fill the memory
 
 _MINUTES = DAY_MS // MINUTE_MS
 _DAYS_AT_ONCE = 16  # more would push the working arrays out of the cache, fewer cost calls
@@ -70,14 +71,14 @@ class DemoMarket:
     async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return the candles that open in `[start_ms, end_ms)`; see `CandleSource.fetch`.
 
-        There are none before 2017.
+        There are none before 2017 and none from 2035 on.
         """
         if interval_ms(interval) != MINUTE_MS:
             raise MissingCandlesError(
                 f"demo: no {interval} candles of {symbol}; there: 1m, the engine aggregates the others from it"
             )
         first = -(-max(start_ms, FIRST_MS) // MINUTE_MS)
-        last = -(-end_ms // MINUTE_MS)
+        last = -(-min(end_ms, END_MS) // MINUTE_MS)
         if first >= last:
             return Candles.empty()
         first_day, last_day = first // _MINUTES, -(-last // _MINUTES)

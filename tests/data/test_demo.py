@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtestkit_cli.data.demo import FIRST_MS, DemoMarket
+from backtestkit_cli.data.demo import END_MS, FIRST_MS, DemoMarket
 from backtestkit_cli.data.door import check
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
@@ -142,4 +142,5 @@ async def test_higher_intervals_are_left_to_the_engine() -> None:
 
 async def test_there_is_nothing_before_2017() -> None:
     assert len(await fetch(span=(0, FIRST_MS))) == 0
+    assert (await fetch(span=(END_MS - MINUTE_MS, 10**15))).timestamp.tolist() == [END_MS - MINUTE_MS]
     assert (await fetch(span=(0, FIRST_MS + 2 * MINUTE_MS))).timestamp.tolist() == [FIRST_MS, FIRST_MS + MINUTE_MS]
