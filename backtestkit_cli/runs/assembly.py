@@ -1,12 +1,13 @@
 """The composition root: from a config and a strategy module to a plan whose every part is real."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from backtestkit_cli.api.registry import Registry, StrategySpec, pick
+from backtestkit_cli.config.choices import exchange_name, exchange_of, frame_of
 from backtestkit_cli.config.loader import LoadedConfig
-from backtestkit_cli.config.schema import ExchangeConfig, FrameConfig
+from backtestkit_cli.config.schema import ExchangeConfig
 from backtestkit_cli.config.settings import settings_from
 from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.errors import ConfigError, StrategyError, UnknownNameError
@@ -17,8 +18,6 @@ from backtestkit_cli.runs.strategy_file import LoadedStrategies, load_strategies
 
 RUN_WIDE = ("avg_price_candles", "gaps")
 """Settings that shape the candles all sessions share, so that no single strategy may set them."""
-
-BUILT_IN_EXCHANGES: Mapping[str, Mapping[str, Any]] = {"demo": {"kind": "demo", "seed": 7}}
 
 
 def assemble(loaded: LoadedConfig, *, mode: str = "backtest") -> RunPlan:
@@ -88,21 +87,16 @@ def _source(loaded: LoadedConfig, registry: Registry) -> tuple[str, CandleSource
 
 
 def _exchange(loaded: LoadedConfig, registry: Registry) -> tuple[str, str, dict[str, Any], str]:
-    wanted = loaded.config.exchange
-    where = loaded.origins.get("exchange", "exchange")
-    if isinstance(wanted, ExchangeConfig):
-        return wanted.name or wanted.kind, wanted.kind, options_of(wanted), where
-    if wanted in loaded.config.exchanges:
-        found = loaded.config.exchanges[wanted]
-        return wanted, found.kind, options_of(found), where
-    if wanted in registry.exchanges:
-        spec = registry.exchanges[wanted]
-        return wanted, spec.kind, dict(spec.options), spec.where
-    if wanted in BUILT_IN_EXCHANGES:
-        built_in = dict(BUILT_IN_EXCHANGES[wanted])
-        return wanted, str(built_in.pop("kind")), built_in, where
-    known = {*loaded.config.exchanges, *registry.exchanges, *BUILT_IN_EXCHANGES}
-    raise UnknownNameError("exchange", wanted, known, where=where)
+    """Return name, kind and options of the run's exchange, and the place that asks for it."""
+    config = loaded.config
+    name, where = exchange_name(config), loaded.origins.get("exchange", "exchange")
+    found = exchange_of(config, name)
+    if found is not None:
+        return name, found.kind, options_of(found), where
+    if name in registry.exchanges:
+        spec = registry.exchanges[name]
+        return name, spec.kind, dict(spec.options), spec.where
+    raise UnknownNameError("exchange", name, {*config.exchanges, *registry.exchanges, "demo"}, where=where)
 
 
 def options_of(exchange: ExchangeConfig) -> dict[str, Any]:
@@ -111,18 +105,12 @@ def options_of(exchange: ExchangeConfig) -> dict[str, Any]:
 
 
 def _frame(loaded: LoadedConfig, registry: Registry) -> tuple[str, int, int]:
-    wanted = loaded.config.frame
-    if wanted is None:
-        known = sorted({*loaded.config.frames, *registry.frames})
-        named = f" or --frame {' | '.join(known)}" if known else ""
-        raise ConfigError(f"no frame: give --from and --to{named}, or frame: in the config")
-    if isinstance(wanted, FrameConfig):
-        return wanted.name, wanted.start_ms, wanted.end_ms
-    if wanted in loaded.config.frames:
-        found = loaded.config.frames[wanted]
-        return wanted, found.start_ms, found.end_ms
-    if wanted in registry.frames:
-        spec = registry.frames[wanted]
-        return wanted, spec.start_ms, spec.end_ms
-    known_names = {*loaded.config.frames, *registry.frames}
-    raise UnknownNameError("frame", wanted, known_names, where=loaded.origins.get("frame", "frame"))
+    """Return name, start and end of the run's frame."""
+    found = frame_of(loaded.config)
+    if not isinstance(found, str):
+        return found
+    if found in registry.frames:
+        spec = registry.frames[found]
+        return found, spec.start_ms, spec.end_ms
+    known = {*loaded.config.frames, *registry.frames}
+    raise UnknownNameError("frame", found, known, where=loaded.origins.get("frame", "frame"))
