@@ -47,7 +47,7 @@ def round_trip(side: Side, cost: float, price_in: float, price_out: float, costs
     `o = in(1+s)` and `i = out(1-s)` for a long (signs mirrored for a short), the gain is
     `c(i-o)/o` and the fees are `c·f + c·f·i/o`. Source: design, section 5.
     """
-    sign = 1 if side is Side.LONG else -1
+    sign = side.sign
     slippage = sign * costs.slippage_rate
     opened = price_in * (1 + slippage)
     closed = price_out * (1 - slippage)

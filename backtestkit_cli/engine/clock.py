@@ -5,7 +5,8 @@ import contextvars
 import heapq
 import time
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from typing import Any
 
 from backtestkit_cli.ports import Clock
@@ -16,30 +17,16 @@ _REPORTS_PER_RUN = 200
 _BREATH_S = 0.05
 
 
-class _Sleep:
-    """What a sleeping session hands to its clock; one object a clock, because it is made every minute."""
-
-    __slots__ = ("at_ms",)
-
-    def __init__(self) -> None:
-        self.at_ms = 0
-
-
-@types.coroutine
-def _suspend(sleep: _Sleep) -> Generator[_Sleep, None, None]:
-    yield sleep
-
-
 class _Sleeper:
-    """One session: its coroutine, driven within a context of its own."""
+    """One session: its coroutine, driven within a context of its own; `wake` goes on with it until it waits again."""
 
-    __slots__ = ("body", "index", "resume", "send")
+    __slots__ = ("body", "index", "resume", "wake")
 
     def __init__(self, index: int, body: Coroutine[Any, Any, None]) -> None:
         self.index = index
         self.body = body
-        self.send = body.send
         self.resume = contextvars.copy_context().run
+        self.wake: Callable[[], Any] = partial(self.resume, body.send, None)
 
 
 class VirtualClock:
@@ -53,45 +40,51 @@ class VirtualClock:
 
     def __init__(self, *, on_progress: Callable[[int], None] | None = None, span_ms: tuple[int, int] = (0, 0)) -> None:
         """Report the virtual time to *on_progress* some two hundred times within *span_ms*."""
-        self._sleep = _Sleep()
         self._on_progress = on_progress
         self._report_at, self._breathe_at = 0, 0.0
         self._step_ms = max(1, (span_ms[1] - span_ms[0]) // _REPORTS_PER_RUN)
 
-    def sleep_until(self, at_ms: int) -> Awaitable[None]:
-        """Return at *at_ms*; only a session that this clock runs may wait for it."""
-        self._sleep.at_ms = at_ms
-        return _suspend(self._sleep)
+    @types.coroutine
+    def sleep_until(self, at_ms: int) -> Generator[int, None, None]:
+        """Return at *at_ms*; only a session that this clock runs may wait for it.
+
+        The bare number is what reaches `_drive`: asyncio's own awaitables hand over futures, or None.
+        """
+        yield at_ms
 
     async def run(self, sessions: list[SessionBody]) -> None:
         """Run *sessions* to their end; their position in the list is their index. They must not raise."""
         await self._drive([_Sleeper(i, body(self)) for i, body in enumerate(sessions)])
 
     @types.coroutine
-    def _drive(self, sleepers: list[_Sleeper]) -> Generator[Any, Any, None]:
-        """Wake whoever is due, earliest first; a bucket holds the sleepers of one instant."""
+    def _drive(  # noqa: C901 - every branch runs millions of times, a call for one costs more than all of them
+        self, sleepers: list[_Sleeper]
+    ) -> Generator[Any, Any, None]:
+        """Wake whoever is due, earliest first; a bucket holds the sleepers of one instant, by index."""
         buckets: dict[int, list[_Sleeper]] = {}
         instants: list[int] = []
-        sleep = self._sleep
         due = sleepers
         try:
             while True:
+                newest_ms, newest = -1, due  # the bucket begun last: who woke together mostly sleeps until one instant
                 for sleeper in due:
                     try:
-                        wants = sleeper.resume(sleeper.send, None)
+                        at_ms = sleeper.wake()
                     except StopIteration:
                         continue
-                    if wants is not sleep and (yield from self._wait_for(sleeper, wants)):
+                    if at_ms == newest_ms:
+                        newest.append(sleeper)
                         continue
-                    at_ms = sleep.at_ms
-                    bucket = buckets.get(at_ms)
-                    if bucket is None:
-                        buckets[at_ms] = [sleeper]
-                        heapq.heappush(instants, at_ms)
-                    elif bucket[-1].index < sleeper.index:
-                        bucket.append(sleeper)
-                    else:
-                        bisect.insort(bucket, sleeper, key=_index)
+                    if type(at_ms) is not int:
+                        at_ms = yield from self._wait_for(sleeper, at_ms)
+                        if at_ms is None:
+                            continue
+                    if at_ms in buckets:
+                        bisect.insort(buckets[at_ms], sleeper, key=_index)
+                        continue
+                    newest_ms, newest = at_ms, [sleeper]
+                    buckets[at_ms] = newest
+                    heapq.heappush(instants, at_ms)
                 if not instants:
                     return
                 now_ms = heapq.heappop(instants)
@@ -112,9 +105,9 @@ class VirtualClock:
         self._breathe_at = time.perf_counter() + _BREATH_S
         return True
 
-    def _wait_for(self, sleeper: _Sleeper, wants: object) -> Generator[Any, Any, bool]:
-        """Pass what *sleeper* awaits on to the event loop until it sleeps on this clock again; say if it ended."""
-        while wants is not self._sleep:
+    def _wait_for(self, sleeper: _Sleeper, wants: object) -> Generator[Any, Any, int | None]:
+        """Pass what *sleeper* awaits on to the event loop; return when it wants to wake up, None if it has ended."""
+        while type(wants) is not int:
             failure: BaseException | None = None
             answer = None
             try:
@@ -123,12 +116,12 @@ class VirtualClock:
                 failure = error
             try:
                 if failure is None:
-                    wants = sleeper.resume(sleeper.send, answer)
+                    wants = sleeper.resume(sleeper.body.send, answer)
                 else:
                     wants = sleeper.resume(sleeper.body.throw, failure)
             except StopIteration:
-                return True
-        return False
+                return None
+        return wants
 
 
 def _index(sleeper: _Sleeper) -> int:

@@ -15,6 +15,7 @@ from backtestkit_cli.engine.market import Market, Series
 from backtestkit_cli.errors import StrategyError, UnknownNameError
 
 _SIDES = {"long": 1, "short": -1, "": 0, "none": 0}
+_SIDE_OF = {True: Side.LONG, False: Side.SHORT}
 _OPTIONAL = ("price_open", "minutes", "cost")
 
 
@@ -104,15 +105,14 @@ class EntryTable:
         self._series = series
         rows, signs = _entry_rows(columns.pop("side"))
         found = {name: _numbers(name, column[rows]).tolist() for name, column in columns.items()}
-        absent = [math.nan] * len(rows)
         self._rows: list[int] = rows.tolist()
-        self._sides = [Side.LONG if sign > 0 else Side.SHORT for sign in signs.tolist()]
+        self._sides = [_SIDE_OF[sign > 0] for sign in signs.tolist()]
         self._take_profit, self._stop_loss = found["take_profit"], found["stop_loss"]
-        self._price_open, minutes, self._cost = (
-            [None if value != value else value for value in found.get(name, absent)]  # noqa: PLR0124 - NaN: left out
-            for name in _OPTIONAL
-        )
-        self._minutes = [_whole(value) for value in minutes]
+        self._price_open, minutes, self._cost = (_without_nan(found.get(name), len(rows)) for name in _OPTIONAL)
+        # A number that is not whole is left for the validation to name.
+        self._minutes: list[Any] = [
+            int(value) if value is not None and value.is_integer() else value for value in minutes
+        ]
 
     def next_ms(self, when_ms: int) -> int | None:
         """Return the first tick from *when_ms* on at which the newest closed candle has an entry, or None."""
@@ -139,9 +139,11 @@ class EntryTable:
         )
 
 
-def _whole(minutes: float | None) -> int | None:
-    """Return *minutes* as an int where it is one; anything else is left for the validation to name."""
-    return int(minutes) if minutes is not None and minutes.is_integer() else minutes  # type: ignore[return-value]
+def _without_nan(values: list[float] | None, count: int) -> list[float | None]:
+    """Return *values* with None for NaN; a column that is not there is None throughout."""
+    if values is None:
+        return [None] * count
+    return [None if math.isnan(value) else value for value in values]
 
 
 def _numbers(name: str, column: npt.NDArray[Any]) -> Floats:

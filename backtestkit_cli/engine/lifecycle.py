@@ -11,6 +11,7 @@ Each function looks at a span of rows and returns the first thing that happens t
 gives it the rest of the frame and sleeps until that row; a clock that cannot see ahead gives it one row.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from backtestkit_cli.domain.interval import MINUTE_MS
@@ -19,6 +20,8 @@ from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.policies.fills.model import FillModel, Touch
+
+_SIDES: Mapping[str, Side] = {side.value: side for side in Side}
 
 
 class Waiting(NamedTuple):
@@ -49,64 +52,53 @@ Act: TypeAlias = Touch | Opens | Cancels
 """What the machine does by itself at a row."""
 
 
-class Span(NamedTuple):
-    """Rows `[start, stop)` to look at; `last` is the row of the frame's end."""
-
-    start: int
-    stop: int
-    last: int
-
-
-def next_exit(market: Market, model: FillModel, position: Position, span: Span) -> Touch | None:
-    """Return the first row of *span* at which *position* ends by a level, its time or the frame."""
-    start, stop, last = span
-    bound = expiry = min(stop, last + 1)
-    levels_until = bound
+def next_exit(market: Market, model: FillModel, position: Position, start: int, stop: int, last: int) -> Touch | None:
+    """Return the first row of `[start, stop)` where *position* ends by a level, its time or, at *last*, the frame."""
+    expiry = levels_until = stop
     if position.minutes is not None:
         expiry = max(market.row_at(position.opened_at_ms) + position.minutes, start)
-        levels_until = min(bound, expiry if model.time_first else expiry + 1)
+        levels_until = min(stop, expiry if model.time_first else expiry + 1)
     touch = model.first_exit(market, position.side, position.take_profit, position.stop_loss, start, levels_until)
     if touch is not None:
         return touch
-    if expiry < bound:
+    if expiry < stop:
         return Touch(expiry, CloseReason.TIME_EXPIRED, model.prices(market).item(expiry))
-    if last < bound:
+    if last < stop:
         return Touch(last, CloseReason.FRAME_END, model.prices(market).item(last))
     return None
 
 
 def next_entry(
-    market: Market, model: FillModel, waiting: Waiting, span: Span, settings: Settings
+    market: Market, model: FillModel, waiting: Waiting, await_minutes: int, start: int, stop: int, last: int
 ) -> Opens | Cancels | None:
-    """Return the first row of *span* at which *waiting* opens or is cancelled; nothing opens at the frame's end."""
-    bound = min(span.stop, span.last + 1)
-    timeout = max(market.row_at(waiting.scheduled_at_ms) + settings.schedule_await_minutes, span.start)
+    """Return the first row of `[start, stop)` at which *waiting* opens or is cancelled; nothing opens at *last*."""
+    timeout = max(market.row_at(waiting.scheduled_at_ms) + await_minutes, start)
     touch = model.first_entry(
         market,
         waiting.side,
         waiting.price_open,
         waiting.signal.stop_loss,
-        span.start,
-        min(bound, timeout if model.time_first else timeout + 1),
+        start,
+        min(stop, timeout if model.time_first else timeout + 1),
     )
     if touch is not None and not touch.opens:
         return Cancels(touch.row, CancelReason.PRICE_REJECT)
-    if touch is not None and touch.row < span.last:
+    if touch is not None and touch.row < last:
         return Opens(touch.row, touch.stopped_at)
-    if timeout < bound:
+    if timeout < stop:
         return Cancels(timeout, CancelReason.TIMEOUT)
-    if span.last < bound:
-        return Cancels(span.last, CancelReason.FRAME_END)
+    if last < stop:
+        return Cancels(last, CancelReason.FRAME_END)
     return None
 
 
 def place(signal: Signal, price: float, at_ms: int, signal_id: str, settings: Settings) -> Waiting | Position:
     """Return what a valid *signal* becomes at market *price*: open now, or waiting for its entry."""
-    side = Side.LONG if signal.position == "long" else Side.SHORT
+    side = _SIDES[signal.position]
     wanted = signal.price_open
     if wanted is None:
         return opened(signal, side, (at_ms, at_ms), price, signal_id, settings)
-    if (price > wanted) if side is Side.LONG else (price < wanted):
+    if (price > wanted) if side.sign > 0 else (price < wanted):
         return Waiting(signal_id, signal, side, float(wanted), at_ms)
     return opened(signal, side, (at_ms, at_ms), float(wanted), signal_id, settings)
 

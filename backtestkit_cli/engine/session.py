@@ -111,21 +111,22 @@ class Session:
         bus, sleep_until, next_row = publisher.bus, clock.sleep_until, self._next_row
         strategy, symbol = self._plan.strategy.name, self._plan.symbol
         first_ms, last_row = self._market.time_of(0), self._last_row
-        price_of = desk.prices.item
+        prices = desk.prices
         row = self._market.row_at(self._plan.start_ms)
         while row <= last_row:
             when_ms = first_ms + row * MINUTE_MS
             await sleep_until(when_ms)
-            context.when_ms = when_ms
+            context.when_ms = desk.when_ms = when_ms
             desk.row = row
+            desk.price = price = prices[row]
             if bus.version != publisher.version:
                 publisher.refresh()
             state = desk.state
             if state is None:
                 if row < last_row:
-                    await self._ask(source, when_ms, price_of(row))
+                    await self._ask(source, when_ms, price)
             elif row < desk.quiet_until and type(state) is Position:
-                ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price_of(row), state))
+                ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price, state))
                 for handler in publisher.active:
                     try:
                         outcome = handler(ping)
@@ -154,24 +155,20 @@ class Session:
         return EntryTable(spec.entries, self._market.series(spec.interval))
 
     def _run_alone(self, table: EntryTable) -> None:
-        """Go through the frame without a clock: entries from a table, and nobody who hears when things happen."""
-        desk, record, price_of = self._desk, self._publisher.record, self._desk.prices.item
-        first_ms, last_row = self._market.time_of(0), self._last_row
-        row = self._market.row_at(self._plan.start_ms)
-        while row <= last_row:
-            desk.row = row
-            when_ms = self._context.when_ms = first_ms + row * MINUTE_MS
-            may_ask = desk.state is None or desk.carry_out_due()
-            slot = when_ms // self._interval_ms
-            if may_ask and slot != self._slot and row < last_row:
-                self._slot = slot
-                signal = table.ask(when_ms, price_of(row))
-                if signal is not None:
-                    self._judge(signal)
-            row = desk.quiet_until if desk.state is not None else self._next_row(table, row)
-            if desk.outbox:
-                record += desk.outbox
-                desk.outbox.clear()
+        """Go from entry to entry of the table without a clock: nobody hears when things happen."""
+        desk = self._desk
+        when_ms = table.next_ms(self._plan.start_ms)
+        while when_ms is not None and when_ms < self._plan.end_ms:
+            desk.move_to(self._market.row_at(when_ms))
+            self._judge(table.ask(when_ms, desk.price))
+            free_ms = slot_end_ms(when_ms, self._interval_ms)
+            while desk.state is not None:
+                desk.move_to(desk.quiet_until)
+                is_free_now = desk.carry_out_due()
+                free_ms = max(free_ms, desk.when_ms if is_free_now else desk.when_ms + MINUTE_MS)
+            when_ms = table.next_ms(free_ms)
+        self._publisher.record += desk.outbox
+        desk.outbox.clear()
 
     async def _tick(self, source: SignalSource) -> None:
         """Do what the machine does by itself at this tick, or else tell who watches the position."""

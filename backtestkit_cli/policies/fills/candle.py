@@ -25,15 +25,13 @@ class CandleFills:
 
         A stop that the candle opened beyond fills at that open, a target never better than its level.
         """
-        low, high = columns.candles.low, columns.candles.high
-        if side is Side.LONG:
-            row = first_true(lambda a, b: (low[a:b] <= stop_loss) | (high[a:b] >= take_profit), start, stop)
-        else:
-            row = first_true(lambda a, b: (high[a:b] >= stop_loss) | (low[a:b] <= take_profit), start, stop)
+        low, high, is_long = columns.candles.low, columns.candles.high, side.sign > 0
+        floor, ceiling = (stop_loss, take_profit) if is_long else (take_profit, stop_loss)
+        row = first_true(lambda a, b: (low[a:b] <= floor) | (high[a:b] >= ceiling), start, stop)
         if row is None:
             return None
-        if (low.item(row) <= stop_loss) if side is Side.LONG else (high.item(row) >= stop_loss):
-            worse = min if side is Side.LONG else max
+        if (low.item(row) <= stop_loss) if is_long else (high.item(row) >= stop_loss):
+            worse = min if is_long else max
             return Touch(row, CloseReason.STOP_LOSS, worse(stop_loss, columns.candles.open.item(row)))
         return Touch(row, CloseReason.TAKE_PROFIT, take_profit)
 
@@ -41,7 +39,7 @@ class CandleFills:
         self, columns: PriceColumns, side: Side, price_open: float, stop_loss: float, start: int, stop: int
     ) -> EntryTouch | None:
         """Return the first candle that touches the entry; one that reaches the stop too has passed the entry first."""
-        if side is Side.LONG:
+        if side.sign > 0:
             low = columns.candles.low
             row = first_true(lambda a, b: low[a:b] <= price_open, start, stop)
             is_stopped = row is not None and low[row] <= stop_loss

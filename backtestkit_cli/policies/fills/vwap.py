@@ -23,11 +23,11 @@ class VwapFills:
     ) -> Touch | None:
         """Return the first row whose price stands at or beyond a level; one price cannot reach both."""
         price = columns.average_price
-        low, high = (stop_loss, take_profit) if side is Side.LONG else (take_profit, stop_loss)
+        low, high = (stop_loss, take_profit) if side.sign > 0 else (take_profit, stop_loss)
         row = first_true(lambda a, b: (price[a:b] <= low) | (price[a:b] >= high), start, stop)
         if row is None:
             return None
-        is_profit = (price[row] >= high) == (side is Side.LONG)
+        is_profit = (price[row] >= high) == (side.sign > 0)
         if is_profit:
             return Touch(row, CloseReason.TAKE_PROFIT, take_profit)
         return Touch(row, CloseReason.STOP_LOSS, stop_loss)
@@ -37,7 +37,7 @@ class VwapFills:
     ) -> EntryTouch | None:
         """Return where the wick reaches the entry; a wick that reaches the stop as well rejects it."""
         candles = columns.candles
-        if side is Side.LONG:
+        if side.sign > 0:
             wick = candles.low
             row = first_true(lambda a, b: wick[a:b] <= price_open, start, stop)
             return None if row is None else EntryTouch(row, bool(wick[row] > stop_loss))
