@@ -129,9 +129,9 @@ def notes(outcome: RunOutcome) -> Iterator[str]:
     refused = [event for event in outcome.events if isinstance(event, CommandRefused)]
     if refused:
         yield _first_of("refused command", refused, f"{refused[0].command}: {refused[0].problem}")
-    failed = listener_errors(outcome)
+    failed = passing_errors(outcome)
     if failed:
-        yield _first_of("listener error", failed, f"{failed[0].source}: {failed[0].error}")
+        yield _first_of("error", failed, f"{failed[0].source}: {failed[0].error}")
     missing = {s.symbol: s.candles.missing for s in outcome.sessions if s.candles is not None and s.candles.missing}
     if missing:
         yield f"{_count(sum(missing.values()), 'missing minute')} filled, in {_count(len(missing), 'symbol')}"
@@ -145,8 +145,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def listener_errors(outcome: RunOutcome) -> list[ErrorOccurred]:
-    """Return the failures of listeners; that of a strategy ends its session and is shown there."""
+def passing_errors(outcome: RunOutcome) -> list[ErrorOccurred]:
+    """Return the failures that ended nothing; that of a strategy ends its session and is shown there."""
     return [event for event in outcome.events if isinstance(event, ErrorOccurred) and event.source != "strategy"]
 
 

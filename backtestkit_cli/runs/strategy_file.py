@@ -42,9 +42,9 @@ def load_strategies(entry: str) -> LoadedStrategies:
         module = _import(entry)
     file = module.__file__ or ""
     if not registry.strategies:
-        raise StrategyError(f"{file or entry}: registers no strategy; call add_strategy(...) when it is imported")
+        raise StrategyError(f"{entry}: registers no strategy; call add_strategy(...) when it is imported")
     source = Path(file).read_bytes() if file else b""
-    return LoadedStrategies(registry, file or entry, hashlib.sha256(source).hexdigest())
+    return LoadedStrategies(registry, entry, hashlib.sha256(source).hexdigest())
 
 
 def _import(entry: str) -> ModuleType:
@@ -85,14 +85,13 @@ def _import_file(path: Path) -> ModuleType:
         )
     resolved = path.resolve()
     name = f"btk_strategy_{hashlib.blake2b(str(resolved).encode(), digest_size=6).hexdigest()}"
-    spec = importlib.util.spec_from_file_location(name, path)  # as it was given: errors name it so
-    if spec is None or spec.loader is None:
-        raise StrategyError(f"{path}: expected a Python file")
-    module = importlib.util.module_from_spec(spec)
+    module = ModuleType(name)
+    module.__file__ = str(resolved)
     sys.modules[name] = module
     if str(resolved.parent) not in sys.path:
         sys.path.insert(0, str(resolved.parent))  # a strategy may import its neighbours, also later
-    spec.loader.exec_module(module)
+    # Compiled under the path as it was given: errors and reports name it so, on every machine alike.
+    exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
     return module
 
 

@@ -134,7 +134,7 @@ def test_refused_commands_and_failing_listeners_are_counted_and_the_first_is_sho
     notes = [line for line in ended.err.splitlines() if line.startswith("note: ")]
     assert ended.code == 0
     assert "refused commands; the first, BTCUSDT at 2025-05-04 00:01: average_buy" in notes[0]
-    assert "listener errors; the first, BTCUSDT at 2025-05-04 00:01: listener grow: KeyError: 'lost'" in notes[1]
+    assert "errors; the first, BTCUSDT at 2025-05-04 00:01: listener grow: KeyError: 'lost'" in notes[1]
     assert "Traceback" not in ended.err
     assert "Traceback" in called(*RUN, "-v").err
 
