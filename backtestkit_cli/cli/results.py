@@ -155,7 +155,7 @@ def tracebacks(outcome: RunOutcome) -> Iterator[str]:
     for event in outcome.events:
         if isinstance(event, ErrorOccurred) and event.source == "strategy":
             yield event.detail
-    for event in listener_errors(outcome)[:1]:
+    for event in passing_errors(outcome)[:1]:
         yield event.detail
 
 
