@@ -2,7 +2,8 @@
 
 import asyncio
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Coroutine, Generator
+from types import CoroutineType
 from typing import Any, Protocol
 
 from backtestkit_cli.api.registry import GetSignal
@@ -30,23 +31,28 @@ class AskFunction:
         self._symbol = symbol
 
     def ask(self, when_ms: int, price: float) -> Any:  # noqa: ANN401
-        """Call the function."""
-        return self._get_signal(self._symbol, to_datetime(when_ms), price)
+        """Call the function; of an async one, the value where it did not have to wait, else what awaits the rest."""
+        answer = self._get_signal(self._symbol, to_datetime(when_ms), price)
+        if type(answer) is not CoroutineType:
+            return answer
+        # Stepped by hand: a strategy on history hardly ever waits, and a timer costs more than the call.
+        try:
+            awaited = answer.send(None)
+        except StopIteration as done:
+            return done.value
+        return _rest(answer, awaited)
 
     def next_ms(self, when_ms: int) -> int:
         """Return *when_ms*: only the function knows."""
         return when_ms
 
 
-NOT_STEPPED = object()
-
-
 class TookTooLongError(BaseException):
     """A signal took longer than it may. Not an `Exception`, because it may be raised into the author's own code."""
 
 
-async def within(answer: Any, awaited: object, seconds: float) -> Any:  # noqa: ANN401
-    """Await *answer* for at most *seconds*; it waits for *awaited* unless that is `NOT_STEPPED`.
+async def within(answer: Awaitable[Any], seconds: float) -> Any:  # noqa: ANN401
+    """Await *answer* for at most *seconds*.
 
     Raises:
         TookTooLongError: it took longer; a TimeoutError of its own stays what it is.
@@ -54,15 +60,19 @@ async def within(answer: Any, awaited: object, seconds: float) -> Any:  # noqa: 
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            return await (answer if awaited is NOT_STEPPED else _resume(answer, awaited))
+            return await answer
     except TimeoutError as error:
         if limit.expired():
             raise TookTooLongError from error
         raise
 
 
+async def _rest(coroutine: Coroutine[Any, Any, Any], awaited: object) -> Any:  # noqa: ANN401
+    return await resume(coroutine, awaited)
+
+
 @types.coroutine
-def _resume(coroutine: Coroutine[Any, Any, Any], awaited: object) -> Generator[Any, Any, Any]:
+def resume(coroutine: Coroutine[Any, Any, Any], awaited: object) -> Generator[Any, Any, Any]:
     """Go on with *coroutine*, which waits for *awaited* already."""
     while True:
         failure: BaseException | None = None

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from types import CoroutineType
 from typing import Any
 
 from backtestkit_cli.api.context import ambient
@@ -12,7 +11,7 @@ from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import Signal, problems_of
 from backtestkit_cli.engine.ambient import Markets, SessionContext
-from backtestkit_cli.engine.asking import NOT_STEPPED, AskFunction, SignalSource, TookTooLongError, within
+from backtestkit_cli.engine.asking import AskFunction, SignalSource, TookTooLongError, within
 from backtestkit_cli.engine.columns import EntryTable, Indicators
 from backtestkit_cli.engine.desk import Desk, DeskPlan
 from backtestkit_cli.engine.lifecycle import signal_id, slot_end_ms
@@ -206,16 +205,9 @@ class Session:
 
     async def _answer(self, answer: Any) -> Any:  # noqa: ANN401 - whatever the author's code returns
         """Await *answer* if it can be awaited, within the time a signal may take."""
-        awaited: object = NOT_STEPPED
-        if type(answer) is CoroutineType:
-            # Stepped by hand: a strategy on history hardly ever waits, and a timer costs more than the call.
-            try:
-                awaited = answer.send(None)
-            except StopIteration as done:
-                return done.value
-        elif not hasattr(answer, "__await__"):
+        if not hasattr(answer, "__await__"):
             return answer
-        return await within(answer, awaited, self._plan.settings.max_signal_seconds)
+        return await within(answer, self._plan.settings.max_signal_seconds)
 
     async def _cut_off(self, error: TookTooLongError) -> None:
         limit = self._plan.settings.max_signal_seconds

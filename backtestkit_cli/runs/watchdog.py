@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from backtestkit_cli.engine.asking import AskFunction, TookTooLongError
-from backtestkit_cli.engine.session import Session
+from backtestkit_cli.engine.asking import AskFunction, TookTooLongError, resume
 
-_ASKING = {AskFunction.ask.__code__, Session._answer.__code__}  # noqa: SLF001 - where the author's code is called
+_ASKING = {AskFunction.ask.__code__, resume.__code__}  # where the author's code is called, and gone on with
 
 
 @contextmanager

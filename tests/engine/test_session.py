@@ -159,6 +159,7 @@ def test_a_signal_function_that_blocks_the_thread_is_cut_off_too(is_async: bool)
         return a_long() if when.minute == 10 else None
 
     async def block_async(symbol: str, when: datetime, price: float) -> btk.Signal | None:
+        await asyncio.sleep(0)
         return block(symbol, when, price)
 
     registry = registered(lambda: btk.add_strategy("s", interval="5m", get_signal=block_async if is_async else block))
