@@ -4,7 +4,7 @@ from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.domain.signal import CloseReason, Side
 from backtestkit_cli.policies.fills.model import EntryTouch, PriceColumns, Touch
-from backtestkit_cli.policies.fills.search import first_true
+from backtestkit_cli.policies.fills.search import first_outside, first_wick
 
 
 class CandleFills:
@@ -27,7 +27,7 @@ class CandleFills:
         """
         low, high, is_long = columns.candles.low, columns.candles.high, side.sign > 0
         floor, ceiling = (stop_loss, take_profit) if is_long else (take_profit, stop_loss)
-        row = first_true(lambda a, b: (low[a:b] <= floor) | (high[a:b] >= ceiling), start, stop)
+        row = first_outside(low, high, floor, ceiling, start, stop)
         if row is None:
             return None
         if (low.item(row) <= stop_loss) if is_long else (high.item(row) >= stop_loss):
@@ -39,14 +39,8 @@ class CandleFills:
         self, columns: PriceColumns, side: Side, price_open: float, stop_loss: float, start: int, stop: int
     ) -> EntryTouch | None:
         """Return the first candle that touches the entry; one that reaches the stop too has passed the entry first."""
-        if side.sign > 0:
-            low = columns.candles.low
-            row = first_true(lambda a, b: low[a:b] <= price_open, start, stop)
-            is_stopped = row is not None and low[row] <= stop_loss
-        else:
-            high = columns.candles.high
-            row = first_true(lambda a, b: high[a:b] >= price_open, start, stop)
-            is_stopped = row is not None and high[row] >= stop_loss
+        row = first_wick(columns.candles, side, price_open, start, stop)
         if row is None:
             return None
+        is_stopped = first_wick(columns.candles, side, stop_loss, row, row + 1) is not None
         return EntryTouch(row, opens=True, stopped_at=stop_loss if is_stopped else None)

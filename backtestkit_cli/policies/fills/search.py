@@ -1,18 +1,16 @@
-"""Finding the first candle of a span for which a condition holds, without looking at the whole span."""
+"""Finding the first candle of a span that leaves a band of prices, without looking at the whole span."""
 
-from collections.abc import Callable
+import math
 
-import numpy as np
-import numpy.typing as npt
-
-Condition = Callable[[int, int], npt.NDArray[np.bool_]]
+from backtestkit_cli.domain.candle import Candles, Floats
+from backtestkit_cli.domain.signal import Side
 
 _FIRST_CHUNK = 256
 _GROWTH = 4
 
 
-def first_true(condition: Condition, start: int, stop: int) -> int | None:
-    """Return the first row of `[start, stop)` where *condition* (rows → booleans) holds, or None.
+def first_outside(low: Floats, high: Floats, floor: float, ceiling: float, start: int, stop: int) -> int | None:
+    """Return the first row of `[start, stop)` with *low* at or below *floor* or *high* at or above *ceiling*, or None.
 
     The span is read in growing chunks: most positions end soon, and those that do not end cost
     little more than one pass.
@@ -20,8 +18,16 @@ def first_true(condition: Condition, start: int, stop: int) -> int | None:
     chunk = _FIRST_CHUNK
     while start < stop:
         end = min(stop, start + chunk)
-        row = condition(start, end).tobytes().find(1)  # takes a third of what argmax and a look at it take
+        outside = low[start:end] <= floor
+        outside |= high[start:end] >= ceiling
+        row = outside.tobytes().find(1)  # takes a third of what argmax and a look at it take
         if row >= 0:
             return start + row
         start, chunk = end, chunk * _GROWTH
     return None
+
+
+def first_wick(candles: Candles, side: Side, price: float, start: int, stop: int) -> int | None:
+    """Return the first row of `[start, stop)` whose wick reaches *price*: the low for a long, the high for a short."""
+    floor, ceiling = (price, math.inf) if side.sign > 0 else (-math.inf, price)
+    return first_outside(candles.low, candles.high, floor, ceiling, start, stop)

@@ -4,7 +4,7 @@ from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.domain.signal import CloseReason, Side
 from backtestkit_cli.policies.fills.model import EntryTouch, PriceColumns, Touch
-from backtestkit_cli.policies.fills.search import first_true
+from backtestkit_cli.policies.fills.search import first_outside, first_wick
 
 
 class VwapFills:
@@ -24,7 +24,7 @@ class VwapFills:
         """Return the first row whose price stands at or beyond a level; one price cannot reach both."""
         price = columns.average_price
         low, high = (stop_loss, take_profit) if side.sign > 0 else (take_profit, stop_loss)
-        row = first_true(lambda a, b: (price[a:b] <= low) | (price[a:b] >= high), start, stop)
+        row = first_outside(price, price, low, high, start, stop)
         if row is None:
             return None
         is_profit = (price[row] >= high) == (side.sign > 0)
@@ -36,11 +36,7 @@ class VwapFills:
         self, columns: PriceColumns, side: Side, price_open: float, stop_loss: float, start: int, stop: int
     ) -> EntryTouch | None:
         """Return where the wick reaches the entry; a wick that reaches the stop as well rejects it."""
-        candles = columns.candles
-        if side.sign > 0:
-            wick = candles.low
-            row = first_true(lambda a, b: wick[a:b] <= price_open, start, stop)
-            return None if row is None else EntryTouch(row, bool(wick[row] > stop_loss))
-        wick = candles.high
-        row = first_true(lambda a, b: wick[a:b] >= price_open, start, stop)
-        return None if row is None else EntryTouch(row, bool(wick[row] < stop_loss))
+        row = first_wick(columns.candles, side, price_open, start, stop)
+        if row is None:
+            return None
+        return EntryTouch(row, opens=first_wick(columns.candles, side, stop_loss, row, row + 1) is None)
