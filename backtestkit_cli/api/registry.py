@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.domain.candle import Candles
-from backtestkit_cli.domain.interval import interval_ms, to_ms
+from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms, to_ms
 from backtestkit_cli.errors import ConfigError, UnknownNameError
 from backtestkit_cli.events.bus import Audience, Handler, Listener
 from backtestkit_cli.events.facts import (
@@ -249,7 +249,10 @@ def add_frame(name: str, *, start: datetime | str, end: datetime | str, note: st
 
 def _instant(moment: datetime | str, where: str) -> int:
     try:
-        return to_ms(datetime.fromisoformat(moment) if isinstance(moment, str) else moment)
+        at_ms = to_ms(datetime.fromisoformat(moment) if isinstance(moment, str) else moment)
+        if at_ms % MINUTE_MS:
+            raise ConfigError(f"{where}: expected a whole minute, was {moment!r}")
+        return at_ms
     except ValueError:
         raise ConfigError(f"{where}: expected a date such as 2025-05-04 or 2025-05-04T12:00, was {moment!r}") from None
 

@@ -133,7 +133,9 @@ def _run_all(loaded: "LoadedConfig", *, bounds: bool, quiet: bool) -> Finished:
         return Finished(_run(loaded, plan, None, "backtest", quiet=quiet), {})
     book = market_book(plan)
     outcomes = {
-        model: _run(loaded, with_fill_model(plan, model), book, model.value, quiet=quiet) for model in FillModelName
+        # Assembled anew for each, so that what the module keeps in variables does not pass from run to run.
+        model: _run(loaded, with_fill_model(assemble(loaded), model), book, model.value, quiet=quiet)
+        for model in FillModelName
     }
     return Finished(outcomes[loaded.config.settings.fill_model], outcomes)
 

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from numbers import Integral, Real
+from typing import Any, Self
 
 from backtestkit_cli.domain.settings import Settings
 
@@ -73,6 +74,7 @@ def problems_of(signal: Signal, price: float, settings: Settings) -> list[str]:
 def _has_sound_numbers(signal: Signal) -> bool:
     """Say at once that nothing is wrong, as with nearly every signal; `_number_problems` says what is."""
     cost, price_open = signal.cost, signal.price_open
+    position: Any = signal.position
     return (
         type(signal.take_profit) is float
         and type(signal.stop_loss) is float
@@ -80,14 +82,16 @@ def _has_sound_numbers(signal: Signal) -> bool:
         and 0 < signal.stop_loss < math.inf
         and (cost is None or (type(cost) is float and 0 < cost < math.inf))
         and (price_open is None or (type(price_open) is float and 0 < price_open < math.inf))
-        and (signal.position == "long" or signal.position == "short")  # noqa: PLR1714 - a set costs more
+        and isinstance(position, str)
+        and (position == "long" or position == "short")  # noqa: PLR1714 - a set costs more
     )
 
 
 def _number_problems(signal: Signal) -> list[str]:
     problems = []
-    if signal.position not in ("long", "short"):
-        problems.append(f"position must be 'long' or 'short', was {signal.position!r}")
+    position: Any = signal.position
+    if not isinstance(position, str) or position not in ("long", "short"):
+        problems.append(f"position must be 'long' or 'short', was {position!r}")
     optional = [(n, v) for n, v in (("price_open", signal.price_open), ("cost", signal.cost)) if v is not None]
     for name, value in (("take_profit", signal.take_profit), ("stop_loss", signal.stop_loss), *optional):
         if not _is_positive(value):
@@ -95,10 +99,12 @@ def _number_problems(signal: Signal) -> list[str]:
     return problems
 
 
-def _is_positive(value: object) -> bool:
+def _is_positive(value: Any) -> bool:  # noqa: ANN401 - whatever the author put there
+    if type(value) is bool or not isinstance(value, Real):
+        return False
     try:
-        return 0 < value < math.inf and value is not True  # type: ignore[operator]
-    except (TypeError, ValueError):
+        return 0 < float(value) < math.inf
+    except OverflowError:
         return False
 
 
@@ -133,14 +139,14 @@ def _level_problems(signal: Signal, entry: float, settings: Settings) -> list[st
 
 
 def _minutes_problems(signal: Signal, settings: Settings) -> list[str]:
-    minutes: object = signal.minutes
+    minutes: Any = signal.minutes
     longest = settings.max_minutes
     if minutes is None:
         if longest is None:
             return []
         return [f"minutes must be a whole number from 1 to {longest} (max_minutes), was None"]
-    if not isinstance(minutes, int) or isinstance(minutes, bool) or minutes < 1:
+    if type(minutes) is bool or not isinstance(minutes, Integral) or int(minutes) < 1:
         return [f"minutes must be a whole number of at least 1, was {minutes!r}"]
-    if longest is not None and minutes > longest:
+    if longest is not None and int(minutes) > longest:
         return [f"minutes must be at most {longest} (max_minutes), was {minutes}"]
     return []

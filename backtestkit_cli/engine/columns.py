@@ -25,7 +25,7 @@ def compute(fn: Columns, series: Series, what: str) -> dict[str, npt.NDArray[Any
     Raises:
         StrategyError: it returned something else than named columns of that length.
     """
-    table = fn(series.candles)
+    table = fn(series.candles.slice(0, series.size))  # columns are read-only, but the object that holds them is not
     names: Iterable[str]
     column: Callable[[str], Any]
     if isinstance(table, Mapping):
@@ -157,7 +157,13 @@ def _entry_rows(column: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDA
     """Return the rows with an entry, and 1 for long and -1 for short in each; from numbers, booleans or words."""
     if column.dtype.kind in "biuf":
         rows = np.flatnonzero(column)
-        signs = np.nan_to_num(column[rows]).astype(np.int8)
+        given = np.nan_to_num(column[rows].astype(np.float64), posinf=2, neginf=-2)
+        strange = given[~np.isin(given, (-1, 0, 1))]
+        if len(strange):
+            raise StrategyError(
+                f"entries: column 'side' must hold 1, -1, 0, 'long', 'short' or None, was {strange[0]:g}"
+            )
+        signs = given.astype(np.int8)
         return rows[signs != 0], signs[signs != 0]
     words = ["" if value is None else str(value).lower() for value in column.tolist()]
     unknown = set(words) - _SIDES.keys()

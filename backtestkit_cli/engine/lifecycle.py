@@ -114,7 +114,7 @@ def opened(
         side,
         float(signal.take_profit),
         float(signal.stop_loss),
-        signal.minutes,
+        None if signal.minutes is None else int(signal.minutes),
         signal.note,
         scheduled_at_ms,
         Entry(at_ms, price, cost),

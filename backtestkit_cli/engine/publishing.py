@@ -74,7 +74,9 @@ class Publisher:
 
     async def report(self, handler: Handler[Any], event: Any, error: BaseException) -> None:  # noqa: ANN401
         """Record that *handler* failed, and tell who listens for that unless they are the ones that failed."""
-        failure = self.failure(event.at_ms, f"listener {getattr(handler, '__qualname__', handler)}", error)
+        failure = self.failure(
+            event.at_ms, f"listener {getattr(handler, '__qualname__', type(handler).__name__)}", error
+        )
         if isinstance(event, ErrorOccurred):
             self.record.append(failure)
         else:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,9 @@ def test_every_kind_of_signal_that_breaks_rules_is_an_event_and_the_run_goes_on(
         a_long(minutes=None),
         a_long(cost=0),
         a_long(take_profit="110"),
+        a_long(take_profit=Decimal(110)),
+        a_long(take_profit=10**400),
+        a_long(position=np.array(["long", "short"])),
         {"position": "long"},
         "buy",
     ]
@@ -91,7 +95,7 @@ def test_every_kind_of_signal_that_breaks_rules_is_an_event_and_the_run_goes_on(
     registry = registered(lambda: btk.add_strategy("s", get_signal=lambda *_: queue.pop(0) if queue else None))
     outcome = run(registry)
     invalid = [event for event in outcome.events if isinstance(event, btk.SignalInvalid)]
-    assert [event.signal for event in invalid] == bad
+    assert all(event.signal is signal for event, signal in zip(invalid, bad, strict=True))
     assert all(event.problems for event in invalid)
     assert len(invalid[1].problems) == 3, "all broken rules together"
     assert "99.5" in invalid[2].problems[0]
@@ -332,6 +336,8 @@ def test_a_batch_strategy_takes_the_decisions_of_a_function_that_reads_the_same_
         (lambda c: {"side": np.ones(3), "take_profit": 1.0, "stop_loss": 1.0}, "one a candle"),
         (lambda c: {"side": np.ones(len(c))}, "['stop_loss', 'take_profit'] too"),
         (lambda c: {"side": 1, "take_profit": 1.0, "stop_loss": 1.0, "price": 3.0}, "did you mean 'price_open'"),
+        (lambda c: {"side": 200, "take_profit": 1.0, "stop_loss": 1.0}, "was 200"),
+        (lambda c: {"side": 0.5, "take_profit": 1.0, "stop_loss": 1.0}, "was 0.5"),
         (lambda c: {"side": ["buy"] * len(c), "take_profit": 1.0, "stop_loss": 1.0}, "was 'buy'"),
         (lambda c: {"side": 1, "take_profit": "high", "stop_loss": 1.0}, "'take_profit' must be numbers"),
         (lambda c: [1, 2, 3], "must return a mapping of columns or a polars DataFrame, was list"),
@@ -382,6 +388,22 @@ def test_candles_come_as_read_only_views() -> None:
     assert seen[0].rows()[-1] == seen[0][-1] == (at(4), 100.0, 100.0, 100.0, 100.0, 1.0)
 
 
+def test_a_columns_function_cannot_change_the_market() -> None:
+    def indicators(candles: Candles) -> dict[str, Any]:
+        candles.close = candles.close * 2
+        return {"double": candles.close}
+
+    seen: list[tuple[float, float]] = []
+
+    def get_signal(symbol: str, _when: datetime, price: float) -> None:
+        assert btk.get_indicator("double") == 200.0
+        seen.append((price, btk.get_candles(symbol, "1m", 1).close.item()))
+
+    outcome = run(registered(lambda: btk.add_strategy("s", get_signal=get_signal, indicators=indicators)))
+    assert outcome.exit_code == 0
+    assert set(seen) == {(100.0, 100.0)}
+
+
 def test_the_authors_api_outside_a_run_says_so() -> None:
     for call in (btk.now, btk.mode, btk.close_position, lambda: btk.get_candles("AAA", "1m", 1)):
         with pytest.raises(ContextError, match="inside a run only"):
@@ -422,6 +444,7 @@ def test_ids_are_the_same_on_a_rerun_and_unique_within_a_run() -> None:
         (lambda: btk.add_strategy("s", warm_up={"1h": -1}, get_signal=print), "warm_up of '1h'"),
         (add_twice, "registered twice, first at"),
         (lambda: btk.add_frame("f", start="2025-02-01", end="2025-01-01"), "must start before it ends"),
+        (lambda: btk.add_frame("f", start="2025-01-01T00:00:30", end="2025-02-01"), "a whole minute"),
         (lambda: btk.add_frame("f", start="soon", end="2025-01-01"), "expected a date"),
     ],
 )
