@@ -8,6 +8,7 @@ BacktestKitError              1  the run failed
 │   ├── MissingCandlesError   3  ... not there
 │   ├── BadCandleError        3  ... there, but impossible
 │   └── NotEnoughCandlesError 3  ... fewer closed before now than were asked for
+├── VenueError                5  a venue refused, or was not reached within the retries
 ├── ContextError              1  the author's API was used outside a run
 └── OutputError               1  a result could not be written
 
@@ -66,6 +67,12 @@ class BadCandleError(DataError):
 
 class NotEnoughCandlesError(DataError):
     """Fewer closed candles exist before now than were asked for."""
+
+
+class VenueError(BacktestKitError):
+    """A venue or database refused, or could not be reached beyond the limit of retries."""
+
+    exit_code = 5
 
 
 class ContextError(BacktestKitError):

@@ -15,7 +15,7 @@ class Clock(Protocol):
 
 
 class CandleSource(Protocol):
-    """Historical candles by symbol and interval."""
+    """Historical candles by symbol and interval, and how the venue writes prices and quantities."""
 
     @property
     def name(self) -> str:
@@ -36,5 +36,31 @@ class CandleSource(Protocol):
         Raises:
             MissingCandlesError: the symbol or its interval is not there at all.
             BadCandleError: a candle breaks a rule; the message names file, row and rule.
+            VenueError: a venue refused, or could not be reached beyond the limit of retries.
         """
+        ...
+
+    def format_price(self, symbol: str, price: float) -> str:
+        """Return *price* as the venue takes it, on the nearest step of its grid."""
+        ...
+
+    def format_quantity(self, symbol: str, quantity: float) -> str:
+        """Return *quantity* (base asset) as the venue takes it, never more than was given."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; a later fetch opens them again."""
+        ...
+
+
+class RemoteSource(CandleSource, Protocol):
+    """A source whose candles cost requests, so that its answers are worth keeping."""
+
+    @property
+    def page_candles(self) -> int:
+        """Return how many candles one request brings at most; a fetch of that many is one request."""
+        ...
+
+    def cache_name(self, symbol: str) -> str:
+        """Return the one name that all spellings of *symbol* share in the cache; asks nobody."""
         ...

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from backtestkit_cli.api.registry import Registry, registering_in
+from backtestkit_cli.data.local import LocalSource
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.settings import Settings
@@ -48,7 +49,7 @@ def random_candles(seed: int, minutes: int, *, volatility: float = 0.004, price:
     )
 
 
-class Held:
+class Held(LocalSource):
     """A source of candles held in memory, by symbol."""
 
     name = "held"

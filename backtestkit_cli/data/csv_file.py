@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from backtestkit_cli.data.door import check
+from backtestkit_cli.data.local import LocalSource
 from backtestkit_cli.domain.candle import Candles, Times
+from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS, interval_ms
 from backtestkit_cli.errors import BadCandleError, MissingCandlesError, suggestion
 
@@ -19,7 +20,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)", re.IGNORECASE)
 
 
-class CsvFiles:
+class CsvFiles(LocalSource):
     """A CSV file of one symbol, or a folder of `<symbol>.csv` and `<symbol>/<interval>.csv`.
 
     The first line names the columns: timestamp (of the open, Unix ms), open, high, low, close, volume,

@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 import numpy as np
 
+from backtestkit_cli.data.local import LocalSource
 from backtestkit_cli.domain.candle import Candles, Floats, Times
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS, interval_ms
 from backtestkit_cli.errors import MissingCandlesError
@@ -54,7 +55,7 @@ _WEYL = np.uint64(0x9E3779B97F4A7C15)
 _DAY_STEP = 0x9E3779B97F4A7C15F39CC0605CEDC835  # numbers of one generator between two days: far beyond what a day uses
 
 
-class DemoMarket:
+class DemoMarket(LocalSource):
     """Candles that are a function of seed, symbol and minute, and of nothing else; 1m only.
 
     Prices stay within about a factor of 8 of the symbol's base. Now and then a candle opens away

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from backtestkit_cli.data.door import check
+from backtestkit_cli.data.local import LocalSource
 from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import interval_ms
 from backtestkit_cli.errors import BadCandleError, MissingCandlesError, UnknownNameError, suggestion
 
@@ -19,7 +20,7 @@ _ROW = "row number in file"
 _PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}
 
 
-class ParquetFolder:
+class ParquetFolder(LocalSource):
     """One exchange folder; its files have the columns timestamp (of the open), open, high, low, close, volume.
 
     Only the rows of the span are kept and pass the door; polars leaves row groups outside of it

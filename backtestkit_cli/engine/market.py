@@ -4,6 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
+from backtestkit_cli.domain.aggregation import aggregated
 from backtestkit_cli.domain.candle import Candles, Floats
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms, utc_text
 from backtestkit_cli.errors import ContextError, NotEnoughCandlesError
@@ -70,7 +71,9 @@ class Market:
         """Return the candles of *interval*, aggregated from minutes once."""
         found = self._series.get(interval)
         if found is None:
-            found = self._series[interval] = Series(interval, aggregate(self.candles, interval_ms(interval)))
+            found = self._series[interval] = Series(
+                interval, aggregated(self.candles, interval_ms(interval), MINUTE_MS)
+            )
         return found
 
     def visible(self, interval: str, n: int, when_ms: int) -> Candles:
@@ -104,25 +107,3 @@ def _rolling_sum(column: Floats, n: int) -> Floats:
             window += column[shift : shift + stop]
         total[n - 1 :] = window
     return total
-
-
-def aggregate(candles: Candles, length_ms: int) -> Candles:
-    """Return candles of *length_ms* from contiguous minutes, whole ones only, opening at multiples of it."""
-    minutes = length_ms // MINUTE_MS
-    skip = -int(candles.timestamp[0]) // MINUTE_MS % minutes
-    count = (len(candles) - skip) // minutes
-    if count <= 0:
-        return Candles.empty()
-    stop = skip + count * minutes
-    opened, high, low, close, volume = (
-        column[skip:stop].reshape(count, minutes)
-        for column in (candles.open, candles.high, candles.low, candles.close, candles.volume)
-    )
-    return Candles.frozen(
-        candles.timestamp[skip:stop:minutes],
-        opened[:, 0],
-        high.max(axis=1),
-        low.min(axis=1),
-        close[:, -1],
-        volume.sum(axis=1),
-    )

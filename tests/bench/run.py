@@ -31,6 +31,7 @@ from backtestkit_cli import CloseReason, Trade  # noqa: E402
 from backtestkit_cli.analytics.outcome import RunOutcome  # noqa: E402
 from backtestkit_cli.analytics.trade_figures import figures_of_pnl  # noqa: E402
 from backtestkit_cli.api.registry import StrategySpec  # noqa: E402
+from backtestkit_cli.data.local import LocalSource  # noqa: E402
 from backtestkit_cli.domain.candle import Candles  # noqa: E402
 from backtestkit_cli.domain.interval import MINUTE_MS  # noqa: E402
 from backtestkit_cli.domain.settings import Settings  # noqa: E402
@@ -44,7 +45,7 @@ LADDER_FIRST = 10  # W2 decides from the close of candle 9 on
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class Files(LocalSource):
     """The Parquet files of a group, one a symbol."""
 
     folder: Path

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtestkit_cli.data.demo import END_MS, FIRST_MS, DemoMarket
-from backtestkit_cli.data.door import check
 from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.errors import MissingCandlesError
 from tests.data.candle_files import START, bytes_of

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtestkit_cli.data.door import check
 from backtestkit_cli.data.gaps import Prepared, prepare
 from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.settings import GapPolicy
 from backtestkit_cli.errors import MissingCandlesError

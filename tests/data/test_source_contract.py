@@ -8,9 +8,9 @@ import pytest
 
 from backtestkit_cli.data.csv_file import CsvFiles
 from backtestkit_cli.data.demo import DemoMarket
-from backtestkit_cli.data.door import check
 from backtestkit_cli.data.parquet_folder import ParquetFolder
 from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.errors import MissingCandlesError, UnknownNameError
 from backtestkit_cli.ports import CandleSource

@@ -37,6 +37,7 @@ from backtestkit_cli import (
 )
 from backtestkit_cli.analytics.trade_figures import figures_of_pnl
 from backtestkit_cli.api.registry import Registry, registering_in
+from backtestkit_cli.data.local import LocalSource
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import to_ms
 from backtestkit_cli.domain.settings import Settings
@@ -52,7 +53,7 @@ _COMMANDS: dict[str, Callable[..., CommandResult]] = {
 _NAMES = {"average_buy": "average_buy", "partial_close": "partial_close", "close_position": "close"}
 
 
-class OneFile:
+class OneFile(LocalSource):
     """The candles of a case, whatever the symbol."""
 
     name = "golden"

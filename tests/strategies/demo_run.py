@@ -8,10 +8,10 @@ from typing import Any
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.api.registry import StrategySpec
 from backtestkit_cli.data.demo import DemoMarket
+from backtestkit_cli.domain.aggregation import aggregated
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import interval_ms, to_ms
 from backtestkit_cli.domain.settings import Settings
-from backtestkit_cli.engine.market import aggregate
 from backtestkit_cli.runs.backtest import run_backtest
 from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.strategy_file import load_strategies
@@ -50,4 +50,4 @@ def demo_candles(symbol: str, interval: str, *, before: int = 0) -> Candles:
     """Return the candles of the frame and *before* more in front of it."""
     length_ms = interval_ms(interval)
     minutes = asyncio.run(DemoMarket().fetch(symbol, "1m", START_MS - before * length_ms, END_MS))
-    return aggregate(minutes, length_ms)
+    return aggregated(minutes, length_ms, 60_000)

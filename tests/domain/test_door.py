@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtestkit_cli.data.door import check
 from backtestkit_cli.domain.candle import Candle, Candles
+from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import HOUR_MS, MINUTE_MS
 from backtestkit_cli.errors import BadCandleError
 from tests.data.candle_files import START, a_market, changed, without

@@ -1,0 +1,51 @@
+"""Candles of a longer interval from those of a shorter one."""
+
+import numpy as np
+
+from backtestkit_cli.domain.candle import Candles
+
+
+def aggregated(candles: Candles, length_ms: int, part_ms: int) -> Candles:
+    """Return candles of *length_ms* from *candles* of *part_ms*, opening at multiples of it.
+
+    Parts may be missing inside: a candle is made of those that are there, as venues do, and none is
+    made of nothing. Only candles whose whole length lies between the first and the last part are made.
+    """
+    per_candle = length_ms // part_ms
+    if len(candles) == 0:
+        return Candles.empty()
+    first_ms, end_ms = int(candles.timestamp[0]), int(candles.timestamp[-1]) + part_ms
+    start, stop = np.searchsorted(
+        candles.timestamp, [-(-first_ms // length_ms) * length_ms, end_ms // length_ms * length_ms]
+    )
+    inside = candles.slice(int(start), int(stop))
+    if len(inside) == 0:
+        return Candles.empty()
+    if int(inside.timestamp[-1]) - int(inside.timestamp[0]) == (len(inside) - 1) * part_ms:
+        return _from_contiguous(inside, per_candle)
+    opens = inside.timestamp // length_ms
+    rows = np.flatnonzero(np.diff(opens, prepend=opens[0] - 1))
+    lasts = np.append(rows[1:], len(inside)) - 1
+    return Candles.frozen(
+        opens[rows] * length_ms,
+        inside.open[rows],
+        np.maximum.reduceat(inside.high, rows),
+        np.minimum.reduceat(inside.low, rows),
+        inside.close[lasts],
+        np.add.reduceat(inside.volume, rows),
+    )
+
+
+def _from_contiguous(candles: Candles, per_candle: int) -> Candles:
+    opened, high, low, close, volume = (
+        column.reshape(-1, per_candle)
+        for column in (candles.open, candles.high, candles.low, candles.close, candles.volume)
+    )
+    return Candles.frozen(
+        candles.timestamp[::per_candle],
+        opened[:, 0],
+        high.max(axis=1),
+        low.min(axis=1),
+        close[:, -1],
+        volume.sum(axis=1),
+    )

@@ -1,0 +1,1 @@
+"""Venues: candles, markets and rules of real exchanges through ccxt."""
