@@ -86,7 +86,9 @@ def a_session(
 ) -> SessionOutcome:
     """Return a session of *days* days with these trades, marked at 100 each midnight and at the end."""
     marks = tuple((START_MS + day * DAY_MS, 100.0) for day in range(1, days + 1))
-    candles = CandleFacts(count=days * 1440 + 4, missing=0, gaps=(), fingerprint=f"of-{symbol}")
+    candles = CandleFacts(
+        count=days * 1440 + 4, minutes=days * 1440 + 4, missing=0, gaps=(), fingerprint=f"of-{symbol}"
+    )
     usual: dict[str, Any] = {"marks": marks, "counts": {"position_closed": len(trades)}, "candles": candles}
     return SessionOutcome(strategy=strategy, symbol=symbol, trades=trades, **usual | others)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from backtestkit_cli.api.registry import Registry, registering_in
 from backtestkit_cli.data.local import LocalSource
-from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.candle import COLUMNS, Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import MissingCandlesError
@@ -47,6 +47,17 @@ def random_candles(seed: int, minutes: int, *, volatility: float = 0.004, price:
         close,
         np.round(rng.random(minutes) * 5) * (rng.random(minutes) < 0.9),
     )
+
+
+def with_holes(candles: Candles, seed: int, share: float, *, keep: int = 5) -> Candles:
+    """Return *candles* but for about *share* of them, in holes of all lengths; the first *keep* and the last stay."""
+    rng = np.random.default_rng(seed)
+    lost = np.zeros(len(candles), bool)
+    while lost.mean() < share:
+        begin = rng.integers(len(candles))
+        lost[begin : begin + int(rng.geometric(0.2))] = True
+    lost[:keep] = lost[-1:] = False
+    return Candles.frozen(*(getattr(candles, name)[~lost] for name in COLUMNS))
 
 
 class Held(LocalSource):

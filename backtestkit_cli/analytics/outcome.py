@@ -18,9 +18,10 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandleFacts:
-    """What a session read: how many minutes, which were filled, and a hash of them all."""
+    """What a session read: `count` candles for `minutes` of time, what of it was missing, and a hash of all read."""
 
     count: int
+    minutes: int
     missing: int
     gaps: tuple[tuple[int, int], ...]
     fingerprint: str

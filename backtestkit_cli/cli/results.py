@@ -8,7 +8,7 @@ from backtestkit_cli.analytics.outcome import Failure, RunOutcome, SessionOutcom
 from backtestkit_cli.cli import console
 from backtestkit_cli.cli.console import Heading
 from backtestkit_cli.domain.interval import utc_text
-from backtestkit_cli.domain.settings import FillModelName
+from backtestkit_cli.domain.settings import FillModelName, GapPolicy
 from backtestkit_cli.events.facts import CommandRefused, ErrorOccurred, Event, SignalInvalid
 from backtestkit_cli.reports.tables import (
     NOT_AVAILABLE,
@@ -134,7 +134,8 @@ def notes(outcome: RunOutcome) -> Iterator[str]:
         yield _first_of("error", failed, f"{failed[0].source}: {failed[0].error}")
     missing = {s.symbol: s.candles.missing for s in outcome.sessions if s.candles is not None and s.candles.missing}
     if missing:
-        yield f"{_count(sum(missing.values()), 'missing minute')} filled, in {_count(len(missing), 'symbol')}"
+        done = "skipped" if any(s.gaps is GapPolicy.SKIP for s in outcome.facts.settings.values()) else "filled"
+        yield f"{_count(sum(missing.values()), 'missing minute')} {done}, in {_count(len(missing), 'symbol')}"
 
 
 def _first_of(noun: str, events: Sequence[Event], text: str) -> str:

@@ -16,10 +16,11 @@ class AveragingPolicy(StrEnum):
 
 
 class GapPolicy(StrEnum):
-    """What a missing candle becomes: a failure, or a flat candle at the last close with volume 0."""
+    """What a missing minute becomes: a failure, a flat candle at the last close with volume 0, or no tick at all."""
 
     ERROR = "error"
     FILL = "fill"
+    SKIP = "skip"
 
 
 class FillModelName(StrEnum):

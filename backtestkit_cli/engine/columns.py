@@ -121,7 +121,7 @@ class EntryTable:
         if index == len(self._rows):
             return None
         row = self._rows[index]
-        return when_ms if row == newest else self._series.start_ms + (row + 1) * self._series.length_ms
+        return when_ms if row == newest else self._series.close_ms(row)
 
     def ask(self, when_ms: int, _price: float) -> Signal | None:
         """Return the entry of the newest candle closed at *when_ms*, if it has one."""

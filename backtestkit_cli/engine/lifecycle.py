@@ -56,7 +56,7 @@ def next_exit(market: Market, model: FillModel, position: Position, start: int, 
     """Return the first row of `[start, stop)` where *position* ends by a level, its time or, at *last*, the frame."""
     expiry = levels_until = stop
     if position.minutes is not None:
-        expiry = max(market.row_at(position.opened_at_ms) + position.minutes, start)
+        expiry = max(market.row_from(position.opened_at_ms + position.minutes * MINUTE_MS), start)
         levels_until = min(stop, expiry if model.time_first else expiry + 1)
     touch = model.first_exit(market, position.side, position.take_profit, position.stop_loss, start, levels_until)
     if touch is not None:
@@ -72,7 +72,7 @@ def next_entry(
     market: Market, model: FillModel, waiting: Waiting, await_minutes: int, start: int, stop: int, last: int
 ) -> Opens | Cancels | None:
     """Return the first row of `[start, stop)` at which *waiting* opens or is cancelled; nothing opens at *last*."""
-    timeout = max(market.row_at(waiting.scheduled_at_ms) + await_minutes, start)
+    timeout = max(market.row_from(waiting.scheduled_at_ms + await_minutes * MINUTE_MS), start)
     touch = model.first_entry(
         market,
         waiting.side,

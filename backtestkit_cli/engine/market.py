@@ -1,6 +1,8 @@
 """The candles of one symbol as the engine reads them: by row, and cut at a tick."""
 
+from bisect import bisect_right
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +18,7 @@ class Series:
     __slots__ = ("candles", "interval", "length_ms", "size", "start_ms")
 
     def __init__(self, interval: str, candles: Candles) -> None:
-        """Keep *candles*, which are contiguous and not empty unless too few closed."""
+        """Keep *candles*, which are not empty unless too few closed."""
         self.interval = interval
         self.candles = candles
         self.length_ms = interval_ms(interval)
@@ -27,6 +29,10 @@ class Series:
         """Return how many candles have closed at *when_ms*; it is also where a view must stop."""
         closed = (when_ms - self.start_ms) // self.length_ms
         return closed if 0 <= closed <= self.size else 0 if closed < 0 else self.size
+
+    def close_ms(self, row: int) -> int:
+        """Return when the candle of *row* closes."""
+        return self.start_ms + (row + 1) * self.length_ms
 
     def last(self, n: object, when_ms: int, symbol: str) -> slice:
         """Return the rows of the last *n* candles closed at *when_ms*.
@@ -45,27 +51,65 @@ class Series:
         return slice(closed - n, closed)
 
 
-class Market:
-    """One symbol: contiguous 1-minute candles and what is derived from them when first asked for.
+class GappySeries(Series):
+    """Candles of one interval with some missing inside: rows are counted, time is looked up."""
 
-    Rows are candle indices; row `k` stands for the tick at which candle `k` is the newest closed one.
+    __slots__ = ("_opens",)
+
+    def __init__(self, interval: str, candles: Candles) -> None:
+        """Keep *candles*."""
+        super().__init__(interval, candles)
+        self._opens: list[int] = candles.timestamp.tolist()
+
+    def closed_at(self, when_ms: int) -> int:
+        """Return how many candles have closed at *when_ms*."""
+        return bisect_right(self._opens, when_ms - self.length_ms)
+
+    def close_ms(self, row: int) -> int:
+        """Return when the candle of *row* closes."""
+        return self._opens[row] + self.length_ms
+
+
+def series_of(interval: str, candles: Candles) -> Series:
+    """Return *candles* as what finds rows fastest: by arithmetic where none is missing."""
+    steps = max(len(candles) - 1, 0)
+    span_ms = int(candles.timestamp[-1] - candles.timestamp[0]) if steps else 0
+    return (Series if span_ms == steps * interval_ms(interval) else GappySeries)(interval, candles)
+
+
+class Market:
+    """One symbol: 1-minute candles and what is derived from them when first asked for.
+
+    Rows are candle indices; row `k` stands for the tick at which candle `k` is the newest closed one. Where
+    minutes are missing (`gaps: skip`) there is no tick: time goes on with the next row.
     """
 
     def __init__(self, symbol: str, candles: Candles, avg_price_candles: int) -> None:
-        """Take contiguous 1-minute *candles*, at least one."""
+        """Take 1-minute *candles*, at least one."""
         self.symbol = symbol
         self.candles = candles
         self._avg_price_candles = avg_price_candles
-        self._first_tick_ms = int(candles.timestamp[0]) + MINUTE_MS
-        self._series = {"1m": Series("1m", candles)}
+        self._minutes = series_of("1m", candles)
+        self._series = {"1m": self._minutes}
+
+    @cached_property
+    def ticks(self) -> memoryview:
+        """Return the tick of each row, in Unix ms."""
+        ticks: Any = self.candles.timestamp + MINUTE_MS
+        return memoryview(ticks)
 
     def row_at(self, when_ms: int) -> int:
-        """Return the row of the tick *when_ms*, which need not be in the history."""
-        return (when_ms - self._first_tick_ms) // MINUTE_MS
+        """Return the row of the newest candle closed at *when_ms*, -1 before the first."""
+        return self._minutes.closed_at(when_ms) - 1
+
+    def row_from(self, when_ms: int) -> int:
+        """Return the row of the first tick at or after *when_ms*; after the last tick, the number of rows."""
+        closed = self._minutes.closed_at(when_ms)
+        return closed - 1 if closed and self._minutes.close_ms(closed - 1) == when_ms else closed
 
     def time_of(self, row: int) -> int:
         """Return the tick of *row*."""
-        return self._first_tick_ms + row * MINUTE_MS
+        return self._minutes.close_ms(row)
 
     def series(self, interval: str) -> Series:
         """Return the candles of *interval*, aggregated from minutes once."""

@@ -109,11 +109,11 @@ class Session:
         desk, context, publisher = self._desk, self._context, self._publisher
         bus, sleep_until, next_row = publisher.bus, clock.sleep_until, self._next_row
         strategy, symbol = self._plan.strategy.name, self._plan.symbol
-        first_ms, last_row = self._market.time_of(0), self._last_row
+        ticks, last_row = self._market.ticks, self._last_row
         prices = desk.prices
-        row = self._market.row_at(self._plan.start_ms)
+        row = self._market.row_from(self._plan.start_ms)
         while row <= last_row:
-            when_ms = first_ms + row * MINUTE_MS
+            when_ms = ticks[row]
             await sleep_until(when_ms)
             context.when_ms = desk.when_ms = when_ms
             desk.row = row
@@ -156,16 +156,18 @@ class Session:
     def _run_alone(self, table: EntryTable) -> None:
         """Go from entry to entry of the table without a clock: nobody hears when things happen."""
         desk = self._desk
-        when_ms = table.next_ms(self._plan.start_ms)
-        while when_ms is not None and when_ms < self._plan.end_ms:
-            desk.move_to(self._market.row_at(when_ms))
-            self._judge(table.ask(when_ms, desk.price))
-            free_ms = slot_end_ms(when_ms, self._interval_ms)
+        next_ms = table.next_ms(self._plan.start_ms)
+        while next_ms is not None and (row := self._market.row_from(next_ms)) < self._last_row:
+            desk.move_to(row)
+            answer = table.ask(desk.when_ms, desk.price)
+            if answer is not None:  # after a gap a newer candle may have closed, one without an entry
+                self._judge(answer)
+            free_ms = slot_end_ms(desk.when_ms, self._interval_ms)
             while desk.state is not None:
                 desk.move_to(desk.quiet_until)
                 is_free_now = desk.carry_out_due()
                 free_ms = max(free_ms, desk.when_ms if is_free_now else desk.when_ms + MINUTE_MS)
-            when_ms = table.next_ms(free_ms)
+            next_ms = table.next_ms(free_ms)
         self._publisher.record += desk.outbox
         desk.outbox.clear()
 
@@ -255,7 +257,7 @@ class Session:
         if from_ms // self._interval_ms == self._slot:
             from_ms = slot_end_ms(desk.when_ms, self._interval_ms)
         next_ms = source.next_ms(from_ms)
-        return self._last_row + 1 if next_ms is None else row + (next_ms - desk.when_ms) // MINUTE_MS
+        return self._last_row + 1 if next_ms is None else self._market.row_from(next_ms)
 
     def _stamp(self) -> tuple[int, str, str]:
         return self._desk.when_ms, self._plan.strategy.name, self._plan.symbol

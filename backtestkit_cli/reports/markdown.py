@@ -50,6 +50,11 @@ _AVERAGING = {
     AveragingPolicy.BELOW_EFFECTIVE: "only below the effective price of a long, above that of a short",
     AveragingPolicy.ANY: "at any price",
 }
+_GAP_RULES = {
+    GapPolicy.ERROR: "a symbol with a missing minute fails",
+    GapPolicy.FILL: "a missing minute is a flat candle at the last close with volume 0",
+    GapPolicy.SKIP: "a missing minute has no tick, and candle windows hold only what was there",
+}
 _COUNTED = {
     "signal_scheduled": "Signals that waited for their price",
     "signal_cancelled": "Signals cancelled before they opened",
@@ -135,11 +140,16 @@ def _assumptions(outcome: RunOutcome, strategy: str, sessions: Sequence[SessionO
 
 
 def _gap_policy(settings: Settings, sessions: Sequence[SessionOutcome]) -> str:
+    rule = f"`{settings.gaps.value}`: {_GAP_RULES[settings.gaps]}"
+    facts = [session.candles for session in sessions if session.candles is not None]
+    missing = [candles.missing for candles in facts]
     if settings.gaps is GapPolicy.ERROR:
-        return "`error`: a symbol with a missing candle fails"
-    missing = [session.candles.missing for session in sessions if session.candles is not None]
-    found = f"{sum(missing):,} in {sum(map(bool, missing))} of {len(sessions)} symbols" if any(missing) else "none here"
-    return f"`{settings.gaps.value}`: a missing minute is a flat candle at the last close with volume 0; {found}"
+        return rule
+    if not any(missing):
+        return f"{rule}; none here"
+    minutes = sum(candles.minutes for candles in facts)
+    share = number_text(100 * sum(missing) / minutes, Unit.SHARE)
+    return f"{rule}; {sum(missing):,} ({share} of all) in {sum(map(bool, missing))} of {len(sessions)} symbols"
 
 
 def _results(outcome: RunOutcome, strategy: str) -> list[str]:
@@ -177,6 +187,7 @@ def _gaps(sessions: Sequence[SessionOutcome]) -> list[str]:
         (
             escaped(session.symbol),
             f"{session.candles.missing:,}",
+            number_text(100 * session.candles.missing / session.candles.minutes, Unit.SHARE),
             f"{len(session.candles.gaps):,}",
             _span_text(max((end_ms - start_ms for start_ms, end_ms in session.candles.gaps), default=0)),
         )
@@ -185,7 +196,7 @@ def _gaps(sessions: Sequence[SessionOutcome]) -> list[str]:
     ]
     if not rows:
         return []
-    return ["## Filled gaps", _table(("Symbol", "Candles filled", "Gaps", "Longest"), rows, right={1, 2, 3})]
+    return ["## Gaps", _table(("Symbol", "Missing minutes", "Share", "Gaps", "Longest"), rows, right={1, 2, 3, 4})]
 
 
 def _trades(outcome: RunOutcome, trades: Sequence[Trade]) -> list[str]:

@@ -211,7 +211,13 @@ def market_book(plan: RunPlan) -> MarketBook:
     """Return the book that *plan* reads its candles from; `await book.load(symbol)` fills it ahead of the run."""
     first = next(iter(plan.settings.values()))
     span_ms = (history_start_ms(plan.start_ms, plan.strategies, plan.settings), plan.end_ms)
-    return MarketBook(plan.source, span_ms, avg_price_candles=first.avg_price_candles, gaps=first.gaps)
+    return MarketBook(
+        plan.source,
+        span_ms,
+        frame_start_ms=plan.start_ms,
+        avg_price_candles=first.avg_price_candles,
+        gaps=first.gaps,
+    )
 
 
 def _wave_progress(

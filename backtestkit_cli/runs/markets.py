@@ -5,13 +5,17 @@ import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from backtestkit_cli.analytics.outcome import CandleFacts
 from backtestkit_cli.api.registry import StrategySpec
 from backtestkit_cli.data.gaps import prepare
-from backtestkit_cli.domain.candle import Candles
-from backtestkit_cli.domain.interval import MINUTE_MS, floor_to, interval_ms
+from backtestkit_cli.domain.candle import COLUMNS, Candles, Times
+from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS, floor_to, interval_ms
 from backtestkit_cli.domain.settings import GapPolicy, Settings
+from backtestkit_cli.domain.spans import Span
 from backtestkit_cli.engine.market import Market
+from backtestkit_cli.errors import MissingCandlesError
 from backtestkit_cli.ports import CandleSource
 
 
@@ -25,15 +29,54 @@ def history_start_ms(start_ms: int, strategies: tuple[StrategySpec, ...], settin
     return first
 
 
+async def history(source: CandleSource, symbol: str, start_ms: int, end_ms: int) -> Candles:
+    """Return the minutes of `[start_ms, end_ms)`, and up to a day more on a side where the span begins or ends in a gap.
+
+    Only a candle beyond a gap tells that the minutes are missing, and not before listing or still to come.
+    """
+    candles = await source.fetch(symbol, "1m", start_ms, end_ms)
+    if len(candles) == 0:
+        return candles
+    parts = [candles]
+    if int(candles.timestamp[0]) > start_ms:
+        parts.insert(0, await _if_there(source, symbol, start_ms - DAY_MS, start_ms))
+    if int(candles.timestamp[-1]) + MINUTE_MS < end_ms:
+        parts.append(await _if_there(source, symbol, end_ms, end_ms + DAY_MS))
+    return Candles.joined(parts)
+
+
+async def _if_there(source: CandleSource, symbol: str, start_ms: int, end_ms: int) -> Candles:
+    try:
+        return await source.fetch(symbol, "1m", max(start_ms, 0), end_ms)
+    except MissingCandlesError:
+        return Candles.empty()
+
+
+def warm_from_ms(times: Times, history_start_ms: int, frame_start_ms: int) -> int:
+    """Return where the warm-up begins if it is to hold as many candles as it has minutes, missing ones skipped."""
+    wanted = (frame_start_ms - history_start_ms) // MINUTE_MS
+    before_frame = int(np.searchsorted(times, frame_start_ms))
+    if not 0 < wanted <= before_frame:
+        return history_start_ms
+    return min(history_start_ms, int(times[before_frame - wanted]))
+
+
 class MarketBook:
     """Every market of a run by symbol; a symbol outside the list is loaded when somebody reads it."""
 
     def __init__(
-        self, source: CandleSource, span_ms: tuple[int, int], *, avg_price_candles: int, gaps: GapPolicy
+        self,
+        source: CandleSource,
+        span_ms: Span,
+        *,
+        frame_start_ms: int,
+        avg_price_candles: int,
+        gaps: GapPolicy,
     ) -> None:
-        """Read candles that open within *span_ms* from *source*."""
+        """Read candles that open within *span_ms* from *source*; those before *frame_start_ms* are warm-up."""
         self._source = source
         self._span_ms = span_ms
+        self._frame_start_ms = frame_start_ms
         self._avg_price_candles = avg_price_candles
         self._gaps = gaps
         self._markets: dict[str, Market] = {}
@@ -48,11 +91,14 @@ class MarketBook:
         found = self._markets.get(symbol)
         if found is None:
             start_ms, end_ms = self._span_ms
-            raw = await self._source.fetch(symbol, "1m", start_ms, end_ms)
-            prepared = prepare(raw, start_ms, end_ms, self._gaps, symbol)
+            candles = await history(self._source, symbol, start_ms, end_ms)
+            if self._gaps is GapPolicy.SKIP:
+                start_ms = warm_from_ms(candles.timestamp, start_ms, self._frame_start_ms)
+            prepared = prepare(candles, start_ms, end_ms, self._gaps, symbol)
             found = self._markets[symbol] = Market(symbol, prepared.candles, self._avg_price_candles)
             self.facts[symbol] = CandleFacts(
                 count=len(prepared.candles),
+                minutes=(end_ms - start_ms) // MINUTE_MS,
                 missing=prepared.missing,
                 gaps=prepared.gaps,
                 fingerprint=fingerprint(prepared.candles),
@@ -75,6 +121,6 @@ class MarketBook:
 def fingerprint(candles: Candles) -> str:
     """Return a hash of all columns; equal candles, equal text."""
     digest = hashlib.blake2b(digest_size=16)
-    for column in (candles.timestamp, candles.open, candles.high, candles.low, candles.close, candles.volume):
-        digest.update(column.data)
+    for name in COLUMNS:
+        digest.update(getattr(candles, name).data)
     return digest.hexdigest()

@@ -245,7 +245,7 @@ workers: 0
         "configs/run.yaml:13: settings.fee_pct: expected a number of at least 0, found 'abc'",
         "configs/run.yaml:14: settings.slippage_pct: expected a number of at least 0, found -1",
         "configs/run.yaml:16: settings.gaps: expected the key once, found it again after line 15",
-        "configs/run.yaml:16: settings.gaps: expected error or fill, found 'full'; did you mean 'fill'?",
+        "configs/run.yaml:16: settings.gaps: expected error, fill or skip, found 'full'; did you mean 'fill'?",
         "configs/run.yaml:17: settings.fil_model: unknown key; did you mean 'fill_model'?",
         "configs/run.yaml:18: workers: expected a whole number of at least 1, found 0",
         ".env:1: settings.max_minutes: expected a whole number of at least 1 or null, found 'long'",

@@ -109,12 +109,12 @@ def test_settings_of_a_strategy_lie_over_the_defaults() -> None:
 
 def test_wrong_settings_of_a_strategy_name_its_line() -> None:
     with pytest.raises(ConfigError) as caught:
-        settings_from({"fee_pc": 1, "fee_pct": True, "max_minutes": 1.5, "gaps": "skip"}, where="a.py:3")
+        settings_from({"fee_pc": 1, "fee_pct": True, "max_minutes": 1.5, "gaps": "drop"}, where="a.py:3")
     assert set(caught.value.problems) == {
         "a.py:3: settings.fee_pc: unknown key; did you mean 'fee_pct'?",
         "a.py:3: settings.fee_pct: expected a number of at least 0, found 'true'",
         "a.py:3: settings.max_minutes: expected a whole number of at least 1 or null, found 1.5",
-        "a.py:3: settings.gaps: expected error or fill, found 'skip'",
+        "a.py:3: settings.gaps: expected error, fill or skip, found 'drop'",
     }
 
 

@@ -70,9 +70,34 @@ def test_an_early_end_and_both_are_named() -> None:
     assert refusal(MARKET, at(-2000), at(302)).endswith(": 2,000 minutes missing at the start and 2 minutes at the end")
 
 
-def test_a_gap_at_an_end_is_never_filled() -> None:
-    assert refusal(without(MARKET, 0)).endswith(": 1 minute missing at the start")
-    assert refusal(without(MARKET, 298, 299)).endswith(": 2 minutes missing at the end")
+@pytest.mark.parametrize("policy", [GapPolicy.FILL, GapPolicy.SKIP])
+def test_before_the_first_candle_and_after_the_last_one_nothing_is_made_up(policy: GapPolicy) -> None:
+    assert refusal(without(MARKET, 0), policy=policy).endswith(": 1 minute missing at the start")
+    assert refusal(without(MARKET, 298, 299), policy=policy).endswith(": 2 minutes missing at the end")
+
+
+def test_a_gap_that_reaches_over_an_end_counts_inside_the_span_and_is_filled_from_before_it() -> None:
+    prepared = fill(without(MARKET, 8, 9, 10, 11, 199, 200), at(10), at(200))
+    assert prepared.gaps == ((at(10), at(12)), (at(199), at(200)))
+    assert prepared.missing == 3
+    assert prepared.candles.timestamp.tolist() == [at(minute) for minute in range(10, 200)]
+    assert prepared.candles[0] == (at(10), *[MARKET[7].close] * 4, 0.0)
+    assert prepared.candles[189] == (at(199), *[MARKET[198].close] * 4, 0.0)
+
+
+@given(st.sets(st.integers(0, 299)), st.integers(1, 299), st.integers(1, 299))
+def test_skipping_keeps_what_was_there_and_counts_what_filling_makes_up(lost: set[int], one: int, other: int) -> None:
+    start, end = at(min(one, other)), at(max(one, other))
+    there = without(MARKET, *lost)
+    try:
+        filled = fill(there, start, end)
+    except MissingCandlesError:
+        refusal(there, start, end, GapPolicy.SKIP)
+        return
+    skipped = prepare(there, start, end, GapPolicy.SKIP, "ADAUSDT")
+    assert (skipped.missing, skipped.gaps) == (filled.missing, filled.gaps)
+    assert skipped.candles.timestamp.tolist() == [t for t in there.timestamp.tolist() if start <= t < end]
+    assert len(skipped.candles) + skipped.missing == len(filled.candles)
 
 
 def test_a_span_without_candles_is_refused() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -31,12 +32,12 @@ from backtestkit_cli import (
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.api.registry import Registry
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms, to_ms
-from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, Settings
+from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, GapPolicy, Settings
 from backtestkit_cli.engine.session import Session, SessionPlan
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.ports import Clock
 from backtestkit_cli.runs.backtest import facts_of, market_book, run_backtest
-from tests.markets import plan_for, random_candles, registered
+from tests.markets import plan_for, random_candles, registered, with_holes
 
 INTERVALS = ("1m", "3m", "5m", "15m", "1h")
 WATCHES = ("nothing", "active", "idle", "tick")
@@ -49,6 +50,8 @@ CHOICES = st.fixed_dictionaries(
         "fill_model": st.sampled_from(list(FillModelName)),
         "averaging": st.sampled_from(list(AveragingPolicy)),
         "await_minutes": st.sampled_from([1, 7, 120]),
+        "gaps": st.sampled_from([GapPolicy.FILL, GapPolicy.SKIP]),
+        "share_missing": st.sampled_from([0.0, 0.05, 0.4]),
     }
 )
 
@@ -127,7 +130,14 @@ def settings_of(choice: dict[str, Any]) -> Settings:
         fill_model=choice["fill_model"],
         averaging=choice["averaging"],
         schedule_await_minutes=choice["await_minutes"],
+        gaps=choice["gaps"],
     )
+
+
+def market(choice: dict[str, Any], index: int, minutes: int) -> Candles:
+    """Return a random walk, with the holes that were chosen."""
+    seed = choice["seed"] + index
+    return with_holes(random_candles(seed, minutes), seed, choice["share_missing"])
 
 
 def run(plan: Any, **options: Any) -> RunOutcome:
@@ -139,7 +149,7 @@ def run(plan: Any, **options: Any) -> RunOutcome:
 @given(choice=CHOICES)
 @settings(max_examples=150)
 def test_skipping_equals_stepping(choice: dict[str, Any]) -> None:
-    candles = {"AAA": random_candles(choice["seed"], 400), "BBB": random_candles(choice["seed"] + 1, 400)}
+    candles = {"AAA": market(choice, 0, 400), "BBB": market(choice, 1, 400)}
     plan = plan_for(a_random_strategy(choice), candles, settings=settings_of(choice))
     skipped, stepped = run(plan), run(plan, sees_ahead=False)
     assert skipped.events == stepped.events
@@ -157,7 +167,7 @@ class PlainClock:
 @given(choice=CHOICES)
 @settings(max_examples=40)
 def test_another_clock_drives_the_same_session_minute_by_minute(choice: dict[str, Any]) -> None:
-    candles = {"AAA": random_candles(choice["seed"], 300), "BBB": random_candles(choice["seed"] + 1, 300)}
+    candles = {"AAA": market(choice, 0, 300), "BBB": market(choice, 1, 300)}
     plan = plan_for(a_random_strategy(choice), candles, settings=settings_of(choice))
     expected = run(plan)
 
@@ -196,7 +206,7 @@ def test_another_clock_drives_the_same_session_minute_by_minute(choice: dict[str
 def test_results_do_not_depend_on_the_order_of_symbols_or_how_many_are_active(
     choice: dict[str, Any], order: list[str], size: int
 ) -> None:
-    candles = {name: random_candles(choice["seed"] + i, 200) for i, name in enumerate(sorted(order))}
+    candles = {name: market(choice, i, 200) for i, name in enumerate(sorted(order))}
     registry = a_random_strategy(choice)
     expected = run(plan_for(registry, candles, settings=settings_of(choice)))
     found = run(plan_for(registry, candles, settings=settings_of(choice), symbols=order, max_concurrent=size))
@@ -290,6 +300,29 @@ def test_what_is_known_at_a_tick_does_not_change_with_what_comes_later(seed: int
         heard.append(into)
     assert heard[0][: len(heard[1])] == heard[1]
     assert len(heard[1]) == 60
+
+
+@given(choice=CHOICES, share=st.sampled_from([0.05, 0.4]))
+@settings(max_examples=60)
+def test_where_minutes_are_skipped_nothing_happens_and_no_window_holds_a_made_up_candle(
+    choice: dict[str, Any], share: float
+) -> None:
+    candles = with_holes(random_candles(choice["seed"], 300), choice["seed"], share, keep=60)
+    there = set(candles.timestamp.tolist())
+    seen: list[tuple[int, list[int]]] = []
+
+    def look(ping: TickPassed) -> None:
+        seen.append((ping.at_ms, get_candles("AAA", "1m", 20).timestamp.tolist()))
+
+    registry = a_random_strategy(choice | {"watches": "nothing"})
+    registry.listeners.append(Listener(TickPassed, look, Audience(), None, once=False))
+    chosen = replace(settings_of(choice), gaps=GapPolicy.SKIP)
+    outcome = run(plan_for(registry, {"AAA": candles}, settings=chosen, warm_up=60))
+    ticks = [at_ms + MINUTE_MS for at_ms in candles.timestamp.tolist()][59:]
+    assert [at_ms for at_ms, _ in seen] == ticks
+    for at_ms, window in seen:
+        assert window == [t for t in candles.timestamp.tolist() if t < at_ms][-20:]
+    assert {event.at_ms - MINUTE_MS for event in outcome.events} <= there
 
 
 @pytest.mark.parametrize("order", [["AAA", "BBB"], ["BBB", "AAA"]])

@@ -92,20 +92,21 @@ def test_real_candles_are_not_called_synthetic() -> None:
     assert "SYNTHETIC" not in backtest_markdown(an_outcome(a_session(), is_synthetic=False), "sma_cross")
 
 
-def test_filled_gaps_are_counted_by_symbol() -> None:
+def test_gaps_are_counted_by_symbol() -> None:
     minute = START_MS + MINUTE_MS
     gaps = ((minute, minute + 2 * MINUTE_MS), (minute + 9 * MINUTE_MS, minute + 99 * MINUTE_MS))
-    holes = CandleFacts(count=2884, missing=92, gaps=gaps, fingerprint="f00")
+    holes = CandleFacts(count=2884, minutes=2884, missing=92, gaps=gaps, fingerprint="f00")
     text = backtest_markdown(an_outcome(a_session(symbol="A", candles=holes), a_session(symbol="B")), "sma_cross")
-    section = text.split("## Filled gaps")[1]
-    assert cells_of(section, "A") == ["A", "92", "2", "90 minutes"]
+    section = text.split("## Gaps")[1]
+    assert cells_of(section, "A") == ["A", "92", "3.19 %", "2", "90 minutes"]
     assert "| B" not in section
-    assert cells_of(text, "Gaps")[1].endswith("; 92 in 1 of 2 symbols")
+    assert cells_of(text, "Gaps")[1].endswith("; 92 (1.60 % of all) in 1 of 2 symbols")
 
 
-def test_the_policy_that_refuses_gaps_says_so() -> None:
-    outcome = an_outcome(a_session(), settings={"sma_cross": Settings(gaps=GapPolicy.ERROR)})
-    assert cells_of(backtest_markdown(outcome, "sma_cross"), "Gaps")[1].startswith("`error`")
+@pytest.mark.parametrize("policy", GapPolicy)
+def test_every_gap_policy_is_explained(policy: GapPolicy) -> None:
+    outcome = an_outcome(a_session(), settings={"sma_cross": Settings(gaps=policy)})
+    assert cells_of(backtest_markdown(outcome, "sma_cross"), "Gaps")[1].startswith(f"`{policy}`: a ")
 
 
 def test_failed_symbols_are_listed_with_their_error() -> None:

@@ -33,7 +33,9 @@ def a_run() -> RunOutcome:
         PositionClosed(early.closed_at_ms, "sma_cross", "BTCUSDT", early),
         PositionClosed(late.closed_at_ms, "sma_cross", "ETHUSDT", late),
     ]
-    gaps = CandleFacts(count=2884, missing=3, gaps=((START_MS, START_MS + 3 * MINUTE_MS),), fingerprint="f00")
+    gaps = CandleFacts(
+        count=2884, minutes=2884, missing=3, gaps=((START_MS, START_MS + 3 * MINUTE_MS),), fingerprint="f00"
+    )
     failed = a_session(symbol="XRPUSDT", candles=None, error="no candles", failure=Failure.DATA, marks=())
     return an_outcome(a_session(early), a_session(late, symbol="ETHUSDT", candles=gaps), failed, events=events)
 

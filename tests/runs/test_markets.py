@@ -1,0 +1,78 @@
+"""What a run reads of its candles: gaps at the edges of the frame, and warm-up that counts candles."""
+
+import pytest
+
+from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
+from backtestkit_cli.domain.settings import GapPolicy
+from backtestkit_cli.errors import MissingCandlesError
+from backtestkit_cli.runs.markets import MarketBook, history
+from tests.data.candle_files import a_market, without
+from tests.markets import START_MS, Held
+
+DAYS = 4
+MARKET = a_market(DAYS * 1440, start=START_MS)
+
+
+class Counting(Held):
+    """Remembers what it was asked for."""
+
+    def __init__(self, candles: Candles) -> None:
+        super().__init__({"AAA": candles})
+        self.asked: list[tuple[int, int]] = []
+
+    async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
+        self.asked.append((start_ms, end_ms))
+        return await super().fetch(symbol, interval, start_ms, end_ms)
+
+
+def at(minute: int) -> int:
+    return START_MS + minute * MINUTE_MS
+
+
+def book(candles: Candles, policy: GapPolicy, start: int, frame_start: int, end: int) -> MarketBook:
+    span_ms = (at(start), at(end))
+    source = Counting(candles)
+    return MarketBook(source, span_ms, frame_start_ms=at(frame_start), avg_price_candles=5, gaps=policy)
+
+
+async def test_a_span_without_a_gap_at_its_edges_is_asked_once() -> None:
+    source = Counting(without(MARKET, 2000))
+    await history(source, "AAA", at(1500), at(2500))
+    assert source.asked == [(at(1500), at(2500))]
+
+
+async def test_an_edge_in_a_gap_makes_it_look_a_day_further_and_no_more() -> None:
+    source = Counting(without(MARKET, 1500, 1501, 2499))
+    candles = await history(source, "AAA", at(1500), at(2500))
+    assert source.asked[1:] == [(at(1500) - DAY_MS, at(1500)), (at(2500), at(2500) + DAY_MS)]
+    assert candles.timestamp.tolist() == [
+        t for t in source._candles["AAA"].timestamp.tolist() if at(60) <= t < at(3940)
+    ]
+
+
+@pytest.mark.parametrize("policy", [GapPolicy.FILL, GapPolicy.SKIP])
+async def test_a_frame_whose_ends_fall_into_gaps_runs(policy: GapPolicy) -> None:
+    read = book(without(MARKET, 1495, 1496, 2498, 2499), policy, 1495, 1500, 2500)
+    market = await read.load("AAA")
+    facts = read.facts["AAA"]
+    skipped = policy is GapPolicy.SKIP
+    assert facts.count == len(market.candles) == (1003 if skipped else 1005)
+    assert facts.missing == 4
+    assert facts.minutes == facts.count + (facts.missing if skipped else 0)
+    assert int(market.candles.timestamp[0]) == at(1493 if skipped else 1495), (
+        "as many candles as the warm-up has minutes"
+    )
+
+
+async def test_the_error_policy_refuses_a_gap_at_an_edge_too() -> None:
+    with pytest.raises(MissingCandlesError, match="1 1m candle missing in 1 gap"):
+        await book(without(MARKET, 2499), GapPolicy.ERROR, 1495, 1500, 2500).load("AAA")
+
+
+@pytest.mark.parametrize("policy", GapPolicy)
+async def test_what_lies_before_listing_or_after_the_last_candle_is_refused_by_all(policy: GapPolicy) -> None:
+    with pytest.raises(MissingCandlesError, match="5 minutes missing at the start"):
+        await book(MARKET, policy, -5, 0, 100).load("AAA")
+    with pytest.raises(MissingCandlesError, match="1 minute missing at the end"):
+        await book(MARKET, policy, 5, 10, DAYS * 1440 + 1).load("AAA")
