@@ -31,6 +31,14 @@ class Context(Protocol):
         """Return the VWAP of the last closed 1-minute candles."""
         ...
 
+    def format_price(self, symbol: str, price: float) -> str:
+        """Return *price* as the venue takes it."""
+        ...
+
+    def format_quantity(self, symbol: str, quantity: float) -> str:
+        """Return *quantity* as the venue takes it, never more."""
+        ...
+
     def indicator(self, name: str) -> float:
         """Return the newest visible value of a column."""
         ...
@@ -102,6 +110,16 @@ def get_candles(symbol: str, interval: str, n: int) -> Candles:
 def get_average_price(symbol: str) -> float:
     """Return the volume-weighted average price of the last `avg_price_candles` closed 1-minute candles."""
     return context().average_price(symbol)
+
+
+def format_price(symbol: str, price: float) -> str:
+    """Return *price* on the nearest step that the exchange takes, as text."""
+    return context().format_price(symbol, price)
+
+
+def format_quantity(symbol: str, quantity: float) -> str:
+    """Return *quantity* (base asset) on the step of the exchange at or below it, as text; it is never rounded up."""
+    return context().format_quantity(symbol, quantity)
 
 
 @overload

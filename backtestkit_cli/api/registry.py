@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from backtestkit_cli.api.arguments import check_count, check_interval, instant
 from backtestkit_cli.api.context import ambient
+from backtestkit_cli.api.exchange_class import cache_option, check_exchange_class
 from backtestkit_cli.domain.candle import Candles
-from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms, to_ms
 from backtestkit_cli.errors import ConfigError, UnknownNameError
 from backtestkit_cli.events.bus import Audience, Handler, Listener
 from backtestkit_cli.events.facts import (
@@ -193,9 +194,9 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
         raise ConfigError(f"{where}: strategy {name!r} needs either get_signal or entries, and not both")
     by_interval = {interval: indicators} if callable(indicators) else dict(indicators or {})
     for text in (interval, *by_interval, *(warm_up or {})):
-        _check_interval(text, where)
+        check_interval(text, where)
     for text, count in (warm_up or {}).items():
-        _check_count(text, count, where)
+        check_count(text, count, where)
     pairs = (
         (SignalScheduled, on_schedule),
         (PositionOpened, on_open),
@@ -220,41 +221,33 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
     _add("strategy", spec, registry().strategies)
 
 
-def _check_interval(text: str, where: str) -> None:
-    try:
-        interval_ms(text)
-    except UnknownNameError as error:
-        raise ConfigError(f"{where}: {error}") from None
+def add_exchange(name: str, *, kind: str | None = None, source: object = None, note: str = "", **options: Any) -> None:  # noqa: ANN401 - options of any kind
+    """Register a candle source: one of a *kind* such as `demo`, `csv` or `sql` with its options, or *source*.
 
+    That is a class made without arguments, or an instance, with `get_candles(symbol, interval, since, limit)` (sync
+    or async), `format_price(symbol, price)` and `format_quantity(symbol, quantity)`; `cache=True` keeps its candles.
 
-def _check_count(interval: str, count: object, where: str) -> None:
-    if not isinstance(count, int) or count < 0:
-        raise ConfigError(f"{where}: warm_up of {interval!r} must be a whole number of candles, was {count!r}")
-
-
-def add_exchange(name: str, *, kind: str, note: str = "", **options: Any) -> None:  # noqa: ANN401 - options of any kind
-    """Register a candle source: `kind` is `demo`, `parquet` or `csv`, the options are those of the kind."""
-    spec = ExchangeSpec(name=name, kind=kind, options=options, note=note, where=_caller())
+    Raises:
+        ConfigError: the name is taken, neither or both of *kind* and *source* are given, or an option is unknown.
+        StrategyError: *source* lacks a method, or one takes other arguments.
+    """
+    where = _caller()
+    if (kind is None) == (source is None):
+        raise ConfigError(f"{where}: exchange {name!r} needs either kind or source, and not both")
+    if source is not None:
+        check_exchange_class(source, f"{where}: exchange {name!r}")
+        options = {"source": source, "cache": cache_option(options, where)}
+    spec = ExchangeSpec(name=name, kind=kind or "class", options=options, note=note, where=where)
     _add("exchange", spec, registry().exchanges)
 
 
 def add_frame(name: str, *, start: datetime | str, end: datetime | str, note: str = "") -> None:
     """Register a history window `[start, end)`; datetimes or ISO 8601 text, UTC where nothing else is said."""
     where = _caller()
-    start_ms, end_ms = (_instant(moment, where) for moment in (start, end))
+    start_ms, end_ms = (instant(moment, where) for moment in (start, end))
     if start_ms >= end_ms:
         raise ConfigError(f"{where}: frame {name!r} must start before it ends, was {start} to {end}")
     _add("frame", FrameSpec(name=name, start_ms=start_ms, end_ms=end_ms, note=note, where=where), registry().frames)
-
-
-def _instant(moment: datetime | str, where: str) -> int:
-    try:
-        at_ms = to_ms(datetime.fromisoformat(moment) if isinstance(moment, str) else moment)
-        if at_ms % MINUTE_MS:
-            raise ConfigError(f"{where}: expected a whole minute, was {moment!r}")
-        return at_ms
-    except ValueError:
-        raise ConfigError(f"{where}: expected a date such as 2025-05-04 or 2025-05-04T12:00, was {moment!r}") from None
 
 
 def listen(

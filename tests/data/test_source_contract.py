@@ -1,20 +1,28 @@
 """What every source of candles promises; a new one joins by a line in the table."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
-from backtestkit_cli.data.csv_file import CsvFiles
 from backtestkit_cli.data.demo import DemoMarket
-from backtestkit_cli.data.parquet_folder import ParquetFolder
+from backtestkit_cli.data.files.names import CSV_SUFFIXES, PARQUET_SUFFIXES
+from backtestkit_cli.data.files.source import CandleFiles
+from backtestkit_cli.data.sql.source import SqlTable
+from backtestkit_cli.data.user_class import UserSource
+from backtestkit_cli.domain.aggregation import aggregated
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.errors import MissingCandlesError, UnknownNameError
 from backtestkit_cli.ports import CandleSource
-from tests.data.candle_files import COLUMNS, START, a_market, bytes_of, write_csv, write_parquet
+from tests.data.candle_files import COLUMNS, START, a_market, bytes_of, frame_of, write_csv, write_parquet
+from tests.data.candle_tables import iso, rows_of, write_postgres, write_sqlite
+from tests.data.own_markets import AsyncOwnMarket, OwnMarket
+from tests.data.postgres import postgres_server
 
 COUNT = 300
 END = START + COUNT * MINUTE_MS
@@ -22,27 +30,78 @@ END = START + COUNT * MINUTE_MS
 
 def a_parquet_folder(folder: Path) -> CandleSource:
     write_parquet(folder / "BTCUSDT" / "1m.parquet", a_market(COUNT))
-    return ParquetFolder(folder, "parquet")
+    return CandleFiles(folder, "parquet", suffixes=PARQUET_SUFFIXES)
+
+
+def a_parquet_file(folder: Path) -> CandleSource:
+    return CandleFiles(write_parquet(folder / "BTCUSDT-1m.parquet", a_market(COUNT)), "parquet")
+
+
+def a_parquet_file_of_datetimes_and_text(folder: Path) -> CandleSource:
+    times = pl.from_epoch("timestamp", "ms")
+    texts = pl.col("open", "high", "low", "close", "volume").cast(pl.String)
+    frame_of(a_market(COUNT)).with_columns(times, texts).write_parquet(folder / "BTCUSDT.parquet")
+    return CandleFiles(folder / "BTCUSDT.parquet", "parquet")
 
 
 def a_csv_file(folder: Path) -> CandleSource:
-    return CsvFiles(write_csv(folder / "BTCUSDT.csv", a_market(COUNT)), "csv")
+    return CandleFiles(write_csv(folder / "BTCUSDT.csv", a_market(COUNT)), "csv")
 
 
 def a_csv_folder(folder: Path) -> CandleSource:
     write_csv(folder / "BTCUSDT" / "1m.csv", a_market(COUNT))
-    return CsvFiles(folder, "csv")
+    return CandleFiles(folder, "csv", suffixes=CSV_SUFFIXES)
+
+
+def a_csv_file_as_venues_publish_it(folder: Path) -> CandleSource:
+    """No header, the close time and others behind, in microseconds, and packed."""
+    frame = frame_of(a_market(COUNT)).with_columns(pl.col("timestamp") * 1000, close_time=pl.lit(0), trades=pl.lit(1))
+    content = frame.write_csv(include_header=False).encode()
+    (folder / "BTCUSDT-1m-2025-01.csv.gz").write_bytes(gzip.compress(content))
+    return CandleFiles(folder / "BTCUSDT-1m-2025-01.csv.gz", "csv")
+
+
+def a_csv_file_of_iso_times(folder: Path) -> CandleSource:
+    iso = pl.from_epoch("timestamp", "ms").dt.to_string("%Y-%m-%dT%H:%M:%SZ").alias("Date")
+    frame = frame_of(a_market(COUNT)).with_columns(iso).drop("timestamp").reverse()
+    frame.write_csv(folder / "BTCUSDT.csv", separator=";")
+    return CandleFiles(folder / "BTCUSDT.csv", "csv")
 
 
 def the_demo_market(_: Path) -> CandleSource:
     return DemoMarket()
 
 
+def a_sqlite_table(folder: Path) -> CandleSource:
+    return SqlTable(write_sqlite(folder / "market.db", rows_of(a_market(COUNT))), "candles", "sqlite")
+
+
+def a_postgres_table(_: Path) -> CandleSource:
+    rows = rows_of(a_market(COUNT), time=iso, number=repr)
+    return SqlTable(write_postgres(postgres_server(), rows, "timestamp", "numeric"), "candles", "postgres")
+
+
+def a_class_of_lists(_: Path) -> CandleSource:
+    return UserSource("own", OwnMarket(a_market(COUNT)), now_ms=lambda: END + DAY_MS)
+
+
+def a_class_of_frames(_: Path) -> CandleSource:
+    return UserSource("own", AsyncOwnMarket(a_market(COUNT)), now_ms=lambda: END + DAY_MS)
+
+
 SOURCES: dict[str, Callable[[Path], CandleSource]] = {
     "parquet folder": a_parquet_folder,
+    "parquet file": a_parquet_file,
+    "parquet file of datetimes and text": a_parquet_file_of_datetimes_and_text,
     "csv file": a_csv_file,
     "csv folder": a_csv_folder,
+    "csv file as venues publish it": a_csv_file_as_venues_publish_it,
+    "csv file of iso times": a_csv_file_of_iso_times,
     "demo": the_demo_market,
+    "sqlite": a_sqlite_table,
+    "postgres": a_postgres_table,
+    "user class (sync list of dicts)": a_class_of_lists,
+    "user class (async frame)": a_class_of_frames,
 }
 FINITE = [name for name in SOURCES if name != "demo"]  # the demo market has every symbol and every minute
 
@@ -110,9 +169,22 @@ async def test_what_was_before_all_candles_is_left_out(source: CandleSource) -> 
     assert len(await fetch(source, 0, 365 * DAY_MS)) == 0
 
 
-async def test_an_interval_that_is_not_there_is_an_error(source: CandleSource) -> None:
-    with pytest.raises(MissingCandlesError, match="5m"):
-        await source.fetch("BTCUSDT", "5m", START, END)
+async def test_an_interval_that_is_not_there_is_made_of_minutes_or_is_an_error(source: CandleSource) -> None:
+    try:
+        candles = await source.fetch("BTCUSDT", "5m", START, END)
+    except MissingCandlesError as error:
+        assert "5m" in str(error)  # noqa: PT017 - either answer keeps the promise
+    else:
+        assert bytes_of(candles) == bytes_of(aggregated(await fetch(source), 5 * MINUTE_MS, MINUTE_MS))
+
+
+async def test_a_part_of_what_is_made_of_minutes_is_the_same_as_in_the_whole(source: CandleSource) -> None:
+    try:
+        whole = await source.fetch("BTCUSDT", "1h", START, END)
+    except MissingCandlesError:
+        return
+    part = await source.fetch("BTCUSDT", "1h", START + 60 * MINUTE_MS, START + 150 * MINUTE_MS)
+    assert bytes_of(part) == bytes_of(whole.slice(1, 3))
 
 
 async def test_what_is_no_interval_is_an_error(source: CandleSource) -> None:

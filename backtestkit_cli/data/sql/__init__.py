@@ -1,0 +1,1 @@
+"""Candles from a table of any database that SQLAlchemy reaches."""
