@@ -10,6 +10,8 @@ if TYPE_CHECKING:
         cancel,
         close_position,
         context,
+        format_price,
+        format_quantity,
         get_average_price,
         get_candles,
         get_indicator,
@@ -40,8 +42,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.context": (
-        "activate average_buy cancel close_position context get_average_price get_candles get_indicator "
-        "mode now partial_close"
+        "activate average_buy cancel close_position context format_price format_quantity get_average_price "
+        "get_candles get_indicator mode now partial_close"
     ),
     "api.registry": "add_exchange add_frame add_strategy listen",
     "domain.candle": "Candle Candles",
@@ -88,6 +90,8 @@ __all__ = [
     "cancel",
     "close_position",
     "context",
+    "format_price",
+    "format_quantity",
     "get_average_price",
     "get_candles",
     "get_indicator",

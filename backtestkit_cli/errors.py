@@ -18,6 +18,8 @@ What is not in this tree is a bug and keeps its traceback.
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+_SHOWN = 16
+
 
 class BacktestKitError(Exception):
     """Base of every expected failure; `exit_code` is what the process ends with."""
@@ -93,5 +95,5 @@ def suggestion(name: str, known: Iterable[str]) -> str:
         return "; did you mean " + " or ".join(repr(n) for n in close) + "?"
     if not names:
         return "; there are none"
-    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     return f"; known: {shown}"

@@ -13,6 +13,7 @@ class Failure(StrEnum):
     """Why a session did not reach the end of its frame."""
 
     DATA = "data"
+    VENUE = "venue"
     STRATEGY = "strategy"
 
 
@@ -79,10 +80,10 @@ class RunOutcome:
 
     @property
     def exit_code(self) -> int:
-        """Return 0 when all sessions finished, 4 when some did, else 3 for missing data or 1."""
+        """Return 0 when all sessions finished, 4 when some did, else 3 for missing data, 5 for a venue, or 1."""
         failures = {s.failure for s in self.sessions if s.failure is not None}
         if not failures:
             return 0
         if any(s.failure is None for s in self.sessions):
             return 4
-        return 3 if failures == {Failure.DATA} else 1
+        return {frozenset({Failure.DATA}): 3, frozenset({Failure.VENUE}): 5}.get(frozenset(failures), 1)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.analytics.outcome import RunOutcome
     from backtestkit_cli.config.loader import LoadedConfig
     from backtestkit_cli.domain.settings import FillModelName
+    from backtestkit_cli.runs.backtest import OnProgress
     from backtestkit_cli.runs.markets import MarketBook
     from backtestkit_cli.runs.plan import RunPlan
 
@@ -60,6 +61,9 @@ def backtest(
         bool, typer.Option("--bounds", help="Run every fill model and show how far apart the results are.")
     ] = False,
     out: options.Out = None,
+    data: options.Data = None,
+    no_cache: options.NoCache = False,
+    offline: options.Offline = False,
     max_concurrent: options.MaxConcurrent = None,
     workers: options.Workers = None,
     json: options.Json = False,
@@ -69,8 +73,9 @@ def backtest(
     """Run strategies over history and show what each symbol won.
 
     Tables go to stdout, everything else to stderr. Reports are written to <out>/backtest/, the run with
-    its trades, equity and events to <out>/runs/<run id>/. Exit codes: 0 done, 1 failed, 2 wrong input,
-    3 candles missing or bad, 4 some symbols failed and the others finished.
+    its trades, equity and events to <out>/runs/<run id>/. Candles of a venue that are not in the cache are
+    fetched first. Exit codes: 0 done, 1 failed, 2 wrong input, 3 candles missing or bad, 4 some symbols
+    failed and the others finished, 5 a venue refused or was not reached.
     """
     if bounds and fill_model is not None:
         raise ConfigError("--bounds runs every fill model: leave out --fill-model")
@@ -86,6 +91,8 @@ def backtest(
         "to": to,
         "fill_model": fill_model,
         "out": out,
+        "data": data,
+        **options.reach(no_cache=no_cache, offline=offline),
         "max_concurrent": max_concurrent,
         "workers": workers,
     }
@@ -124,36 +131,40 @@ def _command() -> str:
 
 
 def _run_all(loaded: "LoadedConfig", *, bounds: bool, quiet: bool) -> Finished:
+    from backtestkit_cli.cli.progress import shown_progress
     from backtestkit_cli.domain.settings import FillModelName
     from backtestkit_cli.runs.assembly import assemble, with_fill_model
     from backtestkit_cli.runs.backtest import market_book
+    from backtestkit_cli.runs.sources import access_of
 
-    plan = assemble(loaded)
-    if not bounds:
-        return Finished(_run(loaded, plan, None, "backtest", quiet=quiet), {})
-    book = market_book(plan)
-    outcomes = {
-        # Assembled anew for each, so that what the module keeps in variables does not pass from run to run.
-        model: _run(loaded, with_fill_model(assemble(loaded), model), book, model.value, quiet=quiet)
-        for model in FillModelName
-    }
-    return Finished(outcomes[loaded.config.settings.fill_model], outcomes)
+    with shown_progress(quiet=quiet) as display, console.stopped_at_once():
+        access = access_of(loaded, on_progress=display.fetched if display else None, on_damage=console.note)
+        plan = assemble(loaded, access=access)
+        if not bounds:
+            return Finished(_run(loaded, plan, None, display.run("backtest") if display else None), {})
+        book = market_book(plan)
+        outcomes = {
+            # Assembled anew for each, so that what the module keeps in variables does not pass from run to run.
+            model: _run(
+                loaded, with_fill_model(assemble(loaded), model), book, display.run(model.value) if display else None
+            )
+            for model in FillModelName
+        }
+        return Finished(outcomes[loaded.config.settings.fill_model], outcomes)
 
 
 def _run(
-    loaded: "LoadedConfig", plan: "RunPlan", book: "MarketBook | None", label: str, *, quiet: bool
+    loaded: "LoadedConfig", plan: "RunPlan", book: "MarketBook | None", on_progress: "OnProgress | None"
 ) -> "RunOutcome":
     import asyncio
 
-    from backtestkit_cli.cli.progress import shown_progress
     from backtestkit_cli.runs.backtest import run_backtest
     from backtestkit_cli.runs.workers import run_in_processes
 
     workers = loaded.config.workers
-    with shown_progress(label, quiet=quiet) as on_progress, console.stopped_at_once():
-        if workers > 1:
-            return run_in_processes(loaded, plan, workers=workers, on_progress=on_progress)
-        return asyncio.run(run_backtest(plan, book=book, on_progress=on_progress))
+    if workers > 1:
+        return run_in_processes(loaded, plan, workers=workers, on_progress=on_progress)
+    return asyncio.run(run_backtest(plan, book=book, on_progress=on_progress))
 
 
 def _show(finished: Finished) -> None:

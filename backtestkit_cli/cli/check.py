@@ -32,6 +32,9 @@ def check_config(
     sets: options.Sets = None,
     fill_model: options.FillModel = None,
     out: options.Out = None,
+    data: options.Data = None,
+    no_cache: options.NoCache = False,
+    offline: options.Offline = False,
     max_concurrent: options.MaxConcurrent = None,
     workers: options.Workers = None,
     json: options.Json = False,
@@ -51,6 +54,8 @@ def check_config(
         "to": to,
         "fill_model": fill_model,
         "out": out,
+        "data": data,
+        **options.reach(no_cache=no_cache, offline=offline),
         "max_concurrent": max_concurrent,
         "workers": workers,
     }

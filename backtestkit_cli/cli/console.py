@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
+from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -194,6 +195,8 @@ def stopped_at_once() -> Iterator[None]:
 
     from multiprocessing import active_children
 
+    # polars handles SIGINT too from its import on, and does not wake who waits for a lock: ours has to be the last.
+    import_module("polars")
     before = signal.signal(signal.SIGINT, stop)
     try:
         yield

@@ -54,6 +54,15 @@ MaxConcurrent: TypeAlias = Annotated[
 Workers: TypeAlias = Annotated[
     str | None, typer.Option("--workers", metavar="N", help="Processes, for symbols that share nothing; 1 by default.")
 ]
+NoCache: TypeAlias = Annotated[
+    bool, typer.Option("--no-cache", help="Read the cache, fetch what it lacks, and write nothing to it.")
+]
+Offline: TypeAlias = Annotated[
+    bool, typer.Option("--offline", help="Use no network: what the cache lacks is an error.")
+]
+Data: TypeAlias = Annotated[
+    str | None, typer.Option("--data", metavar="DIR", help="Folder of the cache; BTK_DATA, or .btk/data by default.")
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 Verbose: TypeAlias = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also show the tracebacks of strategies and listeners.")
@@ -79,6 +88,11 @@ def load(
         dotenv=Path(".env"),
         required=required,
     )
+
+
+def reach(*, no_cache: bool, offline: bool) -> dict[str, object]:
+    """Return the config keys of two flags; one that was not given says nothing."""
+    return {"cache": False if no_cache else None, "offline": True if offline else None}
 
 
 def joined(values: Sequence[str] | None) -> str | None:

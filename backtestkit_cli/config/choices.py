@@ -1,13 +1,18 @@
 """What the names in a config stand for, as far as the config itself says."""
 
-from backtestkit_cli.config.schema import DemoExchange, ExchangeConfig, RunConfig
+from backtestkit_cli.config.exchanges import CcxtExchange, DemoExchange, ExchangeConfig
+from backtestkit_cli.config.schema import RunConfig
 from backtestkit_cli.errors import ConfigError
 
 
 def exchange_name(config: RunConfig) -> str:
     """Return how reports and ids call the exchange of the run."""
     exchange = config.exchange
-    return exchange if isinstance(exchange, str) else exchange.name or exchange.kind
+    if isinstance(exchange, str):
+        return exchange
+    if exchange.name is None and isinstance(exchange, CcxtExchange):
+        return exchange.id if exchange.market == "spot" else f"{exchange.id}-{exchange.market}"
+    return exchange.name or exchange.kind
 
 
 def exchange_of(config: RunConfig, name: str) -> ExchangeConfig | None:

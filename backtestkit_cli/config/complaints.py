@@ -5,8 +5,9 @@ from typing import get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
+from backtestkit_cli.config.exchanges import EXCHANGES
 from backtestkit_cli.config.origins import Key
-from backtestkit_cli.config.schema import EXCHANGES, FrameConfig, RunConfig, settings_names
+from backtestkit_cli.config.schema import FrameConfig, RunConfig, settings_names
 from backtestkit_cli.config.wording import alternatives, choices, expected, found
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import suggestion
@@ -63,7 +64,7 @@ def _expected_at(key: Key) -> str:
     described = {
         field.alias or name: field.description for model in models for name, field in model.model_fields.items()
     }
-    return described[str(key[-1])] or "another value"
+    return next((words for part in reversed(key) if (words := described.get(str(part)))), "another value")
 
 
 def _setting_hint(name: str) -> object:

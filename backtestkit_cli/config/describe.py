@@ -21,6 +21,8 @@ def _text(key: Key, value: object) -> str:
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, Enum):
         return str(value.value)
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int) and key[0] in {"frame", "frames"}:
         return utc_text(value)
     return str(value)

@@ -1,4 +1,4 @@
-"""`CC_` variables, from the environment and from a `.env` file."""
+"""`CC_` variables and `BTK_DATA`, from the environment and from a `.env` file."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,9 @@ from backtestkit_cli.errors import suggestion
 
 _PREFIX = "CC_"
 _NULLS = frozenset({"null", "Null", "NULL", "~"})
-_PLAIN_KEYS = ("entry", "strategy", "exchange", "frame", "out", "workers", "max_concurrent")
-_DOTENV_LINE = re.compile(r"\s*(?:export\s+)?(?P<name>CC_\w*)\s*(?P<rest>.*)")
+_PLAIN_KEYS = ("entry", "strategy", "exchange", "frame", "out", "workers", "max_concurrent", "cache", "offline")
+_DATA = "BTK_DATA"  # the folder that several programs may share
+_DOTENV_LINE = re.compile(r"\s*(?:export\s+)?(?P<name>CC_\w*|BTK_DATA)\s*(?P<rest>.*)")
 _DOTENV_REST = re.compile(r"""=\s*(?:'(?P<a>[^']*)'|"(?P<b>[^"]*)"|(?P<c>[^'"#\s].*?))?(?:\s+#.*)?\s*""")
 
 
@@ -20,14 +21,14 @@ def variables() -> dict[str, tuple[str, ...]]:
     """Return the key that each variable sets."""
     settings = {f"{_PREFIX}{name.upper()}": ("settings", name) for name in settings_names()}
     plain = {f"{_PREFIX}{name.upper()}": (name,) for name in _PLAIN_KEYS}
-    return {f"{_PREFIX}SYMBOL_LIST": ("symbols",), **plain, **settings}
+    return {f"{_PREFIX}SYMBOL_LIST": ("symbols",), _DATA: ("data",), **plain, **settings}
 
 
 def from_environment(environ: Mapping[str, str], dotenv: Path | None) -> Iterator[Override | Mistake]:
     """Yield what the variables set, and what is wrong with them.
 
     A variable of the environment hides one of *dotenv*; one that is empty sets nothing. Lines of
-    *dotenv* that are not about a `CC_` variable belong to other programs.
+    *dotenv* that are not about one of ours belong to other programs.
     """
     known = variables()
     given: dict[str, tuple[str, Origin]] = {}
@@ -39,7 +40,7 @@ def from_environment(environ: Mapping[str, str], dotenv: Path | None) -> Iterato
     given |= {
         name: (value, Origin(Rank.ENVIRONMENT, f"environment {name}"))
         for name, value in environ.items()
-        if name.startswith(_PREFIX)
+        if name.startswith(_PREFIX) or name == _DATA
     }
     for name, (value, origin) in given.items():
         if name in known:

@@ -15,7 +15,7 @@ from backtestkit_cli.config.environment import from_environment
 from backtestkit_cli.config.flat import flat
 from backtestkit_cli.config.layers import SECTIONS, Layers, Override, as_mapping
 from backtestkit_cli.config.origins import Mistake, Origin, Rank, dotted
-from backtestkit_cli.config.places import beside, change_paths, from_home
+from backtestkit_cli.config.places import beside, change_paths, spell_out_home
 from backtestkit_cli.config.schema import RunConfig
 from backtestkit_cli.config.yaml_file import read_yaml
 from backtestkit_cli.errors import ConfigError
@@ -58,7 +58,7 @@ def load_config(
         path: A YAML file; None is `configs/demo.yaml` if that is there, else no file.
         flags: Values by config key, or by name of a setting, or `from` and `to`; None was not given.
         sets: `key=value` each, with dotted keys.
-        environ: Variables; those that begin with `CC_` are ours.
+        environ: Variables; those that begin with `CC_`, and `BTK_DATA`, are ours.
         dotenv: A file of further variables, which need not be there.
         required: What must be given by some source: any of symbols, entry and frame.
 
@@ -77,7 +77,7 @@ def load_config(
         else:
             mistakes.append(given)
     mistakes += layers.lay(overrides)
-    change_paths(layers.tree, from_home)
+    spell_out_home(layers.tree)
     mistakes += _absent(required, layers, file)
     try:
         config = RunConfig.model_validate(layers.tree)

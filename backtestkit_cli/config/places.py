@@ -23,6 +23,14 @@ def change_paths(tree: dict[str, object], change: Callable[[str], str]) -> None:
             exchange["path"] = _changed(exchange["path"], change)
 
 
+def spell_out_home(tree: dict[str, object]) -> None:
+    """Spell out a leading `~` in every path of a tree of raw values."""
+    change_paths(tree, from_home)
+    for name in ("out", "data"):  # relative to where the program runs, whoever gives them
+        if name in tree:
+            tree[name] = _changed(tree[name], from_home)
+
+
 def _changed(path: object, change: Callable[[str], str]) -> object:
     return change(path.strip()) if isinstance(path, str) and path.strip() and is_one_line(path) else path
 

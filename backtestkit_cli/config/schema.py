@@ -6,72 +6,22 @@ in `fee_pct`, and `ON` is a name in `symbols`.
 """
 
 from dataclasses import fields
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Self, TypeAlias
 
-from annotated_types import Ge, MinLen
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from backtestkit_cli.config.values import instant, number, numbers, one_line, one_symbol, refuse, strategies, symbols
+from backtestkit_cli.config.exchanges import A_COUNT, NAME_TAG, Count, Described, NamedOrDescribed, Part, Text
+from backtestkit_cli.config.values import instant, numbers, refuse, strategies, symbols, yes_or_no
 from backtestkit_cli.domain.interval import to_datetime, utc_text
 from backtestkit_cli.domain.settings import Settings
 
-Text: TypeAlias = Annotated[str, MinLen(1), BeforeValidator(one_line)]
 Instant: TypeAlias = Annotated[int, BeforeValidator(instant)]
 Symbols: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(symbols)]
 Strategies: TypeAlias = Annotated[list[str] | None, BeforeValidator(strategies)]
-Symbol: TypeAlias = Annotated[str, BeforeValidator(one_symbol)]
-Count: TypeAlias = Annotated[int, Ge(1), BeforeValidator(number)]
-
-A_COUNT = "a whole number of at least 1"
-A_NAME = "a name"
-A_PATH = "a path"
+Flag: TypeAlias = Annotated[bool, BeforeValidator(yes_or_no)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class DemoExchange(_Part):
-    """The built-in synthetic market; the same seed makes the same candles."""
-
-    kind: Literal["demo"]
-    name: Text | None = Field(default=None, description=A_NAME)
-    seed: Annotated[int, Ge(0), BeforeValidator(number)] = Field(default=7, description="a whole number of at least 0")
-
-
-class ParquetExchange(_Part):
-    """A folder of `<symbol>/<interval>.parquet`."""
-
-    kind: Literal["parquet"]
-    name: Text | None = Field(default=None, description=A_NAME)
-    path: Text = Field(description=A_PATH)
-
-
-class CsvExchange(_Part):
-    """A CSV file of one symbol, or a folder of them; `symbol` is what a single file holds."""
-
-    kind: Literal["csv"]
-    name: Text | None = Field(default=None, description=A_NAME)
-    path: Text = Field(description=A_PATH)
-    symbol: Symbol | None = Field(default=None, description="a symbol")
-
-
-ExchangeConfig: TypeAlias = DemoExchange | ParquetExchange | CsvExchange
-EXCHANGES: dict[str, type[ExchangeConfig]] = {
-    get_args(model.model_fields["kind"].annotation)[0]: model for model in (DemoExchange, ParquetExchange, CsvExchange)
-}
-NAME_TAG = "name"
-
-
-class FrameConfig(_Part):
+class FrameConfig(Part):
     """A history window `[from, to)`, in Unix milliseconds."""
 
     start_ms: Instant = Field(alias="from", description="a date such as 2025-05-04 or 2025-05-04T12:00")
@@ -97,25 +47,14 @@ def settings_names() -> tuple[str, ...]:
     return tuple(field.name for field in fields(Settings))
 
 
-def _tag(value: Any) -> str | None:  # noqa: ANN401 - raw input
-    """Return which form *value* has: a name, or a mapping of one kind."""
-    if isinstance(value, str):
-        return NAME_TAG
-    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return kind if isinstance(kind, str) and kind in EXCHANGES else None
-
-
 def _frame_tag(value: object) -> str:
     return NAME_TAG if isinstance(value, str) else "window"
 
 
 _Named: TypeAlias = Annotated[Text, Tag(NAME_TAG)]
-_Demo: TypeAlias = Annotated[DemoExchange, Tag("demo")]
-_Parquet: TypeAlias = Annotated[ParquetExchange, Tag("parquet")]
-_Csv: TypeAlias = Annotated[CsvExchange, Tag("csv")]
 
 
-class RunConfig(_Part):
+class RunConfig(Part):
     """Everything one run is told; what names stand for is looked up once the strategy module is loaded.
 
     `strategy` is a list of names, None where the module's only one is meant; `settings` are complete.
@@ -127,9 +66,7 @@ class RunConfig(_Part):
     )
     strategy: Strategies = None
     symbols: Symbols = ()
-    exchange: Annotated[_Named | _Demo | _Parquet | _Csv, Discriminator(_tag)] = Field(
-        default="demo", description="the name of an exchange, or a mapping with kind"
-    )
+    exchange: NamedOrDescribed = Field(default="demo", description="the name of an exchange, or a mapping with kind")
     frame: Annotated[_Named | Annotated[FrameConfig, Tag("window")], Discriminator(_frame_tag)] | None = Field(
         default=None, description="the name of a frame, or a mapping with from and to"
     )
@@ -137,9 +74,10 @@ class RunConfig(_Part):
         default=Settings(), description="a mapping of settings"
     )
     out: Text = Field(default="dump", description="a folder")
+    data: Text = Field(default=".btk/data", description="a folder")
+    cache: Flag = Field(default=True, description="true or false")
+    offline: Flag = Field(default=False, description="true or false")
     max_concurrent: Count | None = Field(default=None, description=f"{A_COUNT} or null")
     workers: Count = Field(default=1, description=A_COUNT)
-    exchanges: dict[str, Annotated[_Demo | _Parquet | _Csv, Discriminator(_tag)]] = Field(
-        default={}, description="a mapping from names to exchanges"
-    )
+    exchanges: dict[str, Described] = Field(default={}, description="a mapping from names to exchanges")
     frames: dict[str, FrameConfig] = Field(default={}, description="a mapping from names to frames")

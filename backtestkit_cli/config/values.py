@@ -14,9 +14,11 @@ from backtestkit_cli.domain.interval import MINUTE_MS, to_ms
 Problem = tuple[tuple[int, ...], str]
 """What is wrong, and at which place within the value."""
 
+_SYMBOL = re.compile(r"[^\s/\\.][^\s/\\]*(/[^\s/\\.][^\s/\\]*)?")
 _EXPONENT = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+\s*")
+_BOOLEANS: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": False}
 _A_DATE = "expected a date such as 2025-05-04 or 2025-05-04T12:00"
-_A_SYMBOL = "expected a symbol such as BTCUSDT, without spaces, slashes or control characters"
+_A_SYMBOL = "expected a symbol such as BTCUSDT, BTC/USDT or BTC/USDT:USDT"
 _A_STRATEGY = "expected the name of a strategy"
 
 
@@ -51,6 +53,11 @@ def numbers(value: object) -> object:
     return {name: number(part) for name, part in value.items()} if isinstance(value, Mapping) else value
 
 
+def yes_or_no(value: object) -> object:
+    """Return the boolean that YAML or a variable spells; what is none stays what it was."""
+    return _BOOLEANS.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
 def instant(value: object) -> int:
     """Return Unix milliseconds of ISO 8601 text, a date or a datetime; UTC where nothing else is said."""
     moment = _moment(value)
@@ -74,7 +81,7 @@ def _moment(value: object) -> datetime | None:
 
 
 def one_symbol(value: object) -> str:
-    """Return a symbol that is fit to be a file name."""
+    """Return a symbol, as it was spelled."""
     if isinstance(value, str) and _is_symbol(value.strip()):
         return value.strip()
     refuse(((), f"{_A_SYMBOL}, found {found(value)}"))
@@ -87,7 +94,7 @@ def symbols(value: object) -> tuple[str, ...]:
         refuse(((), f"expected a list of symbols, found {found(value)}"))
     if not listed:
         refuse(((), "expected at least one symbol, found an empty list"))
-    return _distinct("symbol", _A_SYMBOL, listed, _is_symbol)
+    return _distinct("symbol", _A_SYMBOL, listed, _is_symbol, _unslashed)
 
 
 def strategies(value: object) -> list[str] | None:
@@ -101,13 +108,21 @@ def strategies(value: object) -> list[str] | None:
 
 
 def _is_symbol(text: str) -> bool:
-    return text.isprintable() and not text.startswith(".") and re.fullmatch(r"[^\s/\\]+", text) is not None
+    return text.isprintable() and _SYMBOL.fullmatch(text) is not None
+
+
+def _unslashed(symbol: str) -> str:
+    return symbol.replace("/", "")
 
 
 def _distinct(
-    what: str, expected: str, listed: list[object] | tuple[object, ...], is_fit: Callable[[str], bool]
+    what: str,
+    expected: str,
+    listed: list[object] | tuple[object, ...],
+    is_fit: Callable[[str], bool],
+    same: Callable[[str], str] = str,
 ) -> tuple[str, ...]:
-    names: dict[str, None] = {}
+    names: dict[str, str] = {}
     problems: list[Problem] = []
     for index, entry in enumerate(listed):
         name = entry.strip() if isinstance(entry, str) else ""
@@ -115,9 +130,10 @@ def _distinct(
             problems.append(((index,), f"{expected}, but entry {index + 1} is blank"))
         elif not name or not is_fit(name):
             problems.append(((index,), f"{expected}, found {found(entry)}"))
-        elif name in names:
-            problems.append(((index,), f"expected each {what} once, found {name!r} twice"))
-        names[name] = None
+        elif (key := same(name)) in names:
+            again = "twice" if names[key] == name else f"and {names[key]!r}"
+            problems.append(((index,), f"expected each {what} once, found {name!r} {again}"))
+        names.setdefault(same(name), name)
     if problems:
         refuse(*problems)
-    return tuple(names)
+    return tuple(names.values())

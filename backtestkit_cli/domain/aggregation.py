@@ -14,15 +14,14 @@ def aggregated(candles: Candles, length_ms: int, part_ms: int) -> Candles:
     per_candle = length_ms // part_ms
     if len(candles) == 0:
         return Candles.empty()
-    first_ms, end_ms = int(candles.timestamp[0]), int(candles.timestamp[-1]) + part_ms
-    start, stop = np.searchsorted(
-        candles.timestamp, [-(-first_ms // length_ms) * length_ms, end_ms // length_ms * length_ms]
-    )
-    inside = candles.slice(int(start), int(stop))
+    start_ms = -(-int(candles.timestamp[0]) // length_ms) * length_ms
+    end_ms = (int(candles.timestamp[-1]) + part_ms) // length_ms * length_ms
+    first, last = np.searchsorted(candles.timestamp, [start_ms, end_ms])
+    inside = candles.slice(int(first), int(last))
+    if len(inside) * part_ms == end_ms - start_ms:
+        return _from_contiguous(inside, per_candle) if len(inside) else Candles.empty()
     if len(inside) == 0:
         return Candles.empty()
-    if int(inside.timestamp[-1]) - int(inside.timestamp[0]) == (len(inside) - 1) * part_ms:
-        return _from_contiguous(inside, per_candle)
     opens = inside.timestamp // length_ms
     rows = np.flatnonzero(np.diff(opens, prepend=opens[0] - 1))
     lasts = np.append(rows[1:], len(inside)) - 1

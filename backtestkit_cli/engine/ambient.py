@@ -10,10 +10,18 @@ from backtestkit_cli.events.bus import Bus
 
 
 class Markets(Protocol):
-    """The candles of every symbol a run may read."""
+    """The candles of every symbol a run may read, and how its venue writes numbers."""
 
     def market(self, symbol: str) -> Market:
         """Return the market of *symbol*, loading it if the run does not hold it yet."""
+        ...
+
+    def format_price(self, symbol: str, price: float) -> str:
+        """Return *price* as the venue takes it."""
+        ...
+
+    def format_quantity(self, symbol: str, quantity: float) -> str:
+        """Return *quantity* as the venue takes it, never more."""
         ...
 
 
@@ -68,6 +76,8 @@ class SessionContext:
         self.when_ms = 0
         self.bus = bus
         self._market = markets.market
+        self.format_price = markets.format_price
+        self.format_quantity = markets.format_quantity
         self._indicators = indicators
         self.average_buy = commands.average_buy
         self.partial_close = commands.partial_close

@@ -6,22 +6,26 @@ from typing import Any
 
 from backtestkit_cli.api.registry import Registry, StrategySpec, pick
 from backtestkit_cli.config.choices import exchange_name, exchange_of, frame_of
+from backtestkit_cli.config.described import exchange_from
+from backtestkit_cli.config.exchanges import CacheExchange, CcxtExchange
 from backtestkit_cli.config.loader import LoadedConfig
-from backtestkit_cli.config.schema import ExchangeConfig
+from backtestkit_cli.config.schema import RunConfig
 from backtestkit_cli.config.settings import settings_from
 from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.errors import ConfigError, StrategyError, UnknownNameError
 from backtestkit_cli.ports import CandleSource
 from backtestkit_cli.runs.plan import RunPlan
-from backtestkit_cli.runs.sources import build_source
+from backtestkit_cli.runs.sources import DataAccess, access_of, build_own_source, build_source, facts_of_source
 from backtestkit_cli.runs.strategy_file import LoadedStrategies, load_strategies
 
+OWN_CLASS = "class"
+"""The kind of an exchange that is a class of the author's."""
 RUN_WIDE = ("avg_price_candles", "gaps")
 """Settings that shape the candles all sessions share, so that no single strategy may set them."""
 
 
-def assemble(loaded: LoadedConfig, *, mode: str = "backtest") -> RunPlan:
-    """Return the plan of the run that *loaded* describes.
+def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess | None = None) -> RunPlan:
+    """Return the plan of the run that *loaded* describes, with candles by *access* (default: as *loaded* says).
 
     Raises:
         ConfigError: a name is unknown, or something a run needs is missing.
@@ -32,8 +36,8 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest") -> RunPlan:
         raise ConfigError("no strategy: give --entry FILE (or entry: in the config), such as strategies/sma_cross.py")
     module = load_strategies(config.entry)
     strategies = chosen_strategies(config.strategy, module)
-    exchange, source, source_facts = _source(loaded, module.registry)
-    frame, start_ms, end_ms = _frame(loaded, module.registry)
+    exchange, source, source_facts = source_of(loaded, module.registry, access or access_of(loaded))
+    frame, start_ms, end_ms = frame_span(loaded, module.registry)
     settings = {spec.name: _settings(spec, loaded) for spec in strategies}
     return RunPlan(
         mode=mode,
@@ -76,35 +80,52 @@ def _settings(spec: StrategySpec, loaded: LoadedConfig) -> Settings:
     return settings_from({**spec.settings, **loaded.settings_given}, where=spec.where)
 
 
-def _source(loaded: LoadedConfig, registry: Registry) -> tuple[str, CandleSource, dict[str, Any]]:
-    """Return the name of the exchange, its source, and the facts that a rerun needs."""
-    name, kind, options, where = _exchange(loaded, registry)
-    source = build_source(name, kind, options, where)
-    shown = {key: value for key, value in options.items() if value is not None}
-    if "path" in shown:  # equal runs on two machines have equal ids
-        shown["path"] = str(shown["path"]).replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return name, source, {"kind": kind, **shown}
+def source_of(loaded: LoadedConfig, registry: Registry, access: DataAccess) -> tuple[str, CandleSource, dict[str, Any]]:
+    """Return the name of the run's exchange, its source, and the facts that a rerun needs.
 
+    A name that neither the config nor *registry* knows is an exchange of ccxt, or one of the cache.
 
-def _exchange(loaded: LoadedConfig, registry: Registry) -> tuple[str, str, dict[str, Any], str]:
-    """Return name, kind and options of the run's exchange, and the place that asks for it."""
+    Raises:
+        ConfigError: there is no such exchange, or it cannot be built.
+    """
     config = loaded.config
     name, where = exchange_name(config), loaded.origins.get("exchange", "exchange")
-    found = exchange_of(config, name)
-    if found is not None:
-        return name, found.kind, options_of(found), where
-    if name in registry.exchanges:
+    described = exchange_of(config, name)
+    if described is None and name in registry.exchanges:
         spec = registry.exchanges[name]
-        return name, spec.kind, dict(spec.options), spec.where
-    raise UnknownNameError("exchange", name, {*config.exchanges, *registry.exchanges, "demo"}, where=where)
+        if spec.kind == OWN_CLASS:
+            theirs, cached = spec.options["source"], bool(spec.options["cache"])
+            return name, build_own_source(name, theirs, access, cached=cached, where=spec.where), _facts_of_own(theirs)
+        described = exchange_from(spec.kind, spec.options, where=spec.where)
+    described = described or _unwritten(name, config, registry, access, where)
+    try:
+        return name, build_source(name, described, access), facts_of_source(described)
+    except ConfigError as error:
+        raise ConfigError([f"{where}: {problem}" for problem in error.problems]) from error
 
 
-def options_of(exchange: ExchangeConfig) -> dict[str, Any]:
-    """Return the options of *exchange* that are set, without its kind and name."""
-    return exchange.model_dump(exclude={"kind", "name"}, exclude_none=True)
+def _facts_of_own(theirs: object) -> dict[str, Any]:
+    kind = theirs if isinstance(theirs, type) else type(theirs)
+    return {"kind": OWN_CLASS, "class": kind.__qualname__}
 
 
-def _frame(loaded: LoadedConfig, registry: Registry) -> tuple[str, int, int]:
+def _unwritten(
+    name: str, config: RunConfig, registry: Registry, access: DataAccess, where: str
+) -> CcxtExchange | CacheExchange:
+    """Return what *name* stands for though nothing describes it."""
+    from backtestkit_cli.data.cache.folder import CacheFolder
+    from backtestkit_cli.exchange.ids import exchange_ids
+
+    if name in exchange_ids():
+        return CcxtExchange(kind="ccxt", id=name)
+    cached = CacheFolder(access.folder).exchanges()
+    if name in cached:
+        return CacheExchange(kind="cache", name=name)
+    known = {*config.exchanges, *registry.exchanges, *cached, *exchange_ids(), "demo"}
+    raise UnknownNameError("exchange", name, known, where=where)
+
+
+def frame_span(loaded: LoadedConfig, registry: Registry) -> tuple[str, int, int]:
     """Return name, start and end of the run's frame."""
     found = frame_of(loaded.config)
     if not isinstance(found, str):

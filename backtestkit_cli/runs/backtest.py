@@ -1,6 +1,5 @@
 """Drives one run from its plan to its outcome."""
 
-import asyncio
 import gc
 import hashlib
 import json
@@ -18,13 +17,13 @@ from backtestkit_cli.api.registry import StrategySpec
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.engine.clock import VirtualClock
 from backtestkit_cli.engine.session import Session, SessionPlan
-from backtestkit_cli.errors import DataError, MissingCandlesError
+from backtestkit_cli.errors import MissingCandlesError, VenueError
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.reports.event_rows import event_kind
-from backtestkit_cli.runs.markets import MarketBook, history_start_ms
-from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.markets import MarketBook, history_start_ms, problems_of_each
+from backtestkit_cli.runs.plan import RunPlan, Unavailable
 from backtestkit_cli.runs.watchdog import watching
 
 _OBJECTS_PER_COLLECTION = 100_000
@@ -90,7 +89,8 @@ async def _run_wave(
     sees_ahead: bool,
 ) -> tuple[list[SessionOutcome], list[tuple[Event, ...]]]:
     """Run the sessions of *names* in lockstep on a clock of their own."""
-    problems = await _load(book, {symbol for _, symbol in names})
+    listed = {symbol for _, symbol in names}
+    problems = await _load(book, listed - plan.problems.keys()) | dict(plan.problems)
     bus = Bus()
     for listener in (*_callbacks(plan.strategies), *plan.listeners):
         bus.subscribe(listener)
@@ -125,17 +125,12 @@ def _collecting_rarely() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-async def _load(book: MarketBook, symbols: set[str]) -> dict[str, DataError]:
+async def _load(book: MarketBook, symbols: set[str]) -> dict[str, Unavailable]:
     """Fetch all candles side by side; return what is wrong with those that could not be had."""
-    ordered = sorted(symbols)
-    results = await asyncio.gather(*(book.load(symbol) for symbol in ordered), return_exceptions=True)
-    problems = {}
-    for symbol, result in zip(ordered, results, strict=True):
-        if isinstance(result, DataError):
-            problems[symbol] = result
-        elif isinstance(result, BaseException):
-            raise result
-    return problems
+    try:
+        return await problems_of_each(book.load, symbols)
+    finally:
+        await book.close()
 
 
 def _callbacks(strategies: tuple[StrategySpec, ...]) -> list[Listener]:
@@ -161,7 +156,7 @@ def _session_plan(plan: RunPlan, run_id: str, spec: StrategySpec, symbol: str, *
     )
 
 
-def _failed(plan: RunPlan, spec: StrategySpec, symbol: str, problem: DataError) -> SessionOutcome:
+def _failed(plan: RunPlan, spec: StrategySpec, symbol: str, problem: Unavailable) -> SessionOutcome:
     """Return the outcome of a session that never started; what is asked for begins before the frame, so say why."""
     minutes = (plan.start_ms - history_start_ms(plan.start_ms, plan.strategies, plan.settings)) // MINUTE_MS
     reason = f" ({minutes:,} minutes before the frame are warm-up)" if isinstance(problem, MissingCandlesError) else ""
@@ -173,7 +168,7 @@ def _failed(plan: RunPlan, spec: StrategySpec, symbol: str, problem: DataError) 
         counts={},
         candles=None,
         error=f"{problem}{reason}",
-        failure=Failure.DATA,
+        failure=Failure.VENUE if isinstance(problem, VenueError) else Failure.DATA,
     )
 
 

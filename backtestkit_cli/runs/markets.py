@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,8 +15,9 @@ from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS, floor_to, interva
 from backtestkit_cli.domain.settings import GapPolicy, Settings
 from backtestkit_cli.domain.spans import Span
 from backtestkit_cli.engine.market import Market
-from backtestkit_cli.errors import MissingCandlesError
+from backtestkit_cli.errors import DataError, MissingCandlesError, VenueError
 from backtestkit_cli.ports import CandleSource
+from backtestkit_cli.runs.plan import Unavailable
 
 
 def history_start_ms(start_ms: int, strategies: tuple[StrategySpec, ...], settings: Mapping[str, Settings]) -> int:
@@ -30,7 +31,7 @@ def history_start_ms(start_ms: int, strategies: tuple[StrategySpec, ...], settin
 
 
 async def history(source: CandleSource, symbol: str, start_ms: int, end_ms: int) -> Candles:
-    """Return the minutes of `[start_ms, end_ms)`, and up to a day more on a side where the span begins or ends in a gap.
+    """Return the minutes of `[start_ms, end_ms)`, and up to a day more on a side that begins or ends in a gap.
 
     Only a candle beyond a gap tells that the minutes are missing, and not before listing or still to come.
     """
@@ -111,11 +112,47 @@ class MarketBook:
         if found is not None:
             return found
         with ThreadPoolExecutor(1) as outside:  # the caller may sit inside a running event loop
-            return outside.submit(asyncio.run, self.load(symbol)).result()
+            return outside.submit(asyncio.run, self._load_apart(symbol)).result()
+
+    async def _load_apart(self, symbol: str) -> Market:
+        """Load *symbol* in an event loop that ends with it, and with it the connections made there."""
+        try:
+            return await self.load(symbol)
+        finally:
+            await self._source.close()
+
+    def format_price(self, symbol: str, price: float) -> str:
+        """Return *price* as the venue takes it."""
+        return self._source.format_price(symbol, price)
+
+    def format_quantity(self, symbol: str, quantity: float) -> str:
+        """Return *quantity* as the venue takes it, never more."""
+        return self._source.format_quantity(symbol, quantity)
+
+    async def close(self) -> None:
+        """Let go of the connections of the source; a later load opens them again."""
+        await self._source.close()
 
     def forget(self, symbol: str) -> None:
         """Drop the candles of *symbol*, keep the facts about them."""
         self._markets.pop(symbol, None)
+
+
+async def problems_of_each(load: Callable[[str], Awaitable[object]], symbols: Iterable[str]) -> dict[str, Unavailable]:
+    """Await *load* of all *symbols* side by side; return why some could not be had.
+
+    Raises:
+        Exception: *load* failed in a way that is no property of the symbol.
+    """
+    ordered = sorted(symbols)
+    results = await asyncio.gather(*(load(symbol) for symbol in ordered), return_exceptions=True)
+    problems: dict[str, Unavailable] = {}
+    for symbol, result in zip(ordered, results, strict=True):
+        if isinstance(result, DataError | VenueError):
+            problems[symbol] = result
+        elif isinstance(result, BaseException):
+            raise result
+    return problems
 
 
 def fingerprint(candles: Candles) -> str:

@@ -1,37 +1,166 @@
-"""Which candle source is real: the adapter for each kind of exchange."""
+"""Which candle source is real: the adapter for each kind of exchange, behind the cache where its candles are remote."""
 
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backtestkit_cli.errors import ConfigError, UnknownNameError
-from backtestkit_cli.ports import CandleSource
+from backtestkit_cli.config.exchanges import (
+    CacheExchange,
+    CcxtExchange,
+    CsvExchange,
+    DemoExchange,
+    ExchangeConfig,
+    ParquetExchange,
+    SqlExchange,
+)
+from backtestkit_cli.config.loader import LoadedConfig
+from backtestkit_cli.errors import ConfigError
+from backtestkit_cli.ports import CandleSource, RemoteSource
 
-_OPTIONS = {"demo": {"seed"}, "parquet": {"path"}, "csv": {"path", "symbol"}}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataAccess:
+    """How candles may be reached: the folder of the cache, and whether it is written to and the network is used.
+
+    `on_progress` is told how far fetching has come, `on_damage` of each file of the cache found damaged.
+    """
+
+    folder: Path
+    writes: bool = True
+    offline: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    on_progress: Callable[[Any], None] | None = None
+    on_damage: Callable[[str], None] | None = None
 
 
-def build_source(name: str, kind: str, options: Mapping[str, Any], where: str) -> CandleSource:
-    """Return the source of *kind* with its *options*; *where* names the place that asked for it.
+def access_of(
+    loaded: LoadedConfig,
+    *,
+    on_progress: Callable[[Any], None] | None = None,
+    on_damage: Callable[[str], None] | None = None,
+) -> DataAccess:
+    """Return the access that *loaded* allows."""
+    config = loaded.config
+    return DataAccess(
+        folder=Path(config.data),
+        writes=config.cache,
+        offline=config.offline,
+        on_progress=on_progress,
+        on_damage=on_damage,
+    )
+
+
+def now_ms() -> int:
+    """Return real time in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def build_source(name: str, exchange: ExchangeConfig, access: DataAccess) -> CandleSource:
+    """Return the source called *name* that *exchange* describes; nothing is opened or imported that is not needed.
 
     Raises:
-        ConfigError: the kind or an option is unknown, or one is missing.
+        ConfigError: the exchange cannot be meant so, or needs the network that *access* forbids.
     """
-    if kind not in _OPTIONS:
-        raise UnknownNameError("kind of exchange", kind, _OPTIONS, where=where)
-    unknown = options.keys() - _OPTIONS[kind]
-    if unknown:
-        raise UnknownNameError(f"option of a {kind} exchange", min(unknown), _OPTIONS[kind], where=where)
-    if kind == "demo":
-        from backtestkit_cli.data.demo import DemoMarket
+    match exchange:
+        case DemoExchange():
+            from backtestkit_cli.data.demo import DemoMarket
 
-        return DemoMarket(seed=int(options.get("seed", 7)))
-    if not options.get("path"):
-        raise ConfigError(f"{where}: a {kind} exchange needs a path")
-    path = Path(str(options["path"])).expanduser()
-    if kind == "parquet":
-        from backtestkit_cli.data.parquet_folder import ParquetFolder
+            return DemoMarket(seed=exchange.seed)
+        case ParquetExchange() | CsvExchange():
+            from backtestkit_cli.data.files.names import CSV_SUFFIXES, PARQUET_SUFFIXES
+            from backtestkit_cli.data.files.source import CandleFiles
 
-        return ParquetFolder(path, name)
-    from backtestkit_cli.data.csv_file import CsvFiles
+            return CandleFiles(
+                Path(exchange.path).expanduser(),
+                name,
+                suffixes=CSV_SUFFIXES if isinstance(exchange, CsvExchange) else PARQUET_SUFFIXES,
+                symbol=exchange.symbol,
+                interval=exchange.interval,
+            )
+        case SqlExchange():
+            return _sql_table(name, exchange, access)
+        case CacheExchange():
+            return _cached(name, None, access)
+        case CcxtExchange():
+            return _ccxt(name, exchange, access)
 
-    return CsvFiles(path, name, symbol=options.get("symbol"))
+
+def build_own_source(name: str, theirs: object, access: DataAccess, *, cached: bool, where: str) -> CandleSource:
+    """Return the author's own class of candles as the source called *name*, behind the cache if it is *cached*."""
+    from backtestkit_cli.data.user_class import UserSource
+
+    own = UserSource(name, theirs, now_ms=now_ms, where=where)
+    return _cached(name, None if access.offline else own, access, rules=own) if cached else own
+
+
+def facts_of_source(exchange: ExchangeConfig) -> dict[str, Any]:
+    """Return what of *exchange* decides which candles there are: equal runs on two machines have equal facts."""
+    facts = exchange.model_dump(exclude={"name", *_CIRCUMSTANCES}, exclude_defaults=True)
+    if isinstance(exchange, DemoExchange):
+        facts["seed"] = exchange.seed
+    if "path" in facts:
+        facts["path"] = str(facts["path"]).replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return {"kind": exchange.kind, **facts}
+
+
+_CIRCUMSTANCES = ("url", "attempts", "first_wait_seconds", "max_wait_seconds", "timeout_seconds")
+
+
+def _sql_table(name: str, exchange: SqlExchange, access: DataAccess) -> CandleSource:
+    from backtestkit_cli.data.sql.source import SqlTable
+
+    if access.offline and not exchange.url.startswith("sqlite"):
+        raise ConfigError(f"exchange {name!r} is a database across the network, which --offline forbids")
+    return SqlTable(
+        exchange.url,
+        exchange.table,
+        name,
+        columns=exchange.columns,
+        symbol=exchange.symbol,
+        interval=exchange.interval,
+        precision_table=exchange.precision_table,
+    )
+
+
+def _ccxt(name: str, exchange: CcxtExchange, access: DataAccess) -> CandleSource:
+    from backtestkit_cli.data.cache.folder import CacheFolder
+    from backtestkit_cli.exchange.retrying import Retry
+    from backtestkit_cli.exchange.source import CcxtSource
+
+    venue = CcxtSource(
+        name=name,
+        exchange_id=exchange.id,
+        market=exchange.market,
+        url=exchange.url,
+        retry=Retry(
+            attempts=exchange.attempts,
+            first_wait_seconds=exchange.first_wait_seconds,
+            max_wait_seconds=exchange.max_wait_seconds,
+            timeout_seconds=exchange.timeout_seconds,
+        ),
+        environ=access.environ,
+        now_ms=now_ms,
+        markets_file=CacheFolder(access.folder).exchange(name) / "markets.json",
+    )
+    return _cached(name, None if access.offline else venue, access, rules=venue)
+
+
+def _cached(
+    name: str, remote: RemoteSource | None, access: DataAccess, *, rules: RemoteSource | None = None
+) -> CandleSource:
+    from backtestkit_cli.data.cache.folder import CacheFolder
+    from backtestkit_cli.data.cache.source import CachedSource
+
+    return CachedSource(
+        remote,
+        CacheFolder(access.folder),
+        name,
+        now_ms=now_ms,
+        writes=access.writes,
+        rules=rules,
+        on_progress=access.on_progress,
+        on_damage=access.on_damage,
+    )

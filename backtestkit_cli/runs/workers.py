@@ -13,7 +13,7 @@ from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.errors import BacktestKitError
 from backtestkit_cli.runs.assembly import assemble, with_fill_model
 from backtestkit_cli.runs.backtest import OnProgress, Progress, facts_of, in_run_order, run_backtest
-from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.plan import RunPlan, Unavailable
 
 _SHARES_PER_WORKER = 4
 
@@ -29,6 +29,10 @@ def run_in_processes(
     Raises:
         BacktestKitError: a process died.
     """
+    if loaded.config.cache:
+        from backtestkit_cli.runs.warming import ready_for_workers
+
+        plan = asyncio.run(ready_for_workers(plan))
     symbols = sorted(plan.symbols)
     count = min(len(symbols), workers * _SHARES_PER_WORKER)
     shares = [tuple(symbols[i::count]) for i in range(count)]
@@ -39,7 +43,7 @@ def run_in_processes(
     spawn = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(min(workers, count), mp_context=spawn) as pool:
-            futures = [pool.submit(_run_share, loaded, share, model) for share in shares]
+            futures = [pool.submit(_run_share, loaded, share, model, dict(plan.problems)) for share in shares]
             try:
                 for future in as_completed(futures):
                     part = future.result()
@@ -56,8 +60,13 @@ def run_in_processes(
     return combined(plan, parts)
 
 
-def _run_share(loaded: LoadedConfig, symbols: tuple[str, ...], model: FillModelName | None) -> RunOutcome:
-    plan = replace(assemble(loaded), symbols=symbols)
+def _run_share(
+    loaded: LoadedConfig,
+    symbols: tuple[str, ...],
+    model: FillModelName | None,
+    problems: dict[str, Unavailable],
+) -> RunOutcome:
+    plan = replace(assemble(loaded), symbols=symbols, problems=problems)
     return asyncio.run(run_backtest(plan if model is None else with_fill_model(plan, model)))
 
 

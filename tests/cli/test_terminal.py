@@ -75,7 +75,7 @@ def test_a_reader_that_has_gone_away_is_no_error_and_files_are_written(folder: P
 
 def test_a_bug_keeps_its_traceback(folder: Path) -> None:
     (folder / "sitecustomize.py").write_text(
-        "import backtestkit_cli.runs.assembly as assembly\ndef assemble(loaded): raise ZeroDivisionError\n"
+        "import backtestkit_cli.runs.assembly as assembly\ndef assemble(loaded, **_): raise ZeroDivisionError\n"
         "assembly.assemble = assemble\n"
     )
     from tests.cli.program import ROOT

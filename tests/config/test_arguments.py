@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from backtestkit_cli.config.schema import CsvExchange, DemoExchange, FrameConfig, ParquetExchange
+from backtestkit_cli.config.exchanges import CsvExchange, DemoExchange, ParquetExchange
+from backtestkit_cli.config.schema import FrameConfig
 from tests.config.sources import load, problems
 
-KEYS = "entry, exchange, exchanges, frame, frames, max_concurrent, out, settings, strategy, symbols, workers"
+KEYS = (
+    "cache, data, entry, exchange, exchanges, frame, frames, max_concurrent, offline, out, settings, strategy, "
+    "symbols, workers"
+)
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,12 @@ def test_a_file_that_may_not_be_read() -> None:
     assert caught.value.problems == (f"{FILE}: cannot be read: Permission denied",)
 
 
-A_SYMBOL = "expected a symbol such as BTCUSDT, without spaces, slashes or control characters"
+A_SYMBOL = "expected a symbol such as BTCUSDT, BTC/USDT or BTC/USDT:USDT"
 A_DATE = "expected a date such as 2025-05-04 or 2025-05-04T12:00"
-KEYS = "entry, exchange, exchanges, frame, frames, max_concurrent, out, settings, strategy, symbols, workers"
+KEYS = (
+    "cache, data, entry, exchange, exchanges, frame, frames, max_concurrent, offline, out, settings, strategy, "
+    "symbols, workers"
+)
 VALUES = {
     # keys
     "symbol: [A]": "symbol: unknown key; did you mean 'symbols'?",
@@ -88,7 +91,7 @@ VALUES = {
     "exchange: {kind: demo, sed: 1}": "exchange.sed: unknown key; did you mean 'seed'?",
     "exchange: {kind: demo, path: a}": "exchange.path: is for kind parquet or csv, found kind demo",
     "exchange: {kind: parquet, path: a, seed: 1}": "exchange.seed: is for kind demo, found kind parquet",
-    "exchanges: {a: {kind: parquet, path: a, symbol: A}}": "exchanges.a.symbol: is for kind csv, found kind parquet",
+    "exchanges: {a: {kind: demo, symbol: A}}": "exchanges.a.symbol: is for kind parquet, csv or sql, found kind demo",
     # texts
     "entry: [a]": "entry: expected a strategy file, a dotted module or the name of an entry point, found a list",
     "entry: ''": "entry: expected a strategy file, a dotted module or the name of an entry point, found ''",
@@ -107,7 +110,7 @@ VALUES = {
     "symbols: [A, ~]": f"symbols: {A_SYMBOL}, but entry 2 is blank",
     "symbols: [A, B, A]": "symbols: expected each symbol once, found 'A' twice",
     "symbols: [A, ' A ']": "symbols: expected each symbol once, found 'A' twice",
-    "symbols: [BTC/USDT]": f"symbols: {A_SYMBOL}, found 'BTC/USDT'",
+    "symbols: [BTC/USDT, BTCUSDT]": "symbols: expected each symbol once, found 'BTCUSDT' and 'BTC/USDT'",
     "symbols: ['BTC\\USDT']": f"symbols: {A_SYMBOL}, found 'BTC\\\\USDT'",
     "symbols: [BTC USDT]": f"symbols: {A_SYMBOL}, found 'BTC USDT'",
     "symbols: [..]": f"symbols: {A_SYMBOL}, found '..'",
@@ -140,16 +143,16 @@ VALUES = {
     # exchanges
     "exchange: ": "exchange: expected the name of an exchange, or a mapping with kind, found nothing",
     "exchange: [demo]": "exchange: expected the name of an exchange, or a mapping with kind, found a list",
-    "exchange: {seed: 1}": "exchange.kind: missing, expected demo, parquet or csv",
+    "exchange: {seed: 1}": "exchange.kind: missing, expected demo, ccxt, parquet, csv, sql or cache",
     "exchange: {kind: parket, path: a}": (
-        "exchange.kind: expected demo, parquet or csv, found 'parket'; did you mean 'parquet'?"
+        "exchange.kind: expected demo, ccxt, parquet, csv, sql or cache, found 'parket'; did you mean 'parquet'?"
     ),
-    "exchange: {kind: [a]}": "exchange.kind: expected demo, parquet or csv, found a list",
-    "exchange: {kind: name}": "exchange.kind: expected demo, parquet or csv, found 'name'",
+    "exchange: {kind: [a]}": "exchange.kind: expected demo, ccxt, parquet, csv, sql or cache, found a list",
+    "exchange: {kind: name}": "exchange.kind: expected demo, ccxt, parquet, csv, sql or cache, found 'name'",
     "exchange: {kind: parquet}": "exchange.path: missing, expected a path",
     "exchange: {kind: csv, path: ''}": "exchange.path: expected a path, found ''",
     "exchange: {kind: csv, path: [a]}": "exchange.path: expected a path, found a list",
-    "exchange: {kind: csv, path: a, symbol: A/B}": f"exchange.symbol: {A_SYMBOL}, found 'A/B'",
+    "exchange: {kind: csv, path: a, symbol: A/../B}": f"exchange.symbol: {A_SYMBOL}, found 'A/../B'",
     "exchange: {kind: demo, name: ''}": "exchange.name: expected a name, found ''",
     "exchanges: [a]": "exchanges: expected a mapping from names to exchanges, found a list",
     "exchanges: {a: demo}": "exchanges.a: expected a mapping with kind, found 'demo'",
@@ -249,7 +252,7 @@ workers: 0
         "configs/run.yaml:17: settings.fil_model: unknown key; did you mean 'fill_model'?",
         "configs/run.yaml:18: workers: expected a whole number of at least 1, found 0",
         ".env:1: settings.max_minutes: expected a whole number of at least 1 or null, found 'long'",
-        ".env:2: unknown variable 'CC_FEE'; did you mean 'CC_FEE_PCT' or 'CC_FRAME'?",
+        ".env:2: unknown variable 'CC_FEE'; did you mean 'CC_FEE_PCT' or 'CC_FRAME' or 'CC_OFFLINE'?",
         "environment CC_FILL_MODE: unknown variable 'CC_FILL_MODE'; did you mean 'CC_FILL_MODEL' or 'CC_FRAME'?",
         "environment CC_AVERAGING: settings.averaging: expected below_lowest, below_effective or any, found 'none'",
         "flag --set: expected key=value, found 'fee'",

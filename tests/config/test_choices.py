@@ -6,7 +6,7 @@ import pytest
 
 from backtestkit_cli.config.choices import exchange_name, exchange_of, frame_of
 from backtestkit_cli.config.describe import describe
-from backtestkit_cli.config.schema import CsvExchange, DemoExchange, ParquetExchange
+from backtestkit_cli.config.exchanges import CsvExchange, DemoExchange, ParquetExchange
 from backtestkit_cli.config.settings import settings_from
 from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.errors import ConfigError
@@ -71,6 +71,7 @@ def test_every_value_is_shown_with_its_origin() -> None:
         ("exchange.name", "none", "default"),
         ("exchange.path", "configs/a", "configs/run.yaml:4"),
         ("exchange.symbol", "none", "default"),
+        ("exchange.interval", "none", "default"),
         ("frame.from", "2025-05-01 00:00", "flag --from"),
         ("frame.to", "2025-05-02 12:00", "flag --to"),
         ("settings.fill_model", "candle", "flag --set"),
@@ -87,6 +88,9 @@ def test_every_value_is_shown_with_its_origin() -> None:
         ("settings.max_signal_seconds", "180.0", "default"),
         ("settings.averaging", "below_lowest", "default"),
         ("out", "dump", "default"),
+        ("data", ".btk/data", "default"),
+        ("cache", "true", "default"),
+        ("offline", "false", "default"),
         ("max_concurrent", "none", "default"),
         ("workers", "1", "default"),
         ("frames.may.from", "2025-05-01 00:00", "configs/run.yaml:7"),

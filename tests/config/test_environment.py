@@ -31,7 +31,7 @@ def test_symbols_are_separated_by_commas() -> None:
         ("A,", "but entry 2 is blank"),
         (",A", "but entry 1 is blank"),
         ("A,B,A", "found 'A' twice"),
-        ("A/B", "found 'A/B'"),
+        ("A/.B", "found 'A/.B'"),
     ],
 )
 def test_wrong_symbols_name_the_variable(text: str, problem: str) -> None:
@@ -97,7 +97,7 @@ def test_a_wrong_value_names_its_line() -> None:
         ("CC_FEE_PC", "; did you mean 'CC_FEE_PCT'?"),
         ("CC_SYMBOLS", "; did you mean 'CC_SYMBOL_LIST'?"),
         ("CC_fill_model", "; did you mean 'CC_FILL_MODEL'?"),
-        ("CC_XYZZY", "; known: CC_AVERAGING, CC_AVG_PRICE_CANDLES, CC_ENTRY, "),
+        ("CC_XYZZY", "; known: BTK_DATA, CC_AVERAGING, CC_AVG_PRICE_CANDLES, CC_CACHE, CC_ENTRY, "),
     ],
 )
 def test_an_unknown_variable_is_named_with_the_nearest(name: str, suggestion: str) -> None:

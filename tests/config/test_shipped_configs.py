@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from backtestkit_cli.config.choices import exchange_name
+from backtestkit_cli.config.exchanges import DemoExchange, ParquetExchange
 from backtestkit_cli.config.loader import LoadedConfig, load_config
-from backtestkit_cli.config.schema import DemoExchange, FrameConfig, ParquetExchange
+from backtestkit_cli.config.schema import FrameConfig
 from backtestkit_cli.domain.interval import DAY_MS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from backtestkit_cli.config.exchanges import CsvExchange, DemoExchange, ParquetExchange
 from backtestkit_cli.config.loader import DEFAULT_CONFIG, load_config
-from backtestkit_cli.config.schema import CsvExchange, DemoExchange, ParquetExchange
 from tests.config.sources import load
 
 
