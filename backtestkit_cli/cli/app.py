@@ -10,6 +10,8 @@ from typer.main import get_command
 
 from backtestkit_cli.cli import console
 from backtestkit_cli.cli.backtest import backtest
+from backtestkit_cli.cli.cache import list_cache, warm_cache
+from backtestkit_cli.cli.cache_files import export_cache, import_cache, verify_cache
 from backtestkit_cli.cli.check import check_config
 from backtestkit_cli.cli.listing import list_names
 from backtestkit_cli.errors import BacktestKitError, UnknownNameError, suggestion
@@ -40,10 +42,18 @@ app = typer.Typer(
 )
 check = typer.Typer(cls=Commands, help="Check what a run is given, without running it.", rich_markup_mode=None)
 
+cache = typer.Typer(cls=Commands, help="Candles of venues, kept on this machine.", rich_markup_mode=None)
+
 app.command()(backtest)
 app.command("list")(list_names)
 check.command("config")(check_config)
 app.add_typer(check, name="check")
+cache.command("warm")(warm_cache)
+cache.command("list")(list_cache)
+cache.command("verify")(verify_cache)
+cache.command("import")(import_cache)
+cache.command("export")(export_cache)
+app.add_typer(cache, name="cache")
 
 
 def _show_version(wanted: bool) -> None:
@@ -65,8 +75,9 @@ def btk(
     _need_command(ctx)
 
 
+@cache.callback(invoke_without_command=True)
 @check.callback(invoke_without_command=True)
-def _check(ctx: typer.Context) -> None:
+def _group(ctx: typer.Context) -> None:
     _need_command(ctx)
 
 

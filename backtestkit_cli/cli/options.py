@@ -1,14 +1,17 @@
 """The options that commands share, and how they become a config."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from backtestkit_cli.errors import UnknownNameError
+
 if TYPE_CHECKING:
     from backtestkit_cli.config.loader import LoadedConfig
+    from backtestkit_cli.data.cache.folder import CacheFolder, SeriesKey
 
 # Values stay the text that was typed: the config checks them together with those of all other sources,
 # and says in the same words what is wrong with any of them.
@@ -88,6 +91,26 @@ def load(
         dotenv=Path(".env"),
         required=required,
     )
+
+
+def cache_of(
+    loaded: "LoadedConfig", exchange: str | None, symbols: Sequence[str] | None
+) -> "tuple[CacheFolder, Callable[[SeriesKey], bool]]":
+    """Return the cache of a command, and what tells whether a series of it is asked for."""
+    from backtestkit_cli.data.cache.folder import CacheFolder
+    from backtestkit_cli.runs.upkeep import series_key
+
+    listed = split(symbols)
+    folder = CacheFolder(Path(loaded.config.data))
+    if exchange is not None and exchange not in folder.exchanges():
+        raise UnknownNameError("exchange", exchange, folder.exchanges(), where=f"cache {folder.root}")
+
+    def wanted(key: "SeriesKey") -> bool:
+        if exchange not in {None, key.exchange}:
+            return False
+        return listed is None or any(series_key(loaded, key.exchange, one, "1m").symbol == key.symbol for one in listed)
+
+    return folder, wanted
 
 
 def reach(*, no_cache: bool, offline: bool) -> dict[str, object]:

@@ -58,10 +58,11 @@ def summaries(folder: CacheFolder) -> list[SeriesSummary]:
 async def verify(
     folder: CacheFolder,
     *,
+    wanted: Callable[[SeriesKey], bool] = lambda _: True,
     moves: bool = False,
     refetch: Callable[[SeriesKey, Span], Awaitable[object]] | None = None,
 ) -> list[FileCheck]:
-    """Check every file to the last bit: columns, rows, times, gaps, fingerprint, month and the rules of the door.
+    """Check every file of the *wanted* series to the last bit: columns, times, gaps, fingerprint and the door's rules.
 
     Damaged files are moved aside if *moves*; what they covered (the whole month where that cannot be
     read) is then asked of *refetch*, usually `CachedSource.warm`. A file of a newer version is reported and
@@ -71,7 +72,7 @@ async def verify(
         OutputError: a damaged file cannot be moved.
     """
     checks = []
-    for key, series in _all_series(folder):
+    for key, series in filter(lambda held: wanted(held[0]), _all_series(folder)):
         for file in series.all_files():
             found = _checked(key, series, file)
             if found is not None and found.lost and moves:
