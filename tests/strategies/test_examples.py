@@ -33,8 +33,8 @@ def trades_of(example: str, model: str) -> list[Trade]:
     return [trade for session in outcome(example, model).sessions for trade in session.trades]
 
 
-def test_there_are_three_examples() -> None:
-    assert EXAMPLES == ["breakout_batch", "dca", "sma_cross"]
+def test_there_are_four_examples() -> None:
+    assert EXAMPLES == ["breakout_batch", "dca", "own_exchange", "sma_cross"]
 
 
 @in_both_models
