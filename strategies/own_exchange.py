@@ -49,6 +49,7 @@ class Klines:
 
 def answer(url: str) -> list[list[str]]:
     """Return what the service says, asked again after growing waits, or after the wait that it asks for."""
+    reason = ""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with urlopen(url, timeout=10) as response:  # noqa: S310 - the URL is ours
@@ -61,7 +62,7 @@ def answer(url: str) -> list[list[str]]:
         except (URLError, OSError, ValueError) as error:
             reason, wait = str(error), None
         if attempt < ATTEMPTS:
-            time.sleep(float(wait or 0.1 * 3**attempt))
+            time.sleep(float(wait or 0.1 * 2**attempt))
     raise VenueError(f"{URL}: no answer: {reason}")
 
 

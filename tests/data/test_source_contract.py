@@ -1,13 +1,17 @@
 """What every source of candles promises; a new one joins by a line in the table."""
 
 import gzip
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
 import pytest
 
+from backtestkit_cli.data.cache.folder import CacheFolder
+from backtestkit_cli.data.cache.source import CachedSource
 from backtestkit_cli.data.demo import DemoMarket
 from backtestkit_cli.data.files.names import CSV_SUFFIXES, PARQUET_SUFFIXES
 from backtestkit_cli.data.files.source import CandleFiles
@@ -18,14 +22,23 @@ from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.errors import MissingCandlesError, UnknownNameError
+from backtestkit_cli.exchange.source import CcxtSource
 from backtestkit_cli.ports import CandleSource
-from tests.data.candle_files import COLUMNS, START, a_market, bytes_of, frame_of, write_csv, write_parquet
+from tests.data.cache import remotes
+from tests.data.candle_files import COLUMNS, START, a_market, bytes_of, columns_of, frame_of, write_csv, write_parquet
 from tests.data.candle_tables import iso, rows_of, write_postgres, write_sqlite
 from tests.data.own_markets import AsyncOwnMarket, OwnMarket
 from tests.data.postgres import postgres_server
+from tests.venue.market import VenueMarket
+from tests.venue.server import Venue
+from tests.venue.tapes import held
 
 COUNT = 300
 END = START + COUNT * MINUTE_MS
+NOW = END + 2 * DAY_MS
+
+Made: TypeAlias = CandleSource | AbstractAsyncContextManager[CandleSource]
+"""A source, or what has one while it lasts."""
 
 
 def a_parquet_folder(folder: Path) -> CandleSource:
@@ -89,7 +102,37 @@ def a_class_of_frames(_: Path) -> CandleSource:
     return UserSource("own", AsyncOwnMarket(a_market(COUNT)), now_ms=lambda: END + DAY_MS)
 
 
-SOURCES: dict[str, Callable[[Path], CandleSource]] = {
+def of_whole_volumes() -> Candles:
+    """Return candles whose volumes add up to the same in any order: a venue has hours of its own."""
+    columns = columns_of(a_market(COUNT))
+    return Candles.frozen(**columns | {"volume": np.ceil(columns["volume"])})
+
+
+@asynccontextmanager
+async def ccxt_at_the_venue(_: Path) -> AsyncIterator[CcxtSource]:
+    async with Venue(VenueMarket(held({"BTCUSDT": of_whole_volumes()}), now_ms=lambda: NOW)) as venue:
+        source = CcxtSource(name="venue", exchange_id="binance", url=venue.url, environ={}, now_ms=lambda: NOW)
+        try:
+            yield source
+        finally:
+            await source.close()
+
+
+@asynccontextmanager
+async def ccxt_behind_the_cache(folder: Path) -> AsyncIterator[CandleSource]:
+    async with ccxt_at_the_venue(folder) as remote:
+        yield CachedSource(remote, CacheFolder(folder), "venue", now_ms=lambda: NOW)
+
+
+@asynccontextmanager
+async def the_cache_alone(folder: Path) -> AsyncIterator[CandleSource]:
+    venue = remotes.Venue({("BTCUSDT", "1m"): a_market(COUNT)}, page=366 * DAY_MS // MINUTE_MS)
+    for start, end in ((0, 365 * DAY_MS), (START - DAY_MS, END + DAY_MS)):
+        await remotes.cached(folder, venue).warm("BTCUSDT", "1m", start, end)
+    yield remotes.cached(folder, None)
+
+
+SOURCES: dict[str, Callable[[Path], Made]] = {
     "parquet folder": a_parquet_folder,
     "parquet file": a_parquet_file,
     "parquet file of datetimes and text": a_parquet_file_of_datetimes_and_text,
@@ -102,18 +145,30 @@ SOURCES: dict[str, Callable[[Path], CandleSource]] = {
     "postgres": a_postgres_table,
     "user class (sync list of dicts)": a_class_of_lists,
     "user class (async frame)": a_class_of_frames,
+    "ccxt at the loopback venue": ccxt_at_the_venue,
+    "ccxt behind the cache": ccxt_behind_the_cache,
+    "cache alone after a warm-up (offline)": the_cache_alone,
 }
 FINITE = [name for name in SOURCES if name != "demo"]  # the demo market has every symbol and every minute
 
 
+async def made(name: str, folder: Path) -> AsyncIterator[CandleSource]:
+    one = SOURCES[name](folder)
+    async with AsyncExitStack() as stack:
+        is_lasting = isinstance(one, AbstractAsyncContextManager)
+        yield await stack.enter_async_context(one) if is_lasting else one
+
+
 @pytest.fixture(params=SOURCES)
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> CandleSource:
-    return SOURCES[request.param](tmp_path)
+async def source(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CandleSource]:
+    async for one in made(request.param, tmp_path):
+        yield one
 
 
 @pytest.fixture(params=FINITE)
-def finite_source(request: pytest.FixtureRequest, tmp_path: Path) -> CandleSource:
-    return SOURCES[request.param](tmp_path)
+async def finite_source(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CandleSource]:
+    async for one in made(request.param, tmp_path):
+        yield one
 
 
 async def fetch(source: CandleSource, start: int = START, end: int = END) -> Candles:
@@ -198,5 +253,5 @@ async def test_what_was_after_all_candles_is_left_out(finite_source: CandleSourc
 
 
 async def test_a_symbol_that_is_not_there_is_an_error(finite_source: CandleSource) -> None:
-    with pytest.raises(MissingCandlesError, match=r"'BTCUSD'.*'BTCUSDT'"):
+    with pytest.raises(MissingCandlesError, match=r"\bBTCUSD\b.*'BTCUSDT'"):
         await finite_source.fetch("BTCUSD", "1m", START, END)
