@@ -90,7 +90,15 @@ def load(
         environ=os.environ,
         dotenv=Path(".env"),
         required=required,
+        built_in=_venue,
     )
+
+
+def _venue(name: str) -> dict[str, object] | None:
+    """Return what `--exchange NAME` describes where NAME is an exchange of ccxt."""
+    from backtestkit_cli.exchange.ids import exchange_ids
+
+    return {"kind": "ccxt", "id": name} if name in exchange_ids() else None
 
 
 def cache_of(

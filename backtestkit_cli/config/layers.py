@@ -1,6 +1,6 @@
 """The values of all sources laid over each other, each knowing where it came from."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from backtestkit_cli.config.origins import DEFAULT, Key, Mistake, Origin
@@ -22,10 +22,14 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """A tree of raw values, and the origin of each of its keys."""
+    """A tree of raw values, and the origin of each of its keys.
+
+    `built_in` returns what the name of an exchange stands for that no source describes, or None.
+    """
 
     tree: dict[str, object] = field(default_factory=dict)
     origins: dict[Key, Origin] = field(default_factory=dict)
+    built_in: Callable[[str], Mapping[str, object] | None] = lambda _: None
 
     def lay(self, overrides: Iterable[Override]) -> Iterator[Mistake]:
         """Lay *overrides* over what is there; of two for one key the one of higher rank wins.
@@ -81,19 +85,23 @@ class Layers:
             return True
         section = _SECTION_OF[key]
         described = as_mapping(as_mapping(self.tree.get(section)).get(str(name)))
-        if key == "exchange" and not described:
-            if name not in {None, "demo"}:
-                return False
-            described = {"kind": "demo"}
-        by_name = self.origins.pop((key,), DEFAULT)
         if key == "exchange":
-            described = {"name": name, **described}
-            self.origins.update({(key, "kind"): by_name, (key, "name"): by_name})
+            described = self._exchange_called(name, described)
+            if not described:
+                return False
+        by_name = self.origins.pop((key,), DEFAULT)
+        self.origins.update({(key, part): by_name for part in described})
         self.origins.update(
             {(key, *at[2:]): origin for at, origin in self.origins.items() if at[:2] == (section, name) and at[2:]}
         )
         self.tree[key] = dict(described)
         return True
+
+    def _exchange_called(self, name: object, described: Mapping[str, object]) -> dict[str, object]:
+        """Return what the exchange *name* stands for, nothing if no source and nothing built in describes it."""
+        if described or name in {None, "demo"}:
+            return {"name": name, **(described or {"kind": "demo"})}
+        return dict(self.built_in(str(name)) or {})
 
 
 def as_mapping(value: object) -> dict[str, object]:

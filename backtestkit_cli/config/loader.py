@@ -3,7 +3,7 @@
 Precedence: flag > `--set` > environment > `.env` > YAML > default. Only the value that wins is checked.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,7 @@ def load_config(
     environ: Mapping[str, str],
     dotenv: Path | None,
     required: Sequence[str] = ("symbols",),
+    built_in: Callable[[str], Mapping[str, object] | None] = lambda _: None,
 ) -> LoadedConfig:
     """Return the config that all sources make together.
 
@@ -61,12 +62,13 @@ def load_config(
         environ: Variables; those that begin with `CC_`, and `BTK_DATA`, are ours.
         dotenv: A file of further variables, which need not be there.
         required: What must be given by some source: any of symbols, entry and frame.
+        built_in: Returns what an exchange stands for that no source describes, by its name, or None.
 
     Raises:
         ConfigError: something is wrong; `problems` has one line for every mistake, with its place.
     """
     file = DEFAULT_CONFIG if path is None and DEFAULT_CONFIG.is_file() else path
-    layers = Layers()
+    layers = Layers(built_in=built_in)
     mistakes: list[Mistake] = []
     if file is not None:
         mistakes += _lay_file(file, layers)

@@ -15,11 +15,17 @@ from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.errors import ConfigError, StrategyError, UnknownNameError
 from backtestkit_cli.ports import CandleSource
 from backtestkit_cli.runs.plan import RunPlan
-from backtestkit_cli.runs.sources import DataAccess, access_of, build_own_source, build_source, facts_of_source
+from backtestkit_cli.runs.sources import (
+    OWN_CLASS,
+    DataAccess,
+    access_of,
+    build_own_source,
+    build_source,
+    facts_of_own,
+    facts_of_source,
+)
 from backtestkit_cli.runs.strategy_file import LoadedStrategies, load_strategies
 
-OWN_CLASS = "class"
-"""The kind of an exchange that is a class of the author's."""
 RUN_WIDE = ("avg_price_candles", "gaps")
 """Settings that shape the candles all sessions share, so that no single strategy may set them."""
 
@@ -95,18 +101,13 @@ def source_of(loaded: LoadedConfig, registry: Registry, access: DataAccess) -> t
         spec = registry.exchanges[name]
         if spec.kind == OWN_CLASS:
             theirs, cached = spec.options["source"], bool(spec.options["cache"])
-            return name, build_own_source(name, theirs, access, cached=cached, where=spec.where), _facts_of_own(theirs)
+            return name, build_own_source(name, theirs, access, cached=cached, where=spec.where), facts_of_own(theirs)
         described = exchange_from(spec.kind, spec.options, where=spec.where)
     described = described or _unwritten(name, config, registry, access, where)
     try:
         return name, build_source(name, described, access), facts_of_source(described)
     except ConfigError as error:
         raise ConfigError([f"{where}: {problem}" for problem in error.problems]) from error
-
-
-def _facts_of_own(theirs: object) -> dict[str, Any]:
-    kind = theirs if isinstance(theirs, type) else type(theirs)
-    return {"kind": OWN_CLASS, "class": kind.__qualname__}
 
 
 def _unwritten(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from backtestkit_cli.config.exchanges import (
     CacheExchange,
@@ -19,6 +20,9 @@ from backtestkit_cli.config.exchanges import (
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.ports import CandleSource, RemoteSource
+
+OWN_CLASS = "class"
+"""The kind of an exchange that is a class of the author's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,15 @@ def build_own_source(name: str, theirs: object, access: DataAccess, *, cached: b
     from backtestkit_cli.data.user_class import UserSource
 
     own = UserSource(name, theirs, now_ms=now_ms, where=where)
-    return _cached(name, None if access.offline else own, access, rules=own) if cached else own
+    if not cached:
+        return own
+    return _cached(name, None if access.offline else own, access, rules=own, owner=facts_of_own(theirs))
+
+
+def facts_of_own(theirs: object) -> dict[str, str]:
+    """Return what sets the author's own class apart from others."""
+    kind = theirs if isinstance(theirs, type) else type(theirs)
+    return {"kind": OWN_CLASS, "class": kind.__qualname__}
 
 
 def facts_of_source(exchange: ExchangeConfig) -> dict[str, Any]:
@@ -144,19 +156,33 @@ def _ccxt(name: str, exchange: CcxtExchange, access: DataAccess) -> CandleSource
         environ=access.environ,
         now_ms=now_ms,
         markets_file=CacheFolder(access.folder).exchange(name) / "markets.json",
+        writes=access.writes,
     )
-    return _cached(name, None if access.offline else venue, access, rules=venue)
+    owner = {"id": exchange.id, "market": exchange.market}
+    if exchange.url is not None:  # the port of a venue on this machine may change from day to day
+        owner["host"] = urlsplit(exchange.url).hostname or ""
+    return _cached(name, None if access.offline else venue, access, rules=venue, owner=owner)
 
 
 def _cached(
-    name: str, remote: RemoteSource | None, access: DataAccess, *, rules: RemoteSource | None = None
+    name: str,
+    remote: RemoteSource | None,
+    access: DataAccess,
+    *,
+    rules: RemoteSource | None = None,
+    owner: Mapping[str, str] | None = None,
 ) -> CandleSource:
+    """Return what reads *remote* through the cache; candles of *owner* and of others never share a folder."""
+    from backtestkit_cli.data.cache.claims import claim
     from backtestkit_cli.data.cache.folder import CacheFolder
     from backtestkit_cli.data.cache.source import CachedSource
 
+    folder = CacheFolder(access.folder)
+    if owner is not None:
+        claim(folder.exchange(name), owner, writes=access.writes and not access.offline)
     return CachedSource(
         remote,
-        CacheFolder(access.folder),
+        folder,
         name,
         now_ms=now_ms,
         writes=access.writes,
