@@ -6,6 +6,7 @@ BacktestKitError              1  the run failed
 ├── StrategyError             2  the strategy file does not load or registers the wrong thing
 ├── DataError                 3  candles are missing or bad
 │   ├── MissingCandlesError   3  ... not there
+│   │   └── ShortHistoryError 3  ... a span begins before them or ends after them
 │   ├── BadCandleError        3  ... there, but impossible
 │   └── NotEnoughCandlesError 3  ... fewer closed before now than were asked for
 ├── VenueError                5  a venue refused, or was not reached within the retries
@@ -61,6 +62,10 @@ class DataError(BacktestKitError):
 
 class MissingCandlesError(DataError):
     """A source has no candles for all or part of a span."""
+
+
+class ShortHistoryError(MissingCandlesError):
+    """A source has candles of a symbol, and the span asked for begins before or ends after them."""
 
 
 class BadCandleError(DataError):

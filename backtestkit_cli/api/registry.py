@@ -97,14 +97,14 @@ class Registry:
     listeners: list[Listener] = field(default_factory=list)
 
 
-def pick(kind: str, name: str, table: Mapping[str, N]) -> N:
-    """Return the entry called *name*.
+def pick(kind: str, name: str, table: Mapping[str, N], *, where: str = "") -> N:
+    """Return the entry called *name*, for which *where* asks.
 
     Raises:
         UnknownNameError: there is none; the message names the nearest.
     """
     if name not in table:
-        raise UnknownNameError(kind, name, table)
+        raise UnknownNameError(kind, name, table, where=where)
     return table[name]
 
 

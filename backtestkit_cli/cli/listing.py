@@ -53,6 +53,8 @@ def list_names(
         console.out(console.json_text(found))
     for name, rows in found.items() if not json else ():
         _show(name, rows)
+    if "exchanges" in found:
+        console.note("every exchange of ccxt can be given by its id too, such as binance")
     if "strategies" in found and loaded.config.entry is None:
         console.note("no strategy file is given, so none of its names is shown: --entry FILE")
 
@@ -78,12 +80,15 @@ def _everything(loaded: "LoadedConfig") -> dict[str, list[Row]]:
 
 def _exchanges(loaded: "LoadedConfig", registry: "Registry") -> list[Row]:
     """Return what can be named; a name in the config hides one of the strategy file, and both a built-in one."""
-    from backtestkit_cli.config.choices import exchange_of
+    from backtestkit_cli.config.choices import exchange_name, exchange_of
 
     described = {
         name: _exchange(name, part, _origin(loaded, "exchanges", name))
         for name, part in loaded.config.exchanges.items()
     }
+    if not isinstance(loaded.config.exchange, str):
+        name = exchange_name(loaded.config)
+        described[name] = _exchange(name, loaded.config.exchange, loaded.origins["exchange"])
     registered = {
         name: {
             "name": name,
@@ -99,13 +104,19 @@ def _exchanges(loaded: "LoadedConfig", registry: "Registry") -> list[Row]:
 
 
 def _exchange(name: str, part: "BaseModel | None", where: str) -> Row:
-    values = part.model_dump(exclude={"name"}, exclude_none=True) if part else {}
+    values = part.model_dump(exclude={"name"}, exclude_defaults=True) if part else {}
     kind = str(values.pop("kind", ""))
     return {"name": name, "kind": kind, "options": _options(values.items()), "note": "", "where": where}
 
 
 def _options(parts: "Iterable[tuple[str, object]]") -> str:
-    return ", ".join(f"{name} {value}" for name, value in parts)
+    from backtestkit_cli.config.describe import without_password
+
+    return ", ".join(f"{name} {without_password(_value(value))}" for name, value in parts)
+
+
+def _value(value: object) -> str:
+    return value.__qualname__ if isinstance(value, type) else str(value)
 
 
 def _origin(loaded: "LoadedConfig", section: str, name: str) -> str:

@@ -1,5 +1,6 @@
 """A config as a table: what `btk check config` prints."""
 
+import re
 from enum import Enum
 
 from backtestkit_cli.config.flat import flat
@@ -14,6 +15,14 @@ def describe(loaded: LoadedConfig) -> list[tuple[str, str, str]]:
     return [(name, _text(key, value), loaded.origins[name]) for key, name, value in rows]
 
 
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):(?!\$\{\w+\}@)[^/]*@(?=[^/]*)")
+
+
+def without_password(text: str) -> str:
+    """Return *text* with the password of a URL hidden; one that names a variable, `${NAME}`, is none."""
+    return _PASSWORD.sub(r"\1:***@", text)
+
+
 def _text(key: Key, value: object) -> str:
     if value is None:
         return "none"
@@ -25,4 +34,4 @@ def _text(key: Key, value: object) -> str:
         return str(value).lower()
     if isinstance(value, int) and key[0] in {"frame", "frames"}:
         return utc_text(value)
-    return str(value)
+    return without_password(str(value))

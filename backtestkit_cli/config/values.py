@@ -16,7 +16,10 @@ Problem = tuple[tuple[int, ...], str]
 
 _SYMBOL = re.compile(r"[^\s/\\.][^\s/\\]*(/[^\s/\\.][^\s/\\]*)?")
 _EXPONENT = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+\s*")
-_BOOLEANS: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": False}
+_BOOLEANS: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 _A_DATE = "expected a date such as 2025-05-04 or 2025-05-04T12:00"
 _A_SYMBOL = "expected a symbol such as BTCUSDT, BTC/USDT or BTC/USDT:USDT"
 _A_STRATEGY = "expected the name of a strategy"

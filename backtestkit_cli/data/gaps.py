@@ -8,7 +8,7 @@ from backtestkit_cli.domain.candle import Candles, Floats, Times
 from backtestkit_cli.domain.interval import MINUTE_MS, utc_text
 from backtestkit_cli.domain.settings import GapPolicy
 from backtestkit_cli.domain.spans import Span
-from backtestkit_cli.errors import MissingCandlesError
+from backtestkit_cli.errors import MissingCandlesError, ShortHistoryError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ def prepare(candles: Candles, start_ms: int, end_ms: int, policy: GapPolicy, sym
     result is a view, nothing is copied.
 
     Raises:
-        MissingCandlesError: the span begins before the first candle or ends after the last one, holds no
-            candle at all, or has a gap under `GapPolicy.ERROR`.
+        ShortHistoryError: the span begins before the first candle, ends after the last one, or holds none.
+        MissingCandlesError: it has a gap, under `GapPolicy.ERROR`.
     """
     first, last = (int(row) for row in np.searchsorted(candles.timestamp, [start_ms, end_ms]))
     inside = candles.slice(first, last)
@@ -64,14 +64,14 @@ def _check_ends(inside: Candles, candles: Candles, start_ms: int, end_ms: int, s
     there = _span_text(first_ms, last_ms + MINUTE_MS) if len(candles) else ""
     if len(inside) == 0:
         found = f"1m candles are only there for {there}" if there else "there are no 1m candles of it"
-        raise MissingCandlesError(f"{asked}, {found}: all {_count((end_ms - start_ms) // MINUTE_MS, 'minute')} missing")
+        raise ShortHistoryError(f"{asked}, {found}: all {_count((end_ms - start_ms) // MINUTE_MS, 'minute')} missing")
     at_start = max(first_ms - start_ms, 0) // MINUTE_MS
     at_end = max(end_ms - last_ms - MINUTE_MS, 0) // MINUTE_MS
     if at_start or at_end:
         sides = [(at_start, "start"), (at_end, "end")]
         first, *second = [(_count(minutes, "minute"), f"at the {side}") for minutes, side in sides if minutes]
         missing = " and ".join([f"{first[0]} missing {first[1]}", *(" ".join(part) for part in second)])
-        raise MissingCandlesError(f"{asked}, 1m candles are there for {there}: {missing}")
+        raise ShortHistoryError(f"{asked}, 1m candles are there for {there}: {missing}")
 
 
 def _filled(candles: Candles, start_ms: int, end_ms: int) -> Candles:

@@ -40,8 +40,8 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess
     config = loaded.config
     if config.entry is None:
         raise ConfigError("no strategy: give --entry FILE (or entry: in the config), such as strategies/sma_cross.py")
-    module = load_strategies(config.entry)
-    strategies = chosen_strategies(config.strategy, module)
+    module = load_strategies(config.entry, where=loaded.origins["entry"])
+    strategies = chosen_strategies(config.strategy, module, where=loaded.origins["strategy"])
     exchange, source, source_facts = source_of(loaded, module.registry, access or access_of(loaded))
     frame, start_ms, end_ms = frame_span(loaded, module.registry)
     settings = {spec.name: _settings(spec, loaded) for spec in strategies}
@@ -67,15 +67,17 @@ def with_fill_model(plan: RunPlan, model: FillModelName) -> RunPlan:
     return replace(plan, settings={name: replace(s, fill_model=model) for name, s in plan.settings.items()})
 
 
-def chosen_strategies(wanted: Iterable[str] | None, module: LoadedStrategies) -> tuple[StrategySpec, ...]:
-    """Return the strategies a run uses: those it names, or the only one there is."""
+def chosen_strategies(
+    wanted: Iterable[str] | None, module: LoadedStrategies, *, where: str = ""
+) -> tuple[StrategySpec, ...]:
+    """Return the strategies a run uses: those that *where* names, or the only one there is."""
     there = module.registry.strategies
     if wanted is None:
         if len(there) > 1:
             names = ", ".join(sorted(there))
             raise StrategyError(f"{module.origin}: registers {len(there)} strategies ({names}): choose with --strategy")
         return tuple(there.values())
-    return tuple(pick("strategy", name, there) for name in sorted(set(wanted)))
+    return tuple(pick("strategy", name, there, where=where) for name in sorted(set(wanted)))
 
 
 def _settings(spec: StrategySpec, loaded: LoadedConfig) -> Settings:

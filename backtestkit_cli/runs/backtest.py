@@ -17,7 +17,7 @@ from backtestkit_cli.api.registry import StrategySpec
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.engine.clock import VirtualClock
 from backtestkit_cli.engine.session import Session, SessionPlan
-from backtestkit_cli.errors import MissingCandlesError, VenueError
+from backtestkit_cli.errors import ShortHistoryError, VenueError
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.policies.fills.choose import fill_model
@@ -159,7 +159,7 @@ def _session_plan(plan: RunPlan, run_id: str, spec: StrategySpec, symbol: str, *
 def _failed(plan: RunPlan, spec: StrategySpec, symbol: str, problem: Unavailable) -> SessionOutcome:
     """Return the outcome of a session that never started; what is asked for begins before the frame, so say why."""
     minutes = (plan.start_ms - history_start_ms(plan.start_ms, plan.strategies, plan.settings)) // MINUTE_MS
-    reason = f" ({minutes:,} minutes before the frame are warm-up)" if isinstance(problem, MissingCandlesError) else ""
+    reason = f" ({minutes:,} minutes before the frame are warm-up)" if isinstance(problem, ShortHistoryError) else ""
     return SessionOutcome(
         strategy=spec.name,
         symbol=symbol,

@@ -27,19 +27,20 @@ class LoadedStrategies:
     source_hash: str
 
 
-def load_strategies(entry: str) -> LoadedStrategies:
+def load_strategies(entry: str, *, where: str = "--entry") -> LoadedStrategies:
     """Import *entry* and return what it registers.
 
     Args:
         entry: `strategies/dca.py`, `package.module`, or the name of an entry point of the group
             `btk.strategies`.
+        where: What names it, for the message when it is not there.
 
     Raises:
         StrategyError: it is not there, does not import, or registers no strategy.
     """
     registry = Registry()
     with registering_in(registry), _errors_of(entry):
-        module = _import(entry)
+        module = _import(entry, where)
     file = module.__file__ or ""
     if not registry.strategies:
         raise StrategyError(f"{entry}: registers no strategy; call add_strategy(...) when it is imported")
@@ -47,9 +48,9 @@ def load_strategies(entry: str) -> LoadedStrategies:
     return LoadedStrategies(registry, entry, hashlib.sha256(source).hexdigest())
 
 
-def _import(entry: str) -> ModuleType:
+def _import(entry: str, where: str) -> ModuleType:
     if entry.endswith(".py") or "/" in entry or "\\" in entry:
-        return _import_file(Path(entry))
+        return _import_file(Path(entry), where)
     if importlib.util.find_spec(entry.partition(".")[0]) is not None and _exists(entry):
         return _import_module(entry)
     installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
@@ -57,7 +58,7 @@ def _import(entry: str) -> ModuleType:
         return _import_module(installed[entry].module)
     known = suggestion(entry, installed) if installed else ""
     raise StrategyError(
-        f"--entry {entry}: expected a .py file, a module that can be imported, "
+        f"{where}: {entry}: expected a .py file, a module that can be imported, "
         f"or an installed entry point of {ENTRY_POINT_GROUP}, found none{known}"
     )
 
@@ -75,13 +76,13 @@ def _import_module(name: str) -> ModuleType:
     return importlib.import_module(name) if loaded is None else importlib.reload(loaded)
 
 
-def _import_file(path: Path) -> ModuleType:
+def _import_file(path: Path, where: str) -> ModuleType:
     if not path.is_file():
         folder = path.parent
         there = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
         hint = suggestion(path.name, there) if there else ""
         raise StrategyError(
-            f"{path}: expected a strategy file, found {'a folder' if path.is_dir() else 'nothing'}{hint}"
+            f"{where}: {path}: expected a strategy file, found {'a folder' if path.is_dir() else 'nothing'}{hint}"
         )
     resolved = path.resolve()
     name = f"btk_strategy_{hashlib.blake2b(str(resolved).encode(), digest_size=6).hexdigest()}"

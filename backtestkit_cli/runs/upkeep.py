@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backtestkit_cli.api.registry import Registry
 from backtestkit_cli.config.choices import exchange_name, exchange_of
-from backtestkit_cli.config.exchanges import CcxtExchange
+from backtestkit_cli.config.exchanges import CacheExchange, CcxtExchange
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.data.cache.folder import CacheFolder, SeriesKey
 from backtestkit_cli.data.cache.source import CachedSource, PlainRules
@@ -22,16 +22,21 @@ def series_key(loaded: LoadedConfig, exchange: str | None, symbol: str, interval
     """Return the series of *symbol*, in any of its spellings, at *exchange* (default: that of the config).
 
     Raises:
+        ConfigError: the exchange keeps no cache.
         UnknownNameError: *interval* is none.
     """
+    from backtestkit_cli.exchange.ids import exchange_ids
     from backtestkit_cli.exchange.symbols import cache_name
 
     interval_ms(interval)
     name = exchange or exchange_name(loaded.config)
     described = exchange_of(loaded.config, name)
-    market = described.market if isinstance(described, CcxtExchange) else "spot"
-    is_venue = described is None or isinstance(described, CcxtExchange)
-    return SeriesKey(name, cache_name(symbol, market) if is_venue else PlainRules().cache_name(symbol), interval)
+    if not isinstance(described, CcxtExchange | CacheExchange | None):
+        raise ConfigError(f"exchange {name!r} is of kind {described.kind}, which keeps no cache: give --exchange NAME")
+    if isinstance(described, CcxtExchange):
+        return SeriesKey(name, cache_name(symbol, described.market), interval)
+    is_venue = described is None and name in exchange_ids()
+    return SeriesKey(name, cache_name(symbol, "spot") if is_venue else PlainRules().cache_name(symbol), interval)
 
 
 async def verified(loaded: LoadedConfig, wanted: Callable[[SeriesKey], bool], *, refetch: bool) -> list[FileCheck]:

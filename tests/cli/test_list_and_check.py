@@ -64,6 +64,26 @@ def test_list_shows_one_kind_alone(kind: str) -> None:
     assert called("list", kind, "-c", "run.yaml").out.count("\n\n") <= 1
 
 
+def test_list_shows_a_class_by_its_name_and_the_exchange_that_a_config_spells_out(folder: Path) -> None:
+    (folder / "run.yaml").write_text(
+        "exchange: {kind: ccxt, id: kraken, name: mine, url: 'http://me:secret@127.0.0.1'}\n"
+    )
+    own = """
+from backtestkit_cli import add_exchange
+class Theirs:
+    def get_candles(self, symbol, interval, since, limit): return []
+    def format_price(self, symbol, price): return ""
+    def format_quantity(self, symbol, quantity): return ""
+add_exchange("theirs", source=Theirs, cache=True)
+"""
+    a_strategy(folder, TINY + own)
+    shown = {
+        row["name"]: row["options"] for row in _listed("exchanges", "-c", "run.yaml", "-e", "tiny.py")["exchanges"]
+    }
+    assert shown["theirs"] == "source Theirs, cache True"
+    assert shown["mine"] == "id kraken, url http://me:***@127.0.0.1"
+
+
 @pytest.mark.usefixtures("folder")
 def test_list_without_a_strategy_file_says_so() -> None:
     ended = called("list")

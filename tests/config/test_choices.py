@@ -1,12 +1,14 @@
 """What names stand for, what is shown of a config, and the settings of a strategy."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
 from backtestkit_cli.config.choices import exchange_name, exchange_of, frame_of
 from backtestkit_cli.config.describe import describe
-from backtestkit_cli.config.exchanges import CsvExchange, DemoExchange, ParquetExchange
+from backtestkit_cli.config.exchanges import CcxtExchange, CsvExchange, DemoExchange, ParquetExchange
+from backtestkit_cli.config.loader import LoadedConfig, load_config
 from backtestkit_cli.config.settings import settings_from
 from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.errors import ConfigError
@@ -131,3 +133,40 @@ def test_a_config_cannot_be_changed() -> None:
     config = load().config
     with pytest.raises(ValueError, match="frozen"):
         config.workers = 2
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://quant:se@cr:et@db/candles", "postgresql://quant:***@db/candles"),
+        ("postgresql://quant:${PASSWORD}@db/candles", "postgresql://quant:${PASSWORD}@db/candles"),
+        ("sqlite:///a:b@c.db", "sqlite:///a:b@c.db"),
+        ("postgresql://db:5432/candles", "postgresql://db:5432/candles"),
+    ],
+)
+def test_a_password_in_a_url_is_not_shown(url: str, shown: str) -> None:
+    loaded = load("exchange:\n  kind: sql\n  table: candles\n", sets=[f"exchange.url={url}"])
+    assert ("exchange.url", shown, "flag --set") in describe(loaded)
+
+
+def test_parts_can_be_given_of_an_exchange_that_is_built_in_elsewhere() -> None:
+    def built_in(name: str) -> dict[str, object] | None:
+        return {"kind": "ccxt", "id": name} if name == "binance" else None
+
+    def load_named(name: str) -> LoadedConfig:
+        flags, sets = {"exchange": name}, ["exchange.market=swap"]
+        return load_config(None, flags=flags, sets=sets, environ={}, dotenv=None, required=(), built_in=built_in)
+
+    loaded = load_named("binance")
+    assert loaded.config.exchange == CcxtExchange(kind="ccxt", id="binance", market="swap")
+    assert exchange_name(loaded.config) == "binance-swap"
+    assert loaded.origins["exchange.id"] == "flag --exchange"
+    with pytest.raises(ConfigError, match="expected exchange 'binanc' to be described"):
+        load_named("binanc")
+
+
+def test_a_data_folder_and_the_use_of_the_network_are_given_like_anything_else() -> None:
+    loaded = load("data: a\ncache: no\n", environ={"BTK_DATA": "~/b", "CC_OFFLINE": "1"})
+    config = loaded.config
+    assert (config.data, config.cache, config.offline) == (str(Path.home() / "b"), False, True)
+    assert loaded.origins["data"] == "environment BTK_DATA"
