@@ -1,6 +1,6 @@
 """What a run leaves behind: the trades and the failures of each session, and what they were computed from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -72,11 +72,15 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RunOutcome:
-    """A finished run: sessions in the order of (symbol, strategy), events in that of (time, session)."""
+    """A finished run: sessions in the order of (symbol, strategy), events in that of (time, session).
+
+    `candles_beside` are those of symbols that were not listed and that a strategy read all the same.
+    """
 
     facts: RunFacts
     sessions: tuple[SessionOutcome, ...]
     events: tuple[Event, ...]
+    candles_beside: dict[str, CandleFacts] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:

@@ -116,7 +116,8 @@ def manifest(outcome: RunOutcome) -> dict[str, Any]:
             for name, digest in facts.strategies.items()
         },
         "candles": {
-            session.symbol: asdict(session.candles) for session in outcome.sessions if session.candles is not None
+            **{one.symbol: asdict(one.candles) for one in outcome.sessions if one.candles is not None},
+            **{symbol: asdict(facts) for symbol, facts in outcome.candles_beside.items()},
         },
         "sessions": [
             {

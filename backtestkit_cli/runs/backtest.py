@@ -76,7 +76,8 @@ async def run_backtest(
             upcoming = {symbol for later in waves[index + 1 : index + 2] for symbol, _ in later}
             for symbol in {symbol for symbol, _ in wave} - upcoming:
                 book.forget(symbol)
-    return RunOutcome(facts=facts, sessions=tuple(finished), events=in_run_order(events))
+    beside = {symbol: book.facts[symbol] for symbol in sorted(book.facts.keys() - set(plan.symbols))}
+    return RunOutcome(facts=facts, sessions=tuple(finished), events=in_run_order(events), candles_beside=beside)
 
 
 async def _run_wave(

@@ -73,6 +73,10 @@ def _run_share(
 def combined(plan: RunPlan, parts: Sequence[RunOutcome]) -> RunOutcome:
     """Return the outcome of *plan* from those of its shares, in the order of a run in one process."""
     sessions = sorted((s for part in parts for s in part.sessions), key=lambda s: (s.symbol, s.strategy))
+    read = {symbol: facts for part in parts for symbol, facts in part.candles_beside.items()}
     return RunOutcome(
-        facts=facts_of(plan), sessions=tuple(sessions), events=in_run_order(part.events for part in parts)
+        facts=facts_of(plan),
+        sessions=tuple(sessions),
+        events=in_run_order(part.events for part in parts),
+        candles_beside={symbol: read[symbol] for symbol in sorted(read.keys() - set(plan.symbols))},
     )

@@ -1,14 +1,19 @@
 """What a run reads of its candles: gaps at the edges of the frame, and warm-up that counts candles."""
 
+from datetime import datetime
+
 import pytest
 
+from backtestkit_cli import add_strategy, get_candles
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.settings import GapPolicy
 from backtestkit_cli.errors import MissingCandlesError
+from backtestkit_cli.reports.run_folder import manifest
+from backtestkit_cli.runs.backtest import run_backtest
 from backtestkit_cli.runs.markets import MarketBook, history
 from tests.data.candle_files import a_market, without
-from tests.markets import START_MS, Held
+from tests.markets import START_MS, Held, plan_for, registered
 
 DAYS = 4
 MARKET = a_market(DAYS * 1440, start=START_MS)
@@ -76,3 +81,16 @@ async def test_what_lies_before_listing_or_after_the_last_candle_is_refused_by_a
         await book(MARKET, policy, -5, 0, 100).load("AAA")
     with pytest.raises(MissingCandlesError, match="1 minute missing at the end"):
         await book(MARKET, policy, 5, 10, DAYS * 1440 + 1).load("AAA")
+
+
+@pytest.mark.parametrize("size", [None, 1])
+async def test_a_symbol_that_is_read_though_not_listed_leaves_its_fingerprint(size: int | None) -> None:
+    def get_signal(symbol: str, _when: datetime, _price: float) -> None:
+        get_candles("BBB" if symbol == "AAA" else "CCC", "1m", 1)
+
+    registry = registered(lambda: add_strategy("reads", interval="1h", get_signal=get_signal))
+    candles = {name: MARKET.slice(0, 200) for name in ("AAA", "BBB", "CCC", "DDD")}
+    outcome = await run_backtest(plan_for(registry, candles, symbols=["AAA", "BBB"], max_concurrent=size))
+    assert list(outcome.candles_beside) == ["CCC"]
+    assert set(manifest(outcome)["candles"]) == {"AAA", "BBB", "CCC"}
+    assert outcome.candles_beside["CCC"].count == 200
