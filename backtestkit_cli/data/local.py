@@ -3,6 +3,11 @@
 from backtestkit_cli.domain.grid import FREE, price_text, quantity_text
 
 
+def plain_cache_name(symbol: str) -> str:
+    """Return `BTCUSDT` for `BTC/USDT`: the name in the cache of a symbol whose venue has no rules for spelling it."""
+    return symbol.replace("/", "")
+
+
 class LocalSource:
     """A source that holds no connection and knows no steps: numbers are written with up to eight decimals."""
 

@@ -1,14 +1,15 @@
 """Candles from a class of the author's: its answers put together, checked, and its mistakes named."""
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from backtestkit_cli.data.raw_rows import Row, candles_of, joined
-from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.data.foreign.raw import Row, candles_of
+from backtestkit_cli.data.foreign.rows import Rows
+from backtestkit_cli.data.local import plain_cache_name
+from backtestkit_cli.domain.candle import COLUMNS, Candles
 from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import floor_to, interval_ms, to_datetime
 from backtestkit_cli.engine.publishing import AUTHORS_FAILURES, one_line
@@ -16,8 +17,7 @@ from backtestkit_cli.errors import BadCandleError, ConfigError, DataError, Strat
 
 PAGE_CANDLES = 1000
 
-_COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
-_COLUMN_SET = set(_COLUMNS)
+_COLUMN_SET = set(COLUMNS)
 _EXPECTED = "a list of candles, each a mapping or timestamp, open, high, low, close, volume, or a frame of them"
 
 
@@ -58,8 +58,8 @@ class UserSource:
         self.page_candles = page
 
     def cache_name(self, symbol: str) -> str:
-        """Return `BTCUSDT` for `BTC/USDT`, and a name that any file may have for any other symbol."""
-        return re.sub(r"[^A-Za-z0-9_-]", "_", symbol.replace("/", ""))
+        """Return `BTCUSDT` for `BTC/USDT`; any other two symbols have different names."""
+        return plain_cache_name(symbol)
 
     async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return the closed candles that open in `[start_ms, end_ms)`; see `CandleSource.fetch`.
@@ -84,7 +84,7 @@ class UserSource:
                 at_ms = int(part.timestamp[-1]) + length_ms
             else:  # a class may answer for just the time that was asked for, and there was a gap
                 at_ms += self.page_candles * length_ms
-        candles = joined(parts)
+        candles = Candles.joined(parts)
         if hasattr(self._theirs, "on_candles"):
             await self._call("on_candles", symbol, interval, to_datetime(first_ms), wanted, candles)
         return candles
@@ -95,11 +95,11 @@ class UserSource:
         limit = min(self.page_candles, -(-(end_ms - at_ms) // length_ms))
         answer = await self._call("get_candles", symbol, interval, to_datetime(at_ms), limit)
         where = f"exchange {self.name!r}: get_candles: {symbol} {interval}"
-        candles = answer if isinstance(answer, Candles) else candles_of(self._rows(answer, where), where)
+        candles = answer if isinstance(answer, Candles) else candles_of(self._rows(answer, where), Rows(where))
         inside = (candles.timestamp >= at_ms) & (candles.timestamp < end_ms)
         if not inside.any():
             return Candles.empty()
-        kept = Candles.frozen(*(getattr(candles, name)[inside] for name in _COLUMNS))
+        kept = candles.chosen(inside)
         check(kept, length_ms, where, first_row=int(np.argmax(inside)) + 1)
         return kept
 
@@ -164,7 +164,7 @@ def _rows(answer: Any) -> list[Row]:  # noqa: ANN401
     columns = answer.keys() if isinstance(answer, Mapping) else getattr(answer, "columns", None)
     if columns is not None:
         theirs = _names(columns)
-        found = [list(answer[theirs[name]]) for name in _COLUMNS]
+        found = [list(answer[theirs[name]]) for name in COLUMNS]
         if len({len(column) for column in found}) > 1:
             raise _NoCandlesError("columns of unequal length")
         return list(zip(*found, strict=True))
@@ -175,10 +175,10 @@ def _row(entry: Any) -> Row:  # noqa: ANN401
     if isinstance(entry, Mapping):
         if not entry.keys() >= _COLUMN_SET:
             theirs = _names(entry)
-            return [entry[theirs[name]] for name in _COLUMNS]
-        return [entry[name] for name in _COLUMNS]
+            return [entry[theirs[name]] for name in COLUMNS]
+        return [entry[name] for name in COLUMNS]
     row = list(_entries(entry))
-    if len(row) != len(_COLUMNS):
+    if len(row) != len(COLUMNS):
         raise _NoCandlesError(f"one with {len(row)} values")
     return row
 
@@ -192,7 +192,7 @@ def _entries(value: Any) -> Iterable[Any]:  # noqa: ANN401
 def _names(columns: Iterable[Any]) -> dict[str, Any]:
     """Return our names of columns to theirs, which may be written in any case."""
     theirs = {str(column).lower(): column for column in columns}
-    for name in _COLUMNS:
+    for name in COLUMNS:
         if name not in theirs:
             raise _NoCandlesError(f"no {name} among {', '.join(map(str, theirs.values())) or 'nothing'}")
     return theirs

@@ -24,14 +24,18 @@ def aggregated(candles: Candles, length_ms: int, part_ms: int) -> Candles:
         return Candles.empty()
     opens = inside.timestamp // length_ms
     rows = np.flatnonzero(np.diff(opens, prepend=opens[0] - 1))
-    lasts = np.append(rows[1:], len(inside)) - 1
+    ends = np.append(rows[1:], len(inside))
+    volume = np.add.reduceat(inside.volume, rows)
+    # A sum depends on the order of its terms: a whole candle has the same one beside a gap and without any.
+    whole = ends - rows == per_candle
+    volume[whole] = inside.volume[rows[whole, None] + np.arange(per_candle)].sum(axis=1)
     return Candles.frozen(
         opens[rows] * length_ms,
         inside.open[rows],
         np.maximum.reduceat(inside.high, rows),
         np.minimum.reduceat(inside.low, rows),
-        inside.close[lasts],
-        np.add.reduceat(inside.volume, rows),
+        inside.close[ends - 1],
+        volume,
     )
 
 

@@ -17,7 +17,7 @@ ANOMALY_FACTOR = 1000.0
 MEDIAN_FROM_CANDLES = 5
 
 # The year 10000: what is later was written in micro- or nanoseconds.
-_TIME_LIMIT_MS = 253_402_300_800_000
+TIME_LIMIT_MS = 253_402_300_800_000
 
 _Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -53,7 +53,7 @@ def check(candles: Candles, interval_length_ms: int, where: str, first_row: int 
 
 
 def _are_times_good(times: Times, length_ms: int) -> bool:
-    if times[0] % length_ms or times[0] < 0 or times[-1] >= _TIME_LIMIT_MS:
+    if times[0] % length_ms or times[0] < 0 or times[-1] >= TIME_LIMIT_MS:
         return False
     if (times[1:] - times[:-1] == length_ms).all():
         return True
@@ -88,7 +88,7 @@ def _time_rules(times: Times, length_ms: int) -> list[_Rule]:
     repeated[1:] = times[1:] == times[:-1]
     return [
         _Rule(
-            (times < 0) | (times >= _TIME_LIMIT_MS),
+            (times < 0) | (times >= TIME_LIMIT_MS),
             lambda row: f"expected a time in Unix milliseconds, found {times[row]}",
         ),
         _Rule(times % length_ms != 0, misaligned),
@@ -139,7 +139,7 @@ def _typical_price(closes: Floats) -> tuple[float, str]:
 
 
 def _time_text(at_ms: int) -> str:
-    if not 0 <= at_ms < _TIME_LIMIT_MS:
+    if not 0 <= at_ms < TIME_LIMIT_MS:
         return f"time {at_ms}"
     if at_ms % MINUTE_MS == 0:
         return utc_text(at_ms)

@@ -103,8 +103,8 @@ class Asker(NamedTuple):
 
 def client_of(account: Account, user: object) -> Client:
     """Return the client of *account* in the running event loop, made on the first call; *user* must release it."""
-    for loop in [loop for loop in _CLIENTS if loop.is_closed()]:
-        del _CLIENTS[loop]
+    for loop in [loop for loop in list(_CLIENTS) if loop.is_closed()]:
+        _CLIENTS.pop(loop, None)  # another thread may be as quick
     clients = _CLIENTS.setdefault(asyncio.get_running_loop(), {})
     if account not in clients:
         clients[account] = Client(account, _VENUES.setdefault(account, _Venue()))

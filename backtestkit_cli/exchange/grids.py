@@ -39,7 +39,7 @@ def _step(precision: float | str | None, mode: int) -> Decimal | None:
         return None
     if mode == TICK_SIZE:
         return _positive(precision)
-    return Decimal(1).scaleb(-int(precision))
+    return Decimal((0, (1,), -int(precision)))
 
 
 def _positive(number: float | str | None) -> Decimal | None:

@@ -44,11 +44,13 @@ class CcxtSource:
         environ: Mapping[str, str],
         now_ms: Callable[[], int],
         markets_file: Path | None = None,
+        writes: bool = True,
     ) -> None:
         """Serve *exchange_id* under *name*, with the credentials that *environ* holds for *name*, if any.
 
         *url* leads all requests to another scheme and host (`http://127.0.0.1:8700`), paths are kept.
-        *markets_file* is written once the markets are loaded, and read by formats as long as they are not.
+        *markets_file* is written once the markets are loaded, unless not *writes*, and read by formats as long
+        as they are not.
 
         Raises:
             ConfigError: the exchange or the market is unknown, or *url* is none.
@@ -63,7 +65,7 @@ class CcxtSource:
         self._asker = Asker(name, credentials, retry, now_ms)
         self._now_ms = now_ms
         self._markets_file = markets_file
-        self._is_saved = False
+        self._is_saved = not writes
         self._memories: dict[tuple[str, str], Memory] = {}
         self._listings_read: Listings | None = None
         self._resolved: dict[str, Listing] = {}

@@ -155,8 +155,7 @@ FINITE = [name for name in SOURCES if name != "demo"]  # the demo market has eve
 async def made(name: str, folder: Path) -> AsyncIterator[CandleSource]:
     one = SOURCES[name](folder)
     async with AsyncExitStack() as stack:
-        is_lasting = isinstance(one, AbstractAsyncContextManager)
-        yield await stack.enter_async_context(one) if is_lasting else one
+        yield await stack.enter_async_context(one) if isinstance(one, AbstractAsyncContextManager) else one
 
 
 @pytest.fixture(params=SOURCES)

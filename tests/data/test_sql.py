@@ -257,7 +257,7 @@ async def test_new_rows_and_new_symbols_are_seen(file: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "problem"),
     [
-        ("high", "NULL", "row 3 (2025-01-01 00:02): column high: expected a number, found NULL"),
+        ("high", "NULL", "row 3 (2025-01-01 00:02): column high: expected a number, found no value"),
         ("close", "'abc'", "row 3 (2025-01-01 00:02): column close: expected a number, found 'abc'"),
         ("high", "1", "row 3 (2025-01-01 00:02): expected high to be the highest"),
         ("volume", "-1", "row 3 (2025-01-01 00:02): expected a finite volume"),

@@ -22,7 +22,7 @@ def claim(folder: Path, owner: Mapping[str, str], *, writes: bool) -> None:
     file = folder / _FILE
     try:
         held = orjson.loads(file.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if writes:
             _write(file, owner)
         return

@@ -1,15 +1,17 @@
 """The cache as a whole: `<root>/<exchange>/<symbol>/<interval>/<YYYY-MM>.parquet`."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from backtestkit_cli.data.cache.series import SeriesFolder
 from backtestkit_cli.domain.interval import interval_ms
-from backtestkit_cli.errors import ConfigError, UnknownNameError
+from backtestkit_cli.errors import ConfigError, MissingCandlesError, UnknownNameError
 
 _LONGEST = 120
+_DEVICE = re.compile(r"CON|PRN|AUX|NUL|(COM|LPT)\d", re.IGNORECASE)  # no names for a file on Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,10 @@ class SeriesKey:
 
 
 class CacheFolder:
-    """The data folder that processes and projects share; names in it are safe on every file system."""
+    """The data folder that processes and projects share; names in it are safe on every file system.
+
+    One that does not tell capital letters keeps names that differ in nothing else in one place.
+    """
 
     def __init__(self, root: Path) -> None:
         """Serve *root*, which need not exist."""
@@ -69,6 +74,10 @@ def _file_safe(kind: str, name: str) -> str:
     safe = quote(name, safe="", errors="surrogatepass")
     if safe.startswith("."):
         safe = "%2E" + safe[1:]
+    if safe.endswith("."):  # Windows would leave it out
+        safe = safe[:-1] + "%2E"
+    if _DEVICE.fullmatch(safe.partition(".")[0]):
+        safe = f"%{ord(safe[0]):02X}{safe[1:]}"
     if len(safe) > _LONGEST:
         digest = hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).hexdigest()
         safe = f"{safe[:_LONGEST]}~{digest}"
@@ -76,11 +85,13 @@ def _file_safe(kind: str, name: str) -> str:
 
 
 def _names_in(folder: Path) -> list[str]:
-    if not folder.is_dir():
+    try:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(
-        unquote(entry.name) for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
+    except OSError as error:
+        raise MissingCandlesError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    return sorted(unquote(entry.name) for entry in entries)
 
 
 def _is_interval(name: str) -> bool:

@@ -60,24 +60,26 @@ class Journal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        # In the event loop's own thread: a second Ctrl-C cannot come between the pages and their files.
+        # In the event loop's own thread: nothing that is cancelled comes between the pages and their files.
         try:
-            self._write(list(self._pending))
+            self._write()
+        except KeyboardInterrupt:  # Ctrl-C while writing
+            self._write()
+            raise
         except BacktestKitError:
             if error is None:
                 raise
 
-    def _write(self, months: Iterable[Span]) -> None:
+    def _write(self, months: Iterable[Span] | None = None) -> None:
+        """Write what is pending of *months*, or all; a page is pending until it is in its file."""
         with self._writing:
-            for month in months:
+            for month in list(self._pending) if months is None else months:
                 with self._guard:
-                    pages = self._pending.pop(month, [])
-                try:
+                    pages = list(self._pending[month])
+                if pages:
                     self._write_month(month, pages)
-                except BaseException:
                     with self._guard:
-                        self._pending.setdefault(month, []).extend(pages)
-                    raise
+                        del self._pending[month][: len(pages)]
 
     def _write_month(self, month: Span, pages: list[Page]) -> None:
         covered = clipped(merged(span for page in pages for span in page.covered), *month)

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
@@ -37,8 +35,7 @@ def page_from(candles: Candles, asked: Span, now_ms: int, length_ms: int) -> Pag
     before now settles nothing after its newest candle.
     """
     start_ms, end_ms = asked
-    first, last = np.searchsorted(candles.timestamp, [start_ms, min(end_ms, now_ms - length_ms + 1)]).tolist()
-    inside = candles.slice(first, last)
+    inside = candles.between(start_ms, min(end_ms, now_ms - length_ms + 1))
     if end_ms > now_ms - max(2 * length_ms, _SETTLE_MS):
         end_ms = int(inside.timestamp[-1]) + length_ms if len(inside) else start_ms
     return Page(asked, inside, ((start_ms, end_ms),) if start_ms < end_ms else ())

@@ -5,7 +5,6 @@ had nothing, how many rows there are and what they hash to. A file and its map a
 that they cannot disagree after a crash. Equal candles and spans give equal bytes, however they came together.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +18,11 @@ from polars.exceptions import PanicException, PolarsError
 
 from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.data.cache.months import month_named
-from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.candle import NUMBERS, Candles, fingerprint
 from backtestkit_cli.domain.spans import Span, clipped, merged, total_ms, without
 from backtestkit_cli.errors import BadCandleError, DataError, MissingCandlesError, OutputError
 
-_NUMBERS = ("open", "high", "low", "close", "volume")
-_SCHEMA = pl.Schema({"timestamp": pl.Int64(), **dict.fromkeys(_NUMBERS, pl.Float64())})
+_SCHEMA = pl.Schema({"timestamp": pl.Int64(), **dict.fromkeys(NUMBERS, pl.Float64())})
 _KEY = "btk"
 _VERSION = 1
 _ROWS_PER_GROUP = 50_000  # a month of minutes is one group
@@ -37,6 +35,10 @@ class DamagedFileError(BadCandleError):
         """Say what is wrong with *file*."""
         super().__init__(f"{file}: damaged: {problem}")
         self.file = file
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[type["DamagedFileError"], tuple[Path, str]]:
+        return type(self), (self.file, self.problem)  # so that it survives the way between processes
 
 
 class NewerFileError(DataError):
@@ -51,14 +53,6 @@ class MonthFacts:
     gaps: tuple[Span, ...]
     rows: int
     fingerprint: str
-
-
-def fingerprint(candles: Candles) -> str:
-    """Return a hash of all columns; equal candles, equal text."""
-    digest = hashlib.blake2b(digest_size=16)
-    for column in (candles.timestamp, candles.open, candles.high, candles.low, candles.close, candles.volume):
-        digest.update(column.data)
-    return digest.hexdigest()
 
 
 def gaps_in(candles: Candles, covered: Sequence[Span], length_ms: int) -> tuple[Span, ...]:
@@ -214,4 +208,4 @@ def _frame(candles: Candles) -> pl.DataFrame:
 
 
 def _candles(frame: pl.DataFrame) -> Candles:
-    return Candles.frozen(frame["timestamp"].to_numpy(), *(frame[name].to_numpy() for name in _NUMBERS))
+    return Candles.frozen(frame["timestamp"].to_numpy(), *(frame[name].to_numpy() for name in NUMBERS))

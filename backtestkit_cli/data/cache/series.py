@@ -105,8 +105,7 @@ class SeriesFolder:
             if not spans:
                 continue
             file = self.path / file_name((start_ms, end_ms))
-            first, last = np.searchsorted(candles.timestamp, [start_ms, end_ms]).tolist()
-            parts = [candles.slice(first, last)]
+            parts = [candles.between(start_ms, end_ms)]
             if file.exists():
                 facts, held = read_month(file, self.length_ms)
                 spans = merged((*spans, *facts.covered))
@@ -179,8 +178,7 @@ class SeriesFolder:
             with suppress(FileNotFoundError):
                 found.append(read_month(file, self.length_ms))
         candles = united([candles for _, candles in found])
-        first, last = np.searchsorted(candles.timestamp, [start_ms, end_ms]).tolist()
-        stored = _stored([facts for facts, _ in found], candles.slice(first, last), start_ms, end_ms)
+        stored = _stored([facts for facts, _ in found], candles.between(start_ms, end_ms), start_ms, end_ms)
         check(stored.candles, self.length_ms, str(self.path), row_word="candle")
         return stored
 
@@ -195,18 +193,9 @@ def united(parts: Sequence[Candles]) -> Candles:
     """Return all candles of *parts*, oldest first; of two at the same time the one of the later part."""
     if len(parts) == 1:
         return parts[0]
-    if not parts:
-        return Candles.empty()
-    newest_first = parts[::-1]
-    times = np.concatenate([part.timestamp for part in newest_first])
-    _, rows = np.unique(times, return_index=True)
-    return Candles.frozen(
-        times[rows],
-        *(
-            np.concatenate([getattr(part, name) for part in newest_first])[rows]
-            for name in ("open", "high", "low", "close", "volume")
-        ),
-    )
+    newest_first = Candles.joined(parts[::-1])
+    _, rows = np.unique(newest_first.timestamp, return_index=True)
+    return newest_first.chosen(rows)
 
 
 def _is_promised(stored: Stored, start_ms: int, end_ms: int, length_ms: int) -> bool:

@@ -10,7 +10,7 @@ from backtestkit_cli.data.cache.filling import FetchProgress, Filling, Watch
 from backtestkit_cli.data.cache.folder import CacheFolder
 from backtestkit_cli.data.cache.partition import gaps_in
 from backtestkit_cli.data.cache.series import Stored
-from backtestkit_cli.data.local import LocalSource
+from backtestkit_cli.data.local import LocalSource, plain_cache_name
 from backtestkit_cli.domain.aggregation import aggregated
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS, floor_to, interval_ms, utc_text
@@ -42,7 +42,7 @@ class PlainRules(LocalSource):
 
     def cache_name(self, symbol: str) -> str:
         """Return `BTCUSDT` for `BTC/USDT`."""
-        return symbol.replace("/", "")
+        return plain_cache_name(symbol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class CachedSource:
         """Return what to say offline of spans that are not in the cache."""
         names = self._folder.symbols(self._name)
         name = self._rules.cache_name(symbol)
-        hint = "" if name in names else suggestion(name, names)
+        hint = suggestion(name, names) if names and name not in names else ""
         start, end = missing[0]
         others = len(missing) - 1
         more = f" and {others:,} more span{'' if others == 1 else 's'}" if others else ""

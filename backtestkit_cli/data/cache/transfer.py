@@ -11,13 +11,11 @@ import polars as pl
 
 from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.data.cache.folder import CacheFolder, SeriesKey
-from backtestkit_cli.domain.candle import Candles, Times
-from backtestkit_cli.domain.door import check
+from backtestkit_cli.domain.candle import COLUMNS, Candles, Times
+from backtestkit_cli.domain.door import TIME_LIMIT_MS, check
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.spans import Span, without
 from backtestkit_cli.errors import BadCandleError, ConfigError, MissingCandlesError, OutputError
-
-_COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ async def import_candles(
     async with series.locked():
         held = series.read(*span).candles
         _, ours, theirs = np.intersect1d(closed.timestamp, held.timestamp, assume_unique=True, return_indices=True)
-        pairs = [(getattr(closed, name)[ours], getattr(held, name)[theirs]) for name in _COLUMNS]
+        pairs = [(getattr(closed, name)[ours], getattr(held, name)[theirs]) for name in COLUMNS]
         differing = np.flatnonzero(np.logical_or.reduce([our != their for our, their in pairs]))
         if len(differing) and not replace:
             raise BadCandleError(_contradiction(key, closed, held, (ours[differing], theirs[differing])))
@@ -101,9 +99,10 @@ def export(folder: CacheFolder, key: SeriesKey, span: Span, path: Path) -> Expor
     span = series.whole(*span)
     stored = series.read(*span)
     if len(stored.candles) == 0:
-        dates = " – ".join(map(utc_text, span))  # noqa: RUF001 - an en dash is meant
-        raise MissingCandlesError(f"{key}: no candles of {dates} in the cache {folder.root}")
-    frame = pl.DataFrame({name: getattr(stored.candles, name) for name in _COLUMNS})
+        is_bounded = span[1] < TIME_LIMIT_MS
+        dates = f" of {utc_text(span[0])} – {utc_text(span[1])}" if is_bounded else ""  # noqa: RUF001 - an en dash
+        raise MissingCandlesError(f"{key}: no candles{dates} in the cache {folder.root}")
+    frame = pl.DataFrame({name: getattr(stored.candles, name) for name in COLUMNS})
     try:
         write_bytes(path, encode(frame))
     except OSError as error:
@@ -114,7 +113,7 @@ def export(folder: CacheFolder, key: SeriesKey, span: Span, path: Path) -> Expor
 def _contradiction(key: SeriesKey, ours: Candles, theirs: Candles, rows: tuple[Times, Times]) -> str:
     """Return what to say of the pairs of *rows* at which two candles of one time differ."""
     own, other = ours[int(rows[0][0])], theirs[int(rows[1][0])]
-    name = next(name for name in _COLUMNS if getattr(own, name) != getattr(other, name))
+    name = next(name for name in COLUMNS if getattr(own, name) != getattr(other, name))
     count = len(rows[0])
     more = f"; {count:,} candles differ in all" if count > 1 else ""
     return (

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Sequence
 
-COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
-NUMBERS = COLUMNS[1:]
+from backtestkit_cli.domain.candle import COLUMNS
 
 # Compared without case, blanks and underscores; where a file has several, the first one counts.
 _ALIASES = {

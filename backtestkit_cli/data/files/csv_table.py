@@ -5,10 +5,10 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from backtestkit_cli.data.files.columns import COLUMNS, NUMBERS
-from backtestkit_cli.data.files.rows import Rows
 from backtestkit_cli.data.files.table import Table, table_of
 from backtestkit_cli.data.files.text_lines import Layout, layout_of, refuse_broken_line, text_errors
+from backtestkit_cli.data.foreign.rows import Rows
+from backtestkit_cli.domain.candle import COLUMNS, NUMBERS
 from backtestkit_cli.errors import BadCandleError
 
 _SHORT = "the line may be short"
@@ -37,7 +37,7 @@ def read_csv(file: Path) -> Table:
         raise _unreadable(file)
     if frame[_SHORT].any():
         refuse_broken_line(file, layout, sound=int(frame[_SHORT].arg_true()[0]))
-    return table_of(frame, Rows(file, "line", layout.skipped + 1), layout.names["timestamp"])
+    return table_of(frame, Rows(str(file), "line", layout.skipped + 1), layout.names["timestamp"])
 
 
 def _unreadable(file: Path) -> BadCandleError:

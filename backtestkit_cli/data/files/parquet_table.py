@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from backtestkit_cli.data.files.columns import COLUMNS, NUMBERS, places_of, problem_of
-from backtestkit_cli.data.files.rows import Rows, shown
+from backtestkit_cli.data.files.columns import places_of, problem_of
 from backtestkit_cli.data.files.table import Table, table_of
-from backtestkit_cli.data.files.times import unit_of
-from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.data.foreign.rows import Rows, shown
+from backtestkit_cli.data.foreign.times import unit_of
+from backtestkit_cli.domain.candle import COLUMNS, NUMBERS, Candles
 from backtestkit_cli.domain.door import check
 from backtestkit_cli.errors import BadCandleError, MissingCandlesError
 
@@ -30,7 +30,7 @@ def read_parquet(file: Path) -> Table:
     with _polars_errors(file):
         scan, names = _scan(file)
         frame = scan.select(COLUMNS).collect()
-    rows = Rows(file)
+    rows = Rows(str(file))
     for name in NUMBERS:
         frame = frame.with_columns(_numbers(frame[name], names[name], rows))
     return table_of(frame, rows, names["timestamp"])

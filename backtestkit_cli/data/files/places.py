@@ -43,8 +43,14 @@ class Places:
         """Return the file with the candles of *interval*, else one that may have them, else one of finer candles.
 
         Raises:
-            MissingCandlesError: there is none; the message says what there is.
+            MissingCandlesError: there is none, and the message says what there is; or the folder cannot be read.
         """
+        try:
+            return self._found(symbol, interval)
+        except OSError as error:
+            raise MissingCandlesError(f"{self._path}: cannot be read: {error.strerror or error}") from error
+
+    def _found(self, symbol: str, interval: str) -> Place:
         if self._path.is_file():
             return self._single(symbol)
         if not self._path.is_dir():

@@ -57,9 +57,7 @@ class CandleFiles(LocalSource):
             span = read_span(place.file, start_ms, end_ms, length_ms)
             if span is not None:
                 return span
-        candles = self._whole(place, interval)
-        first, last = np.searchsorted(candles.timestamp, [start_ms, end_ms])
-        return candles.slice(int(first), int(last))
+        return self._whole(place, interval).between(start_ms, end_ms)
 
     def _whole(self, place: Place, interval: str) -> Candles:
         """Return all candles of *interval* that the file has or that can be made of it, and keep them."""

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from backtestkit_cli.data.files.columns import NUMBERS
-from backtestkit_cli.data.files.rows import Rows
-from backtestkit_cli.data.files.times import whole_ms
-from backtestkit_cli.domain.candle import Candles, Times
+from backtestkit_cli.data.foreign.rows import Rows
+from backtestkit_cli.data.foreign.times import whole_ms
+from backtestkit_cli.domain.candle import NUMBERS, Candles, Times
 from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS
 from backtestkit_cli.errors import BadCandleError, MissingCandlesError
@@ -34,14 +33,14 @@ class Table:
         Raises:
             BadCandleError: a row breaks a rule.
         """
-        file, word, first = self.rows
+        where, word, first = self.rows
         if not self.is_reversed:
-            check(self.candles, length_ms, str(file), first, word)
+            check(self.candles, length_ms, where, first, word)
             return
         try:  # counted from below zero, the rows of the file go down while the door goes up
-            check(self.candles, length_ms, str(file), -(first + len(self.candles) - 1), word)
+            check(self.candles, length_ms, where, -(first + len(self.candles) - 1), word)
         except BadCandleError as error:
-            raise BadCandleError(str(error).replace(f"{file}: {word} -", f"{file}: {word} ", 1)) from None
+            raise BadCandleError(str(error).replace(f"{where}: {word} -", f"{where}: {word} ", 1)) from None
 
     def checked(self, length_ms: int, asked: str) -> Candles:
         """Return the candles once they pass the door as candles of *length_ms*.
@@ -56,7 +55,7 @@ class Table:
         self.check(MINUTE_MS if held_ms else length_ms)
         if held_ms:
             held = interval_text(held_ms)
-            raise MissingCandlesError(f"{self.rows.file}: no {asked} candles; the file holds {held} candles")
+            raise MissingCandlesError(f"{self.rows.where}: no {asked} candles; the file holds {held} candles")
         return self.candles
 
 
@@ -72,7 +71,7 @@ def table_of(frame: pl.DataFrame, rows: Rows, time_name: str) -> Table:
         MissingCandlesError: there is no row.
     """
     if frame.height == 0:
-        raise MissingCandlesError(f"{rows.file}: expected candles, found none")
+        raise MissingCandlesError(f"{rows.where}: expected candles, found none")
     times = whole_ms(frame.drop_in_place("timestamp").rename(time_name), rows)
     is_reversed = len(times) > 1 and bool((times[1:] < times[:-1]).all())
     step = -1 if is_reversed else 1

@@ -11,9 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from backtestkit_cli.data.files.columns import COLUMNS, NUMBERS, places_of, problem_of
-from backtestkit_cli.data.files.rows import shown
-from backtestkit_cli.data.files.times import is_time
+from backtestkit_cli.data.files.columns import places_of, problem_of
+from backtestkit_cli.data.foreign.rows import shown
+from backtestkit_cli.data.foreign.times import is_time
+from backtestkit_cli.domain.candle import COLUMNS, NUMBERS
 from backtestkit_cli.errors import BadCandleError, MissingCandlesError
 
 _GZIP = b"\x1f\x8b"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from backtestkit_cli.data.sql.database import Table
+from backtestkit_cli.domain.candle import COLUMNS
 from backtestkit_cli.errors import ConfigError, UnknownNameError
 
-MARKET_COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
-COLUMNS = (*MARKET_COLUMNS, "symbol", "interval")
+_NAMES = (*COLUMNS, "symbol", "interval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ def check_names(columns: Mapping[str, str]) -> None:
         UnknownNameError: it does.
     """
     for ours in columns:
-        if ours not in COLUMNS:
-            raise UnknownNameError("column", ours, COLUMNS, where="columns")
+        if ours not in _NAMES:
+            raise UnknownNameError("column", ours, _NAMES, where="columns")
 
 
 def layout_of(table: Table, columns: Mapping[str, str], *, symbol: str | None, interval: str | None) -> Layout:
@@ -50,7 +50,7 @@ def layout_of(table: Table, columns: Mapping[str, str], *, symbol: str | None, i
     Raises:
         ConfigError: a column is missing, or the table says itself what an option says of it.
     """
-    there = {ours: _named(table, columns.get(ours, ours)) for ours in COLUMNS}
+    there = {ours: _named(table, columns.get(ours, ours)) for ours in _NAMES}
     optional = {"symbol", "interval"} - columns.keys()
     missing = [columns.get(ours, ours) for ours, found in there.items() if found is None and ours not in optional]
     if missing:
@@ -68,7 +68,7 @@ def layout_of(table: Table, columns: Mapping[str, str], *, symbol: str | None, i
             raise ConfigError(f"{table.where}: has a column {there[option]!r}: leave out {option}: {value}")
     return Layout(
         table,
-        tuple(_clause(there[ours]) for ours in MARKET_COLUMNS),
+        tuple(_clause(there[ours]) for ours in COLUMNS),
         _clause(there["symbol"]) if there["symbol"] else None,
         _clause(there["interval"]) if there["interval"] else None,
     )

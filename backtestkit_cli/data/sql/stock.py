@@ -8,7 +8,9 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from backtestkit_cli.data.raw_rows import candles_of, joined, own_times, time_of
+from backtestkit_cli.data.foreign.raw import candles_of
+from backtestkit_cli.data.foreign.rows import Rows
+from backtestkit_cli.data.sql.bounds import own_times
 from backtestkit_cli.data.sql.layout import Layout
 from backtestkit_cli.domain.aggregation import aggregated
 from backtestkit_cli.domain.candle import Candles
@@ -57,9 +59,9 @@ class Stock:
         count = 0
         for query in queries:
             for rows in connection.execute(query).partitions(_ROWS_AT_ONCE):
-                parts.append(candles_of(rows, self.where, count + 1))
+                parts.append(candles_of(rows, Rows(self.where, first=count + 1)))
                 count += len(rows)
-        return joined(parts)
+        return Candles.joined(parts)
 
     def _check_spacing(self, candles: Candles) -> None:
         """Refuse candles of another interval in a table that does not say which it holds."""
@@ -103,8 +105,8 @@ def find_stock(
         raise MissingCandlesError(f"{where}: no candles of {symbol!r}; the table holds no row of them")
     place = f"{where}, {symbol} {stored}"
     try:
-        time_of(sample)
-    except (ValueError, ArithmeticError):
+        own_times(sample, 0, 0)
+    except ValueError:
         raise BadCandleError(
             f"{place}: newest row: column {layout.time.name}: expected Unix seconds or milliseconds,"
             f" a timestamp or an ISO 8601 text, found {sample!r}"
@@ -184,7 +186,4 @@ def _distinct(
 
 def _within(candles: Candles, start_ms: int, end_ms: int) -> Candles:
     inside = (candles.timestamp >= start_ms) & (candles.timestamp < end_ms)
-    if inside.all():
-        return candles
-    names = ("timestamp", "open", "high", "low", "close", "volume")
-    return Candles.frozen(*(getattr(candles, name)[inside] for name in names))
+    return candles if inside.all() else candles.chosen(inside)

@@ -16,7 +16,9 @@ def test_a_folder_belongs_to_whom_came_first(tmp_path: Path) -> None:
     claim(tmp_path / "binance", SPOT, writes=True)
     claim(tmp_path / "binance", SPOT, writes=False)
     for writes in (True, False):
-        with pytest.raises(ConfigError, match="holds candles of binance spot, not of binance swap: expected another name"):
+        with pytest.raises(
+            ConfigError, match="holds candles of binance spot, not of binance swap: expected another name"
+        ):
             claim(tmp_path / "binance", SWAP, writes=writes)
     claim(tmp_path / "binance-swap", SWAP, writes=True)
 

@@ -1,5 +1,6 @@
 """Files that are not what was written: found, moved aside, fetched again, reported."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -209,3 +210,8 @@ async def test_verify_finds_what_reading_does_not_look_for(tmp_path: Path) -> No
     after = tree(tmp_path)
     assert after.pop("venue/BTCUSDT/1m/2025-02.parquet.damaged")
     assert after == before
+
+
+def test_what_is_damaged_is_told_to_other_processes() -> None:
+    error = pickle.loads(pickle.dumps(DamagedFileError(Path("x"), "cut")))  # noqa: S301 - our own
+    assert (str(error), error.file) == ("x: damaged: cut", Path("x"))

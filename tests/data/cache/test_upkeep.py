@@ -11,6 +11,7 @@ from backtestkit_cli.data.cache.folder import CacheFolder, SeriesKey
 from backtestkit_cli.data.cache.transfer import export, import_candles
 from backtestkit_cli.data.cache.upkeep import summaries
 from backtestkit_cli.data.files.source import CandleFiles
+from backtestkit_cli.domain.door import TIME_LIMIT_MS
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.errors import BadCandleError, ConfigError, MissingCandlesError, OutputError, UnknownNameError
 from tests.data.cache.remotes import MONTH_END, NOW, a_venue, cached, gappy, minutes, tree
@@ -127,6 +128,8 @@ async def test_an_export_that_cannot_be_is_an_error(tmp_path: Path) -> None:
     folder = CacheFolder(tmp_path / "cache")
     with pytest.raises(MissingCandlesError, match=r"venue: BTCUSDT 1m: no candles of 2025-01-01 00:00 .* in the cache"):
         export(folder, KEY, (START, START + minutes(10)), tmp_path / "x.csv")
+    with pytest.raises(MissingCandlesError, match="venue: BTCUSDT 1m: no candles in the cache"):
+        export(folder, KEY, (0, TIME_LIMIT_MS), tmp_path / "x.csv")
     await import_candles(folder, KEY, a_market(10), now_ms=NOW)
     with pytest.raises(ConfigError, match=r"expected a name that ends in \.csv, \.csv\.gz, \.parquet"):
         export(folder, KEY, (START, START + minutes(10)), tmp_path / "x.xlsx")
@@ -153,6 +156,10 @@ async def test_an_export_that_cannot_be_is_an_error(tmp_path: Path) -> None:
         " ",
         "~",
         "%2E",
+        "BTC.",
+        "nul",
+        "Aux.x",
+        "COM1",
     ],
     ids=ascii,
 )
@@ -163,6 +170,8 @@ async def test_names_stay_inside_of_the_cache(name: str, tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
     files = [file.relative_to(tmp_path / "cache").parts for file in tmp_path.rglob("*.parquet")]
     assert [len(parts) for parts in files] == [4, 4]
+    assert not {part.partition(".")[0].upper() for parts in files for part in parts} & {"NUL", "AUX", "COM1"}
+    assert not [part for parts in files for part in parts if part.endswith(".")]
     assert len(folder.series("venue", name, "1m").read(START, START + minutes(5)).candles) == 5
     if len(name) < 100 and name != "\udcff":
         assert folder.symbols("venue") == [name]

@@ -1,4 +1,4 @@
-"""Times as files write them, turned into whole Unix milliseconds.
+"""Times as others write them, turned into whole Unix milliseconds.
 
 A column of numbers is in seconds, ms, us or ns; which one shows in their size, because candles are
 of 1980 to 2100: no number is such a time in two of these units. One between two units is ambiguous and
@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from backtestkit_cli.data.files.rows import Rows, shown
+from backtestkit_cli.data.foreign.rows import Rows, shown
 from backtestkit_cli.domain.candle import Times
 from backtestkit_cli.domain.interval import to_ms
 
 _FIRST_S, _END_S = 315_532_800, 4_102_444_800  # 1980 and 2100
-_PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _PER_MS = {"ms": 1, "us": 10**3, "ns": 10**6}
-_EXPECTED = "expected a time of 1980 to 2100 in Unix seconds, ms, us or ns, or as ISO 8601"
+EXPECTED = "expected a time of 1980 to 2100 in Unix seconds, ms, us or ns, or as ISO 8601"
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _ISO = re.compile(
@@ -39,7 +39,7 @@ def is_time(text: str) -> bool:
 
 def unit_of(number: float) -> str | None:
     """Return the unit in which *number* is a time of 1980 to 2100."""
-    units = (unit for unit, per in _PER_SECOND.items() if _FIRST_S * per <= number < _END_S * per)
+    units = (unit for unit, per in PER_SECOND.items() if _FIRST_S * per <= number < _END_S * per)
     return next(units, None)
 
 
@@ -77,10 +77,10 @@ def _from_numbers(column: pl.Series, found: pl.Series, rows: Rows) -> Times:
     missing = column.is_null()
     if missing.any():
         row = int(missing.arg_true()[0])
-        raise rows.mistake(row, f"column {column.name}: {_EXPECTED}, found {shown(found[row])}", int(missing.sum()))
+        raise rows.mistake(row, f"column {column.name}: {EXPECTED}, found {shown(found[row])}", int(missing.sum()))
     numbers: _Numbers = column.to_numpy()
     unit = _unit_of_all(numbers, found, rows)
-    per_second = _PER_SECOND[unit]
+    per_second = PER_SECOND[unit]
     if numbers.dtype == np.int64:
         if per_second <= 1000:
             return numbers.astype(np.int64, copy=False) * (1000 // per_second)
@@ -103,8 +103,8 @@ def _unit_of_all(numbers: _Numbers, found: pl.Series, rows: Rows) -> str:
     unit = unit_of(float(np.partition(numbers, len(numbers) // 2)[len(numbers) // 2]))
     if unit is None:
         row = next((row for row, number in enumerate(numbers) if unit_of(float(number)) is None), 0)
-        raise rows.mistake(row, f"column {found.name}: {_EXPECTED}, found {shown(found[row])}")
-    per = _PER_SECOND[unit]
+        raise rows.mistake(row, f"column {found.name}: {EXPECTED}, found {shown(found[row])}")
+    per = PER_SECOND[unit]
     bad = ~((numbers >= _FIRST_S * per) & (numbers < _END_S * per))
     row = int(np.argmax(bad))
     other = unit_of(float(numbers[row]))
@@ -124,7 +124,7 @@ def _from_iso(text: pl.Series, rows: Rows) -> Times:
     for row, value in enumerate(text):
         found = _iso_ms(value or "")
         if found is None:
-            raise rows.mistake(row, f"column {text.name}: {_EXPECTED}, found {shown(value)}")
+            raise rows.mistake(row, f"column {text.name}: {EXPECTED}, found {shown(value)}")
         times[row] = found
     return times
 
