@@ -47,6 +47,10 @@ class UnknownNameError(ConfigError):
         prefix = f"{where}: " if where else ""
         super().__init__(f"{prefix}unknown {kind} {name!r}{suggestion(name, known)}")
 
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[str]]:
+        """Cross to another process as what it says, where nobody asks for the names any more."""
+        return ConfigError, (str(self),)
+
 
 class StrategyError(BacktestKitError):
     """A strategy file does not import, or does not register what was asked for."""

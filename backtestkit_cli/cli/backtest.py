@@ -122,12 +122,9 @@ def _now() -> str:
 
 def _command() -> str:
     """Return the command line, without what may be a secret."""
-    shown = []
-    for argument in sys.argv[1:]:
-        name, sign, _ = argument.partition("=")
-        is_secret = sign and any(word in name.lower() for word in ("key", "secret", "token", "password"))
-        shown.append(f"{name}=***" if is_secret else argument)
-    return shlex.join(["btk", *shown])
+    from backtestkit_cli.config.describe import without_secrets
+
+    return shlex.join(["btk", *map(without_secrets, sys.argv[1:])])
 
 
 def _run_all(loaded: "LoadedConfig", *, bounds: bool, quiet: bool) -> Finished:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from backtestkit_cli.domain.candle import Candles
 
 Symbol: TypeAlias = Annotated[str | None, typer.Option("--symbol", "-s", metavar="SYMBOL", help="The symbol.")]
-_END_OF_TIME_MS = 253_402_300_800_000
 Interval: TypeAlias = Annotated[str | None, typer.Option("--interval", "-i", metavar="I", help="The interval.")]
 
 
@@ -126,8 +125,9 @@ def _symbol_in(file: Path) -> str:
     from backtestkit_cli.data.files.names import file_name
 
     named = file_name(file.name).symbols
-    if not named:
-        raise ConfigError(f"{file}: its name does not say the symbol: give --symbol")
+    if len(named) != 1:
+        said = f"could be {' or '.join(named)}" if named else "is not in its name"
+        raise ConfigError(f"{file}: the symbol {said}: give --symbol")
     return named[0]
 
 
@@ -161,13 +161,14 @@ def export_cache(
     """
     from backtestkit_cli.data.cache.folder import CacheFolder
     from backtestkit_cli.data.cache.transfer import export
+    from backtestkit_cli.domain.door import TIME_LIMIT_MS
     from backtestkit_cli.runs.upkeep import series_key
 
     if (from_ is None) != (to is None):
         raise ConfigError("btk cache export: expected both --from and --to, or neither")
     loaded = options.load(config, sets, {"data": data, "from": from_, "to": to})
     frame = loaded.config.frame if from_ is not None else None
-    span = (0, _END_OF_TIME_MS) if frame is None or isinstance(frame, str) else (frame.start_ms, frame.end_ms)
+    span = (0, TIME_LIMIT_MS) if frame is None or isinstance(frame, str) else (frame.start_ms, frame.end_ms)
     key = series_key(loaded, exchange, symbol, interval)
     done = export(CacheFolder(Path(loaded.config.data)), key, span, file)
     if json:

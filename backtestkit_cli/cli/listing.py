@@ -110,9 +110,9 @@ def _exchange(name: str, part: "BaseModel | None", where: str) -> Row:
 
 
 def _options(parts: "Iterable[tuple[str, object]]") -> str:
-    from backtestkit_cli.config.describe import without_password
+    from backtestkit_cli.config.describe import without_secrets
 
-    return ", ".join(f"{name} {without_password(_value(value))}" for name, value in parts)
+    return ", ".join(f"{name} {without_secrets(_value(value))}" for name, value in parts)
 
 
 def _value(value: object) -> str:

@@ -16,11 +16,15 @@ def describe(loaded: LoadedConfig) -> list[tuple[str, str, str]]:
 
 
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):(?!\$\{\w+\}@)[^/]*@(?=[^/]*)")
+_SECRET = re.compile(r"((?:key|secret|token|password)\w*=)(?!\$\{)[^&\s]+", re.IGNORECASE)
 
 
-def without_password(text: str) -> str:
-    """Return *text* with the password of a URL hidden; one that names a variable, `${NAME}`, is none."""
-    return _PASSWORD.sub(r"\1:***@", text)
+def without_secrets(text: str) -> str:
+    """Return *text* with the password of a URL hidden, and what follows `password=`, `token=` and the like.
+
+    A password that names a variable, `${NAME}`, is none.
+    """
+    return _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
 
 
 def _text(key: Key, value: object) -> str:
@@ -34,4 +38,4 @@ def _text(key: Key, value: object) -> str:
         return str(value).lower()
     if isinstance(value, int) and key[0] in {"frame", "frames"}:
         return utc_text(value)
-    return without_password(str(value))
+    return without_secrets(str(value))

@@ -115,7 +115,7 @@ class Market:
         """Return the candles of *interval*, aggregated from minutes once."""
         found = self._series.get(interval)
         if found is None:
-            found = self._series[interval] = Series(
+            found = self._series[interval] = series_of(
                 interval, aggregated(self.candles, interval_ms(interval), MINUTE_MS)
             )
         return found

@@ -14,6 +14,9 @@ from backtestkit_cli.exchange.pages import NOTHING, Page, Table, pages, tabled, 
 from backtestkit_cli.exchange.retrying import UnansweredError
 from backtestkit_cli.exchange.wire import Attempt
 
+_BEYOND_CANDLES = 10
+"""How many more a second question asks for: only a candle that is there tells that the one before it is not."""
+
 
 class Memory:
     """What earlier answers have proved of one market and timeframe."""
@@ -77,7 +80,8 @@ class History:
                 return NOTHING
             page = Page(left, self._timeframe.length_ms)
             while (asked := page.next_span()) is not None:
-                answer = await self._asker.ask(self._client, self._call(asked), wants_json=True)
+                beyond = _BEYOND_CANDLES if page.is_asked_again else 0
+                answer = await self._asker.ask(self._client, self._call(asked, beyond), wants_json=True)
                 page.add(asked[0], answer)
                 self._memory.learn(asked[0], self._page_ms, answer)
                 if self._closed_ms is not None:
@@ -86,9 +90,11 @@ class History:
                     break
             return page.table
 
-    def _call(self, span: Span) -> Callable[[Attempt], Awaitable[Table]]:
+    def _call(self, span: Span, beyond: int) -> Callable[[Attempt], Awaitable[Table]]:
+        """Return the request for the candles of *span* and of as many as *beyond* after it."""
         start_ms, end_ms = span
-        limit = (end_ms - start_ms) // self._timeframe.length_ms
+        page_candles = self._page_ms // self._timeframe.length_ms
+        limit = min((end_ms - start_ms) // self._timeframe.length_ms + beyond, page_candles)
 
         async def call(attempt: Attempt) -> Table:
             rows = await self._client.exchange.fetch_ohlcv(self._symbol, self._timeframe.name, start_ms, limit)

@@ -13,7 +13,7 @@ Table: TypeAlias = npt.NDArray[np.float64]
 """One row per candle, sorted by time: time in Unix milliseconds, open, high, low, close, volume."""
 
 _COLUMNS = 6
-_BELIEVED = 2
+_WENT_PAST, _BROUGHT_NOTHING, _BELIEVED = 2, 1, 3
 NOTHING: Table = np.empty((0, _COLUMNS))
 
 
@@ -69,8 +69,9 @@ def candles_of(table: Table) -> Candles:
 class Page:
     """What is known of the candles of one span while its answers come in.
 
-    A candle is believed absent once two answers went past it. An answer that ends before it does not
-    count, because venues cut answers, unless a second one, asked from there on, brings nothing.
+    A candle is believed absent once two answers went past it, which is why a question after the first asks
+    for some more than the page. An answer that ends before it does not count, because venues cut answers and
+    publish late; only where nothing comes three times over is there nothing.
     """
 
     def __init__(self, span: Span, length_ms: int) -> None:
@@ -81,6 +82,11 @@ class Page:
         self._here = np.zeros(count, dtype=np.bool_)
         self._doubts = np.zeros(count, dtype=np.int8)
         self._tables: list[Table] = []
+
+    @property
+    def is_asked_again(self) -> bool:
+        """Say whether there has been an answer, so that the next question is about what it lacked."""
+        return bool(self._tables)
 
     @property
     def table(self) -> Table:
@@ -108,5 +114,5 @@ class Page:
         self._here[rows] = True
         is_past = len(answer) > 0 and answer[-1, 0] >= self._end_ms
         stop = int(rows[-1]) if len(rows) and not is_past else len(self._here)
-        more = 1 if len(rows) or len(self._tables) == 1 else _BELIEVED
-        self._doubts[first:stop] = np.minimum(self._doubts[first:stop] + more, _BELIEVED)
+        doubt = _WENT_PAST if len(rows) or is_past else _BROUGHT_NOTHING
+        self._doubts[first:stop] = np.minimum(self._doubts[first:stop] + doubt, _BELIEVED)

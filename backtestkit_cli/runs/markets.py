@@ -1,7 +1,6 @@
 """The candles of a run: fetched, checked for completeness, and shared by all of its sessions."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +9,7 @@ import numpy as np
 from backtestkit_cli.analytics.outcome import CandleFacts
 from backtestkit_cli.api.registry import StrategySpec
 from backtestkit_cli.data.gaps import prepare
-from backtestkit_cli.domain.candle import COLUMNS, Candles, Times
+from backtestkit_cli.domain.candle import Candles, Times, fingerprint
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS, floor_to, interval_ms
 from backtestkit_cli.domain.settings import GapPolicy, Settings
 from backtestkit_cli.domain.spans import Span
@@ -153,11 +152,3 @@ async def problems_of_each(load: Callable[[str], Awaitable[object]], symbols: It
         elif isinstance(result, BaseException):
             raise result
     return problems
-
-
-def fingerprint(candles: Candles) -> str:
-    """Return a hash of all columns; equal candles, equal text."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in COLUMNS:
-        digest.update(getattr(candles, name).data)
-    return digest.hexdigest()

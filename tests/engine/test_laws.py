@@ -31,6 +31,7 @@ from backtestkit_cli import (
 )
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.api.registry import Registry
+from backtestkit_cli.domain.candle import COLUMNS
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms, to_ms
 from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, GapPolicy, Settings
 from backtestkit_cli.engine.session import Session, SessionPlan
@@ -245,6 +246,34 @@ def test_money_is_neither_made_nor_lost_by_the_ledger(choice: dict[str, Any]) ->
         gain = trade.gain
         assert gain.net == pytest.approx(gain.gross - gain.slippage - gain.fee, abs=1e-12)
         assert trade.invested == pytest.approx(sum(entry.cost for entry in trade.entries))
+
+
+@given(
+    seed=st.integers(0, 2**16), interval=st.sampled_from(INTERVALS), begin=st.integers(70, 250), hours=st.integers(0, 3)
+)
+@settings(max_examples=60)
+def test_after_skipped_minutes_no_interval_shows_a_candle_that_closes_after_now(
+    seed: int, interval: str, begin: int, hours: int
+) -> None:
+    """A hole of whole intervals leaves no trace in the steps of a shorter one."""
+    whole, start = random_candles(seed, 480), begin - begin % 60
+    parts = (whole.slice(0, start), whole.slice(min(start + 60 * hours, 470), 480))
+    candles = Candles.frozen(*(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS))
+    length_ms = interval_ms(interval)
+    asked = []
+
+    def look(symbol: str, when: datetime, _price: float) -> None:
+        at_ms = to_ms(when)
+        opens = get_candles(symbol, interval, 1).timestamp.tolist()
+        made = {minute // length_ms * length_ms for minute in candles.timestamp.tolist()}
+        assert opens == [max(open_ms for open_ms in made if open_ms + length_ms <= at_ms)]
+        assert get_indicator("opened_ms") == opens[0]
+        asked.append(at_ms)
+
+    opened = {interval: lambda held: {"opened_ms": held.timestamp}}
+    registry = registered(lambda: add_strategy("look", interval="1m", get_signal=look, indicators=opened))
+    run(plan_for(registry, {"AAA": candles}, settings=Settings(gaps=GapPolicy.SKIP), warm_up=60))
+    assert len(asked) == len(candles) - 60
 
 
 @given(seed=st.integers(0, 2**16), interval=st.sampled_from(["1m", "2m", "5m", "15m", "1h", "4h"]), n=st.integers(1, 4))

@@ -44,8 +44,22 @@ def test_a_hole_is_believed_after_two_answers() -> None:
     assert asked_of(venue([100, 120, 140]), 5) == ([100, 110], [100, 120, 140])
 
 
-def test_an_end_that_is_missing_is_believed_after_two_answers() -> None:
-    assert asked_of(venue([100, 110]), 4) == ([100, 120], [100, 110])
+def test_an_end_after_which_nothing_comes_is_believed_after_three_more_answers() -> None:
+    assert asked_of(venue([100, 110]), 4) == ([100, 120, 120, 120], [100, 110])
+
+
+@given(st.sets(st.integers(0, 40)), st.lists(st.integers(0, 3), max_size=60))
+def test_what_an_answer_leaves_out_at_its_end_is_not_taken_for_a_hole(holes: set[int], late: list[int]) -> None:
+    """Whatever the newest rows of the answers that are missing, as long as an answer goes beyond the page."""
+    there = [100 + 10 * row for row in range(60) if row not in holes]
+    left_out = iter(late)
+
+    def answer(since: int) -> Table:
+        found = [time for time in there if time >= since]
+        limit = 41 if since == 100 else (510 - since) // 10 + 10
+        return rows(*found[:limit][: len(found[:limit]) - next(left_out, 0)])
+
+    assert asked_of(answer, 41)[1] == [time for time in there if time < 510]
 
 
 def test_an_answer_that_goes_past_the_end_has_gone_past_the_whole_page() -> None:
@@ -53,8 +67,8 @@ def test_an_answer_that_goes_past_the_end_has_gone_past_the_whole_page() -> None
     assert asked_of(venue([100, 110, 140, 150]), 4) == ([100, 120], [100, 110])
 
 
-def test_an_empty_page_is_believed_after_two_answers() -> None:
-    assert asked_of(venue([]), 4) == ([100, 100], [])
+def test_an_empty_page_is_believed_after_three_answers() -> None:
+    assert asked_of(venue([]), 4) == ([100, 100, 100], [])
 
 
 def test_a_hole_does_not_hide_what_a_cap_cuts_off() -> None:
