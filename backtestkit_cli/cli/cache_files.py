@@ -124,7 +124,7 @@ def import_cache(
 def _symbol_in(file: Path) -> str:
     from backtestkit_cli.data.files.names import file_name
 
-    named = file_name(file.name).symbols
+    named = list(dict.fromkeys(file_name(file.name).symbols))
     if len(named) != 1:
         said = f"could be {' or '.join(named)}" if named else "is not in its name"
         raise ConfigError(f"{file}: the symbol {said}: give --symbol")

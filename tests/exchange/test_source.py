@@ -101,7 +101,7 @@ async def test_a_made_candle_does_not_depend_on_where_the_span_starts() -> None:
 async def test_a_newest_made_candle_waits_for_all_its_parts() -> None:
     async with venue_and_source(now=at(101) + 5_000, source={"now": at(101) + 5_000}) as (_, source):
         assert (await source.fetch("BTCUSDT", "2m", at(90), at(110))).timestamp.tolist()[-1] == at(98)
-    faults = Faults.script([late(1)] * 4)
+    faults = Faults.script([late(2)] * 5)
     async with venue_and_source(now=at(102), faults=faults, source={"now": at(102)}) as (_, source):
         assert (await source.fetch("BTCUSDT", "2m", at(90), at(102))).timestamp.tolist()[-1] == at(98)
 
@@ -153,10 +153,10 @@ async def test_a_clock_that_runs_behind_leaves_out_what_it_has_not_seen() -> Non
 
 
 async def test_the_newest_candle_may_be_late() -> None:
-    faults = Faults.script([late(1)] * 4)
+    faults = Faults.script([late(2)] * 5)
     async with venue_and_source(now=at(100), faults=faults, source={"now": at(100)}) as (venue, source):
         assert same(await source.fetch("BTCUSDT", "1m", at(90), at(100)), CANDLES.slice(90, 99))
-        assert len(venue.candle_requests) == 4
+        assert len(venue.candle_requests) == 5
 
 
 async def test_a_candle_at_the_end_of_a_page_may_be_late_more_than_once() -> None:
