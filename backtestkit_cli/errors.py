@@ -8,7 +8,8 @@ BacktestKitError              1  the run failed
 │   ├── MissingCandlesError   3  ... not there
 │   │   └── ShortHistoryError 3  ... a span begins before them or ends after them
 │   ├── BadCandleError        3  ... there, but impossible
-│   └── NotEnoughCandlesError 3  ... fewer closed before now than were asked for
+│   ├── NotEnoughCandlesError 3  ... fewer closed before now than were asked for
+│   └── StorageError          3  ... fetched, and the cache cannot keep them
 ├── VenueError                5  a venue refused, or was not reached within the retries
 ├── ContextError              1  the author's API was used outside a run
 └── OutputError               1  a result could not be written
@@ -78,6 +79,10 @@ class BadCandleError(DataError):
 
 class NotEnoughCandlesError(DataError):
     """Fewer closed candles exist before now than were asked for."""
+
+
+class StorageError(DataError):
+    """The cache cannot be written: no space is left, or it is somebody else's; what it held is intact."""
 
 
 class VenueError(BacktestKitError):

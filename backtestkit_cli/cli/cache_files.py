@@ -11,7 +11,6 @@ from backtestkit_cli.errors import ConfigError
 if TYPE_CHECKING:
     from backtestkit_cli.data.cache.folder import SeriesKey
     from backtestkit_cli.data.cache.upkeep import FileCheck
-    from backtestkit_cli.domain.candle import Candles
 
 Symbol: TypeAlias = Annotated[str | None, typer.Option("--symbol", "-s", metavar="SYMBOL", help="The symbol.")]
 Interval: TypeAlias = Annotated[str | None, typer.Option("--interval", "-i", metavar="I", help="The interval.")]
@@ -100,25 +99,24 @@ def import_cache(
     from backtestkit_cli.data.cache.folder import CacheFolder
     from backtestkit_cli.data.cache.transfer import import_candles
     from backtestkit_cli.data.files.source import read_candle_file
+    from backtestkit_cli.domain.interval import utc_text
     from backtestkit_cli.runs.sources import now_ms
     from backtestkit_cli.runs.upkeep import series_key
 
     loaded = options.load(config, sets, {"data": data})
     candles, found_interval = read_candle_file(file, interval=interval)
     key = series_key(loaded, exchange, symbol or _symbol_in(file), found_interval)
-    if dry_run:
-        _tell_candles(f"would import into {key}", candles)
-        return
-    done = asyncio.run(
-        import_candles(CacheFolder(Path(loaded.config.data)), key, candles, now_ms=now_ms(), replace=replace)
-    )
+    folder = CacheFolder(Path(loaded.config.data))
+    done = asyncio.run(import_candles(folder, key, candles, now_ms=now_ms(), replace=replace, dry_run=dry_run))
     counts = {"added": done.added, "same": done.same, "replaced": done.replaced, "unclosed": done.unclosed}
     if json:
-        document = {**_key_document(key), "span": done.span, **counts, "gaps": done.gaps}
+        document = {**_key_document(key), "span": done.span, **counts, "gaps": done.gaps, "dry_run": dry_run}
         console.out(console.json_text(document))
         return
+    first, last = map(utc_text, done.span)
     texts = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    console.out(f"{key}: {texts}; {len(done.gaps):,} gaps")
+    would = "would import: " if dry_run else ""
+    console.out(f"{would}{key}, {first} to {last}: {texts}; {console.counted(len(done.gaps), 'gap')}")
 
 
 def _symbol_in(file: Path) -> str:
@@ -129,13 +127,6 @@ def _symbol_in(file: Path) -> str:
         said = f"could be {' or '.join(named)}" if named else "is not in its name"
         raise ConfigError(f"{file}: the symbol {said}: give --symbol")
     return named[0]
-
-
-def _tell_candles(what: str, candles: "Candles") -> None:
-    from backtestkit_cli.domain.interval import utc_text
-
-    first, last = (utc_text(int(candles.timestamp[row])) for row in (0, -1))
-    console.out(f"{what}: {len(candles):,} candles, {first} to {last}")
 
 
 def _key_document(key: "SeriesKey") -> dict[str, str]:
@@ -175,4 +166,4 @@ def export_cache(
         document = {**_key_document(key), "path": str(file), "candles": done.candles, "gaps": done.gaps}
         console.out(console.json_text(document))
         return
-    console.out(f"wrote {file}: {done.candles:,} candles of {key}, {len(done.gaps):,} gaps")
+    console.out(f"wrote {file}: {done.candles:,} candles of {key}, {console.counted(len(done.gaps), 'gap')}")

@@ -84,6 +84,11 @@ def problems_of(problem: BacktestKitError) -> tuple[str, ...]:
     return tuple(one_line(text) for text in found)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `1 gap` or `2,345 gaps`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def one_line(text: str) -> str:
     """Return *text* on one line and without control characters: parts of it may come from anywhere."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))

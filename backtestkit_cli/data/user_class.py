@@ -72,9 +72,6 @@ class UserSource:
         length_ms = interval_ms(interval)
         first_ms = -(-start_ms // length_ms) * length_ms
         end_ms = min(end_ms, floor_to(self._now_ms(), length_ms))
-        wanted = -(-(end_ms - first_ms) // length_ms)
-        if wanted < 1:
-            return Candles.empty()
         parts = []
         at_ms = first_ms
         while at_ms < end_ms:
@@ -84,10 +81,7 @@ class UserSource:
                 at_ms = int(part.timestamp[-1]) + length_ms
             else:  # a class may answer for just the time that was asked for, and there was a gap
                 at_ms += self.page_candles * length_ms
-        candles = Candles.joined(parts)
-        if hasattr(self._theirs, "on_candles"):
-            await self._call("on_candles", symbol, interval, to_datetime(first_ms), wanted, candles)
-        return candles
+        return Candles.joined(parts)
 
     async def _page(self, symbol: str, interval: str, at_ms: int, end_ms: int) -> Candles:
         """Return what one answer adds to the candles before *at_ms*."""
@@ -97,10 +91,11 @@ class UserSource:
         where = f"exchange {self.name!r}: get_candles: {symbol} {interval}"
         candles = answer if isinstance(answer, Candles) else candles_of(self._rows(answer, where), Rows(where))
         inside = (candles.timestamp >= at_ms) & (candles.timestamp < end_ms)
-        if not inside.any():
-            return Candles.empty()
         kept = candles.chosen(inside)
-        check(kept, length_ms, where, first_row=int(np.argmax(inside)) + 1)
+        if len(kept):
+            check(kept, length_ms, where, first_row=int(np.argmax(inside)) + 1)
+        if hasattr(self._theirs, "on_candles"):
+            await self._call("on_candles", symbol, interval, to_datetime(at_ms), limit, kept)
         return kept
 
     def _rows(self, answer: Any, where: str) -> list[Row]:  # noqa: ANN401 - whatever the author returned

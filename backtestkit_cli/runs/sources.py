@@ -87,7 +87,7 @@ def build_source(name: str, exchange: ExchangeConfig, access: DataAccess) -> Can
         case SqlExchange():
             return _sql_table(name, exchange, access)
         case CacheExchange():
-            return _cached(name, None, access)
+            return _cached(exchange.name, None, access)
         case CcxtExchange():
             return _ccxt(name, exchange, access)
 
@@ -159,8 +159,8 @@ def _ccxt(name: str, exchange: CcxtExchange, access: DataAccess) -> CandleSource
         writes=access.writes,
     )
     owner = {"id": exchange.id, "market": exchange.market}
-    if exchange.url is not None:  # the port of a venue on this machine may change from day to day
-        owner["host"] = urlsplit(exchange.url).hostname or ""
+    if exchange.url is not None:
+        owner["host"] = urlsplit(exchange.url).netloc
     return _cached(name, None if access.offline else venue, access, rules=venue, owner=owner)
 
 

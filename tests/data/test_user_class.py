@@ -268,12 +268,14 @@ async def test_on_candles_is_called_once_for_each_fetch_that_succeeds(is_async: 
     own = Told()
     candles = await fetch(own)
     assert len(own.asked) == 3
-    assert [call[:4] for call in calls] == [("BTC/USDT", "1m", to_datetime(START), COUNT)]
-    assert calls[0][4] is candles
+    starts = [to_datetime(START + 100 * page * MINUTE_MS) for page in range(3)]
+    assert [call[:4] for call in calls] == [("BTC/USDT", "1m", start, 100) for start in starts]
+    assert [len(call[4]) for call in calls] == [100, 100, 100]
+    assert calls[0][4].timestamp[0] == candles.timestamp[0]
     own.shape = lambda candles: [None] if len(own.asked) % 2 else list(candles)
     own.asked.clear()
     await refusal(BadCandleError, own)
-    assert len(calls) == 1
+    assert len(calls) == 3
 
 
 async def test_a_failing_on_candles_is_named() -> None:

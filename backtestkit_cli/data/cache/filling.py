@@ -10,7 +10,7 @@ from backtestkit_cli.data.cache.pages import Page, fetch_pages, pages_of
 from backtestkit_cli.data.cache.partition import DamagedFileError, gaps_in
 from backtestkit_cli.data.cache.series import SeriesFolder, Stored, united
 from backtestkit_cli.domain.spans import Span, merged, total_ms, without
-from backtestkit_cli.errors import OutputError
+from backtestkit_cli.errors import StorageError
 from backtestkit_cli.ports import RemoteSource
 
 
@@ -48,6 +48,7 @@ class Filling:
         self.requests = 0
         self.unsettled: tuple[Span, ...] = ()
         self.damage: list[str] = []
+        self.lost: list[Span] = []
         self._series = series
         self._symbol = symbol
         self._watch = watch
@@ -128,7 +129,7 @@ class Filling:
             try:
                 async with self._series.locked():
                     self._set_aside(error)
-            except OutputError:
+            except StorageError:
                 moves = False
         if not moves:
             self._ignored.add(error.file)
@@ -136,8 +137,10 @@ class Filling:
         self._tell()
 
     def _set_aside(self, error: DamagedFileError) -> None:
+        promised = self._series.promised(error.file)
         target = self._series.set_aside(error.file)
         if target is not None:
+            self.lost += promised
             self.damage.append(f"{error}; moved aside to {target.name}")
 
     def _tell(self) -> None:

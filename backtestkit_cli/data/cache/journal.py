@@ -42,7 +42,7 @@ class Journal:
         """Take *page*, and write what is due in a thread meanwhile.
 
         Raises:
-            OutputError: something cannot be written.
+            StorageError: something cannot be written.
         """
         months = months_between(*page.asked)
         with self._guard:

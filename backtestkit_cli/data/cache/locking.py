@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from backtestkit_cli.errors import OutputError
+from backtestkit_cli.errors import StorageError
 
 _LOCK = ".lock"
 _POLL_S = 0.05
@@ -21,7 +21,7 @@ async def only_writer(folder: Path) -> AsyncIterator[None]:
     cancelled. A folder that stays empty is removed at the end, and so are up to two empty ones above it.
 
     Raises:
-        OutputError: the folder cannot be written.
+        StorageError: the folder cannot be written.
     """
     lock = FileLock(folder / _LOCK, thread_local=False)
     while not _is_acquired(lock, folder):  # noqa: ASYNC110 - other processes set no event
@@ -44,7 +44,7 @@ def _is_acquired(lock: FileLock, folder: Path) -> bool:
     except (Timeout, FileNotFoundError):  # another holder, or one that just removed the empty folder
         return False
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        raise StorageError(f"{folder}: cannot be written: {error.strerror or error}") from error
     return True
 
 

@@ -20,7 +20,7 @@ from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.data.cache.months import month_named
 from backtestkit_cli.domain.candle import NUMBERS, Candles, fingerprint
 from backtestkit_cli.domain.spans import Span, clipped, merged, total_ms, without
-from backtestkit_cli.errors import BadCandleError, DataError, MissingCandlesError, OutputError
+from backtestkit_cli.errors import BadCandleError, DataError, MissingCandlesError, StorageError
 
 _SCHEMA = pl.Schema({"timestamp": pl.Int64(), **dict.fromkeys(NUMBERS, pl.Float64())})
 _KEY = "btk"
@@ -70,11 +70,12 @@ def write_month(file: Path, candles: Candles, covered: Sequence[Span], length_ms
     """Replace *file* by sorted *candles*, all of them within the spans *covered* of its month.
 
     Raises:
-        OutputError: it cannot be written; what was there is still there.
+        StorageError: it cannot be written; what was there is still there.
     """
     spans = merged(covered)
     facts = {
         "version": _VERSION,
+        "symbol": _symbol_of(file),
         "interval_ms": length_ms,
         "covered": spans,
         "gaps": gaps_in(candles, spans, length_ms),
@@ -94,7 +95,12 @@ def write_month(file: Path, candles: Candles, covered: Sequence[Span], length_ms
     try:
         write_bytes(file, content.getvalue())
     except OSError as error:
-        raise OutputError(f"{file}: cannot be written: {error.strerror or error}; what was there is intact") from error
+        raise StorageError(f"{file}: cannot be written: {error.strerror or error}; what was there is intact") from error
+
+
+def _symbol_of(file: Path) -> str:
+    """Return the name of the symbol's folder: a file copied to another one must not pass for its own."""
+    return file.absolute().parent.parent.name
 
 
 def read_facts(file: Path, length_ms: int) -> MonthFacts:
@@ -176,11 +182,12 @@ def _facts(file: Path, metadata: Mapping[str, str], length_ms: int) -> MonthFact
                 " upgrade btk or choose another data folder"
             )
         facts = MonthFacts(_spans(raw["covered"]), _spans(raw["gaps"]), int(raw["rows"]), str(raw["fingerprint"]))
-        held_ms = int(raw["interval_ms"])
+        held = int(raw["interval_ms"]), str(raw["symbol"])
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFileError(file, "there is no map of what it covers") from error
-    if version != _VERSION or held_ms != length_ms or not _is_possible(facts, month_named(file.name), length_ms):
-        raise DamagedFileError(file, "its map is not of this month and interval")
+    is_own = version == _VERSION and held == (length_ms, _symbol_of(file))
+    if not is_own or not _is_possible(facts, month_named(file.name), length_ms):
+        raise DamagedFileError(file, "its map is not of this symbol, month and interval")
     return facts
 
 

@@ -21,7 +21,7 @@ from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import interval_ms
 from backtestkit_cli.domain.spans import Span, clipped, merged, total_ms, without
-from backtestkit_cli.errors import BadCandleError, MissingCandlesError, OutputError
+from backtestkit_cli.errors import BadCandleError, DataError, MissingCandlesError, StorageError
 
 _SUFFIX = ".damaged"
 
@@ -97,7 +97,7 @@ class SeriesFolder:
         Of two candles at the same time the stored one stays, unless *new_wins*.
 
         Raises:
-            OutputError: a file cannot be written; what was there is intact.
+            StorageError: a file cannot be written; what was there is intact.
             DataError: a file that is there is damaged, of a newer version, or cannot be read.
         """
         for start_ms, end_ms in months_between(covered[0][0], covered[-1][1]) if covered else ():
@@ -112,11 +112,18 @@ class SeriesFolder:
                 parts.insert(0 if new_wins else 1, held)
             write_month(file, united(parts), spans, self.length_ms)
 
+    def promised(self, file: Path) -> tuple[Span, ...]:
+        """Return what a damaged *file* covered by its map, nothing where that cannot be read either."""
+        try:
+            return read_facts(file, self.length_ms).covered
+        except (DataError, FileNotFoundError):
+            return ()
+
     def set_aside(self, file: Path) -> Path | None:
         """Rename *file* to `….damaged` if it still is, and return its new name; call it inside of `locked()`.
 
         Raises:
-            OutputError: the file cannot be renamed.
+            StorageError: the file cannot be renamed.
         """
         try:
             read_month(file, self.length_ms)
@@ -133,7 +140,7 @@ class SeriesFolder:
         try:
             file.rename(target)
         except OSError as error:
-            raise OutputError(f"{file}: cannot be moved aside: {error.strerror or error}") from error
+            raise StorageError(f"{file}: cannot be moved aside: {error.strerror or error}") from error
         return target
 
     def locked(self) -> AbstractAsyncContextManager[None]:

@@ -118,11 +118,13 @@ class CachedSource:
 
         Raises:
             MissingCandlesError: offline, a part of the span is not in the cache; or the remote has no such symbol.
-            OutputError: what was fetched cannot be written.
+            StorageError: what was fetched cannot be written.
             BacktestKitError: what else the remote raises; what was fetched before is kept.
         """
         filling = self._filling(symbol, interval, self._span(interval, start_ms, end_ms))
-        return (await self._complete(filling, symbol, interval))[1].candles
+        _, stored = await self._complete(filling, symbol, interval)
+        await self._restore(filling, symbol, interval)
+        return stored.candles
 
     async def warm(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Warmed:
         """Fetch what the cache does not have of the closed candles of a span, and say what that came to.
@@ -132,6 +134,7 @@ class CachedSource:
         """
         filling = self._filling(symbol, interval, self._span(interval, start_ms, end_ms))
         before, stored = await self._complete(filling, symbol, interval)
+        await self._restore(filling, symbol, interval)
         return Warmed(
             symbol=symbol,
             interval=interval,
@@ -171,7 +174,7 @@ class CachedSource:
         """Return how many candles of the span were there before, and all there are now."""
         before = None
         for _ in range(_ATTEMPTS):  # more than one where a file turns out to be damaged on the way
-            stored = await filling.read(moves=self._writes)
+            stored = await filling.read(moves=self._writes and self._remote is not None)
             before = len(stored.candles) if before is None else before
             missing = filling.missing_in(stored)
             if not missing:
@@ -186,11 +189,16 @@ class CachedSource:
             await filling.fill(self._remote, self._now_ms)
         raise BadCandleError(f"{self._name}: {symbol} {interval}: the cache does not keep what is written to it")
 
+    async def _restore(self, filling: Filling, symbol: str, interval: str) -> None:
+        """Fetch what else a damaged file held: who needs it later may be offline."""
+        for span in without(filling.lost, [filling.span]):
+            await self._complete(self._filling(symbol, interval, self._span(interval, *span)), symbol, interval)
+
     async def _made_of_minutes(self, symbol: str, interval: str, span: Span) -> Stored | None:
         length_ms = interval_ms(interval)
         if length_ms == MINUTE_MS:
             return None
-        minutes = await self._filling(symbol, "1m", span).read(moves=self._writes)
+        minutes = await self._filling(symbol, "1m", span).read(moves=self._writes and self._remote is not None)
         if without([span], minutes.covered):
             return None
         candles = aggregated(_enclosed(minutes.candles, span), length_ms, MINUTE_MS)

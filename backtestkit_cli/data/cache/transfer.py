@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +12,8 @@ import polars as pl
 
 from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.data.cache.folder import CacheFolder, SeriesKey
+from backtestkit_cli.data.cache.partition import gaps_in
+from backtestkit_cli.data.cache.series import united
 from backtestkit_cli.domain.candle import COLUMNS, Candles, Times
 from backtestkit_cli.domain.door import TIME_LIMIT_MS, check
 from backtestkit_cli.domain.interval import utc_text
@@ -46,17 +49,23 @@ class Exported:
 
 
 async def import_candles(
-    folder: CacheFolder, key: SeriesKey, candles: Candles, *, now_ms: int, replace: bool = False
+    folder: CacheFolder,
+    key: SeriesKey,
+    candles: Candles,
+    *,
+    now_ms: int,
+    replace: bool = False,
+    dry_run: bool = False,
 ) -> Imported:
     """Add *candles*, which have passed the door, to a series; it then covers all from the first to the last of them.
 
     Candles that are not closed at *now_ms* are left out. A candle the cache has where *candles* have a
-    gap stays.
+    gap stays. A *dry_run* changes nothing, and says or raises what the import would.
 
     Raises:
         BadCandleError: the cache has another candle at the same time, and *replace* is not set.
         MissingCandlesError: there is nothing to add.
-        OutputError: a file cannot be written.
+        StorageError: a file cannot be written.
         DataError: a file of the series is damaged, of a newer version, or cannot be read.
     """
     series = folder.series(key.exchange, key.symbol, key.interval)
@@ -66,16 +75,17 @@ async def import_candles(
     if len(closed) == 0:
         raise MissingCandlesError(f"import of {key}: expected closed candles, found none")
     span = int(closed.timestamp[0]), int(closed.timestamp[-1]) + length_ms
-    async with series.locked():
+    async with nullcontext() if dry_run else series.locked():
         held = series.read(*span).candles
         _, ours, theirs = np.intersect1d(closed.timestamp, held.timestamp, assume_unique=True, return_indices=True)
         pairs = [(getattr(closed, name)[ours], getattr(held, name)[theirs]) for name in COLUMNS]
         differing = np.flatnonzero(np.logical_or.reduce([our != their for our, their in pairs]))
         if len(differing) and not replace:
             raise BadCandleError(_contradiction(key, closed, held, (ours[differing], theirs[differing])))
-        if without([span], series.covered(*span)) or len(ours) < len(closed) or len(differing):
+        is_new = without([span], series.covered(*span)) or len(ours) < len(closed) or len(differing)
+        if is_new and not dry_run:
             series.add(closed, [span], new_wins=replace)
-        gaps = series.gaps(*span)
+        gaps = gaps_in(united([held, closed]), [span], length_ms)
     same = len(ours) - len(differing)
     return Imported(key, span, len(closed) - len(ours), same, len(differing), len(candles) - len(closed), gaps)
 

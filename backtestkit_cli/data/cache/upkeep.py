@@ -69,7 +69,7 @@ async def verify(
     stays. So does one whose candles break a rule and are what was written: fetching would bring them again.
 
     Raises:
-        OutputError: a damaged file cannot be moved.
+        StorageError: a damaged file cannot be moved.
     """
     checks = []
     for key, series in filter(lambda held: wanted(held[0]), _all_series(folder)):
@@ -126,7 +126,7 @@ def _checked(key: SeriesKey, series: SeriesFolder, file: Path) -> FileCheck | No
     except FileNotFoundError:
         return None
     except DamagedFileError as error:
-        return FileCheck(key, file, 0, str(error), lost=_promised(series, file))
+        return FileCheck(key, file, 0, str(error), lost=series.promised(file) or _month_of(file))
     except DataError as error:
         return FileCheck(key, file, 0, str(error))
     try:
@@ -136,13 +136,9 @@ def _checked(key: SeriesKey, series: SeriesFolder, file: Path) -> FileCheck | No
     return FileCheck(key, file, len(candles))
 
 
-def _promised(series: SeriesFolder, file: Path) -> tuple[Span, ...]:
-    """Return what a damaged *file* covered: what its map says, else the whole month."""
-    try:
-        return read_facts(file, series.length_ms).covered
-    except (DataError, FileNotFoundError):
-        month = month_named(file.name)
-        return (month,) if month else ()
+def _month_of(file: Path) -> tuple[Span, ...]:
+    month = month_named(file.name)
+    return (month,) if month else ()
 
 
 async def _repaired(

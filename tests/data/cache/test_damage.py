@@ -1,6 +1,7 @@
 """Files that are not what was written: found, moved aside, fetched again, reported."""
 
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,9 +140,37 @@ async def test_offline_and_without_writing_damage_is_an_absence_that_is_explaine
     assert reports == [f"{file}: damaged: {reports[0].split(': damaged: ')[1]}"]
     assert reports[0].endswith("; left where it is")
     with pytest.raises(
-        MissingCandlesError, match=r"100 1m candles are not in the cache.*2025-01.parquet.damaged\); `btk"
+        MissingCandlesError,
+        match=r"100 1m candles are not in the cache.*2025-01.parquet: damaged.*left where it is\); `btk",
     ):
         await cached(tmp_path, None).fetch("BTCUSDT", "1m", START, START + minutes(100))
+    assert file.read_bytes() == b"nothing"
+
+
+async def test_what_else_a_damaged_file_held_is_fetched_again_as_well(tmp_path: Path) -> None:
+    venue = a_venue()
+    await cached(tmp_path, venue).warm("BTCUSDT", "1m", START, START + minutes(300))
+    file = next(tmp_path.rglob("*.parquet"))
+    content = file.read_bytes()
+    with_other_prices(file)
+    damaged = bytearray(content)
+    damaged[1_000] ^= 1  # within the columns: the map at the end can still be read
+    file.write_bytes(damaged)
+    checks = await verify(CacheFolder(tmp_path))
+    assert [one.problem is not None for one in checks] == [True]
+    damaged[200:3_000] = bytes(2_800)  # prices of 0, which reading notices
+    file.write_bytes(damaged)
+    await cached(tmp_path, venue).fetch("BTCUSDT", "1m", START, START + minutes(10))
+    assert file.read_bytes() == content
+
+
+async def test_a_file_of_another_symbol_is_none_of_its_own(tmp_path: Path) -> None:
+    await cached(tmp_path, a_venue()).warm("BTCUSDT", "1m", START, START + minutes(100))
+    shutil.copytree(tmp_path / "venue" / "BTCUSDT", tmp_path / "venue" / "ETHUSDT")
+    checks = await verify(CacheFolder(tmp_path))
+    assert [(one.key.symbol, one.problem is None) for one in checks] == [("BTCUSDT", True), ("ETHUSDT", False)]
+    with pytest.raises(MissingCandlesError, match="its map is not of this symbol"):
+        await cached(tmp_path, None).fetch("ETHUSDT", "1m", START, START + minutes(100))
 
 
 async def test_a_file_of_a_newer_version_is_refused_and_stays(tmp_path: Path) -> None:

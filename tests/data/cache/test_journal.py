@@ -9,7 +9,7 @@ from backtestkit_cli.data.cache.journal import Journal
 from backtestkit_cli.data.cache.pages import Page
 from backtestkit_cli.data.cache.series import SeriesFolder
 from backtestkit_cli.domain.spans import Span
-from backtestkit_cli.errors import OutputError
+from backtestkit_cli.errors import StorageError
 from tests.data.cache.remotes import MONTH_END, minutes
 from tests.data.candle_files import a_market, bytes_of
 
@@ -51,7 +51,7 @@ async def test_ctrl_c_while_writing_loses_nothing(series: SeriesFolder, monkeypa
 async def test_what_could_not_be_written_is_written_at_the_end(
     series: SeriesFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing(series, monkeypatch, OutputError("full"))
-    with pytest.raises(OutputError, match="full"):
+    failing(series, monkeypatch, StorageError("full"))
+    with pytest.raises(StorageError, match="full"):
         await kept(series, asked=SPAN)
     assert bytes_of(series.read(*SPAN).candles) == bytes_of(PAGE.candles)

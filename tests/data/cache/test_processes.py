@@ -18,7 +18,7 @@ import pytest
 from backtestkit_cli.data.cache.folder import CacheFolder
 from backtestkit_cli.data.cache.series import SeriesFolder
 from backtestkit_cli.domain.candle import Candles
-from backtestkit_cli.errors import OutputError
+from backtestkit_cli.errors import StorageError
 from tests.data.cache.remotes import MONTH_END, Venue, a_venue, cached, gappy, minutes, no_minute_twice, tree
 from tests.data.candle_files import START, a_market, bytes_of
 
@@ -116,7 +116,7 @@ async def test_without_space_there_is_one_line_and_nothing_is_lost(tmp_path: Pat
     venue = a_venue()
     await cached(tmp_path, venue).warm("BTCUSDT", "1m", START, START + minutes(1000))
     before = tree(tmp_path)
-    with Limit(60_000), pytest.raises(OutputError) as raised:
+    with Limit(60_000), pytest.raises(StorageError) as raised:
         await cached(tmp_path, venue).fetch("BTCUSDT", "1m", START, START + minutes(3000))
     assert str(raised.value) == (
         f"{tmp_path}/venue/BTCUSDT/1m/2025-01.parquet: cannot be written: File too large; what was there is intact"
@@ -167,7 +167,7 @@ def test_a_read_only_folder_serves_what_it_covers() -> None:
         assert ended.stdout.splitlines() == [
             "100",
             "0",
-            f"OutputError {folder}: cannot be written: Permission denied",
+            f"StorageError {folder}: cannot be written: Permission denied",
             "200",
         ]
     finally:
