@@ -128,15 +128,13 @@ def _command() -> str:
 
 
 def _run_all(loaded: "LoadedConfig", *, bounds: bool, quiet: bool) -> Finished:
-    from backtestkit_cli.cli.progress import shown_progress
+    from backtestkit_cli.cli.progress import access_for, shown_progress
     from backtestkit_cli.domain.settings import FillModelName
     from backtestkit_cli.runs.assembly import assemble, with_fill_model
     from backtestkit_cli.runs.backtest import market_book
-    from backtestkit_cli.runs.sources import access_of
 
     with shown_progress(quiet=quiet) as display, console.stopped_at_once():
-        access = access_of(loaded, on_progress=display.fetched if display else None, on_damage=console.note)
-        plan = assemble(loaded, access=access)
+        plan = assemble(loaded, access=access_for(loaded, display))
         if not bounds:
             return Finished(_run(loaded, plan, None, display.run("backtest") if display else None), {})
         book = market_book(plan)
@@ -176,13 +174,16 @@ def _show(finished: Finished) -> None:
 def _write(finished: Finished, out: str, extra: "Mapping[str, Any]") -> tuple[list[Path], OutputError | None]:
     """Write the readable reports and the folder of every run; return what is there, and what went wrong."""
     from backtestkit_cli.reports.markdown import write_markdown
-    from backtestkit_cli.reports.run_folder import write_run
+    from backtestkit_cli.reports.run_folder import is_worse_than_saved, write_run
 
     paths: list[Path] = []
     try:
         paths += write_markdown(finished.main, Path(out))
         for outcome in finished.outcomes.values():
-            paths.append(write_run(outcome, Path(out), extra))
+            if is_worse_than_saved(outcome, Path(out)):
+                console.note(f"the finished run {outcome.facts.run_id} is kept: this one lacks candles that it had")
+            else:
+                paths.append(write_run(outcome, Path(out), extra))
     except OutputError as error:
         return paths, error
     return paths, None

@@ -71,13 +71,11 @@ def warm_cache(
 def _warm(loaded: "LoadedConfig", intervals: "Sequence[str]", *, quiet: bool) -> "list[Warmed | Unwarmed]":
     import asyncio
 
-    from backtestkit_cli.cli.progress import shown_progress
-    from backtestkit_cli.runs.sources import access_of
+    from backtestkit_cli.cli.progress import access_for, shown_progress
     from backtestkit_cli.runs.warming import warm, warming
 
     with shown_progress(quiet=quiet) as display, console.stdout_for_data():
-        on_progress = display.fetched if display else None
-        source, needs = warming(loaded, intervals, access_of(loaded, on_progress=on_progress, on_damage=console.note))
+        source, needs = warming(loaded, intervals, access_for(loaded, display))
         return asyncio.run(warm(source, needs))
 
 
@@ -103,12 +101,9 @@ def _warmed_document(result: "Warmed | Unwarmed") -> dict[str, Any]:
 
     if isinstance(result, Unwarmed):
         need = result.need
-        return {
-            "symbol": need.symbol,
-            "interval": need.interval,
-            "span": need.span,
-            "error": console.one_line(str(result.problem)),
-        }
+        of_need = {"symbol": need.symbol, "interval": need.interval, "span": need.span}
+        known = of_need if result.warmed is None else _warmed_document(result.warmed)
+        return known | {"error": console.one_line(str(result.problem))}
     return {
         "symbol": result.symbol,
         "interval": result.interval,
@@ -127,24 +122,20 @@ def _show_warmed(results: "Sequence[Warmed | Unwarmed]") -> None:
     from backtestkit_cli.domain.interval import utc_text
     from backtestkit_cli.runs.warming import Unwarmed
 
-    headings = [Heading("Symbol"), Heading("Interval"), Heading("From", rank=2), Heading("To", rank=2)]
-    headings += [Heading(title, is_number=True) for title in ("Present", "Fetched", "Missing", "Gaps")]
-    rows = [
-        [
-            result.symbol,
-            result.interval,
-            *map(utc_text, result.span),
-            *(f"{count:,}" for count in (result.before, result.fetched, result.missing, len(result.gaps))),
-        ]
-        for result in results
-        if not isinstance(result, Unwarmed)
-    ]
-    if not rows:
+    done = [one for result in results if (one := result.warmed if isinstance(result, Unwarmed) else result)]
+    if not done:
         return
-    done = [result for result in results if not isinstance(result, Unwarmed)]
-    counts = (sum(getattr(one, name) for one in done) for name in ("before", "fetched", "missing"))
-    total = ["All", "", "", "", *(f"{count:,}" for count in counts), f"{sum(len(one.gaps) for one in done):,}"]
+    headings = [Heading("Symbol"), Heading("Interval"), Heading("From", rank=1), Heading("To", rank=1)]
+    headings += [Heading(title, is_number=True) for title in ("Present", "Fetched", "Missing", "Gaps")]
+    rows = [[one.symbol, one.interval, *map(utc_text, one.span), *_counts([one])] for one in done]
+    total = ["All", "", "", "", *_counts(done)]
     console.show_table(headings, [rows, [total]] if len(rows) > 1 else [rows])
+
+
+def _counts(done: "Sequence[Warmed]") -> list[str]:
+    """Return how many candles were there before, were fetched, and are missing in how many gaps."""
+    counts = [sum(getattr(one, name) for one in done) for name in ("before", "fetched", "missing")]
+    return [f"{count:,}" for count in (*counts, sum(len(one.gaps) for one in done))]
 
 
 def list_cache(
@@ -195,22 +186,33 @@ def _summary_document(summary: "SeriesSummary") -> dict[str, Any]:
 
 
 def _show_summaries(found: "Sequence[SeriesSummary]") -> None:
-    from backtestkit_cli.domain.interval import utc_text
+    """Print a row for each range that is covered: what lies between two of them was never asked for."""
+    from backtestkit_cli.domain.interval import interval_ms, utc_text
+    from backtestkit_cli.domain.spans import clipped, total_ms
 
-    headings = [Heading("Exchange"), Heading("Symbol"), Heading("Interval"), Heading("First"), Heading("Last")]
+    headings = [Heading("Exchange"), Heading("Symbol"), Heading("Interval"), Heading("From"), Heading("To")]
     headings += [Heading(title, is_number=True) for title in ("Candles", "Missing", "Gaps")]
     headings += [Heading("Size", is_number=True, rank=1)]
-    rows = [
-        [
-            *(one.key.exchange, one.key.symbol, one.key.interval),
-            *("–" if at_ms is None else utc_text(at_ms) for at_ms in (one.first_ms, one.last_ms)),  # noqa: RUF001
-            *(f"{count:,}" for count in (one.candles, one.missing, len(one.gaps))),
-            size_text(one.size_bytes),
-        ]
-        for one in found
-    ]
-    total = ["All", "", "", "", "", f"{sum(one.candles for one in found):,}", f"{sum(one.missing for one in found):,}"]
-    total += [f"{sum(len(one.gaps) for one in found):,}", size_text(sum(one.size_bytes for one in found))]
+    rows = []
+    for one in found:
+        key, length_ms = one.key, interval_ms(one.key.interval)
+        for index, span in enumerate(one.covered):
+            gaps = clipped(one.gaps, *span)
+            missing = total_ms(gaps) // length_ms
+            counts = ((span[1] - span[0]) // length_ms - missing, missing, len(gaps))
+            size = size_text(one.size_bytes) if index == 0 else ""
+            rows.append(
+                [
+                    key.exchange,
+                    key.symbol,
+                    key.interval,
+                    *map(utc_text, span),
+                    *(f"{count:,}" for count in counts),
+                    size,
+                ]
+            )
+    totals = (sum(one.candles for one in found), sum(one.missing for one in found), sum(len(one.gaps) for one in found))
+    total = ["All", *[""] * 4, *(f"{count:,}" for count in totals), size_text(sum(one.size_bytes for one in found))]
     console.show_table(headings, [rows, [total]] if len(rows) > 1 else [rows])
 
 

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from rich.progress import Task, TaskID
     from rich.text import Text
 
+    from backtestkit_cli.config.loader import LoadedConfig
     from backtestkit_cli.data.cache.filling import FetchProgress
     from backtestkit_cli.runs.backtest import Progress
+    from backtestkit_cli.runs.sources import DataAccess
 
 _FIRST_LINE_S = 2.0
 _BETWEEN_LINES_S = 5.0
@@ -26,6 +28,10 @@ class Display(Protocol):
 
     def fetched(self, progress: "FetchProgress") -> None:
         """Take in how far the fetching of one series is."""
+        ...
+
+    def waits(self, text: str) -> None:
+        """Take in that something waits for a venue, and why."""
         ...
 
     def run(self, label: str) -> "Callable[[Progress], None]":
@@ -45,6 +51,15 @@ def shown_progress(*, quiet: bool) -> Iterator[Display | None]:
         yield Lines(time.monotonic)
 
 
+def access_for(loaded: "LoadedConfig", display: Display | None) -> "DataAccess":
+    """Return the access to candles that *loaded* allows, which tells *display* and stderr what goes on."""
+    from backtestkit_cli.runs.sources import access_of
+
+    if display is None:
+        return access_of(loaded, on_damage=console.note)
+    return access_of(loaded, on_progress=display.fetched, on_damage=console.note, on_wait=display.waits)
+
+
 class Lines:
     """Prints a line at most every few seconds, and none for what is short."""
 
@@ -53,6 +68,7 @@ class Lines:
         self._seconds = seconds
         self._fetches: dict[tuple[str, str], FetchProgress] = {}
         self._fetch_pace = _Pace(seconds())
+        self.waits = sparing(console.note, seconds)
 
     def fetched(self, progress: "FetchProgress") -> None:
         """Print how far all series are together, and the one that was heard of last."""
@@ -113,6 +129,7 @@ class Bars:
         """Draw on *board*."""
         self._board = board
         self._fetches: dict[tuple[str, str], TaskID] = {}
+        self.waits = sparing(console.note, time.monotonic)
 
     def fetched(self, progress: "FetchProgress") -> None:
         """Draw how far one series is."""
@@ -159,6 +176,19 @@ def _board() -> "Iterator[Board]":
         for task in board.tasks:  # a run reports some of its minutes only
             if task.fields["unit"] == "candles":
                 board.update(task.id, completed=task.total)
+
+
+def sparing(say: Callable[[str], None], seconds: Callable[[], float]) -> Callable[[str], None]:
+    """Return what passes on at most one text every few seconds: many requests wait for the same reason."""
+    due = seconds()
+
+    def say_now_and_then(text: str) -> None:
+        nonlocal due
+        if seconds() >= due:
+            due = seconds() + _BETWEEN_LINES_S
+            say(text)
+
+    return say_now_and_then
 
 
 def short(number: float) -> str:

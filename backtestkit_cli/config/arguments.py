@@ -50,7 +50,8 @@ def _key(name: str) -> tuple[str, ...] | None:
     """Return the key called *name*: dotted, or the bare name of a setting or of an end of the frame."""
     parts = tuple(name.split("."))
     if parts[0] in RunConfig.model_fields:
-        return parts if all(parts) and len(parts) <= _DEPTHS.get(parts[0], 1) else None
+        deepest = _DEPTHS.get(parts[0], 1) + ("columns" in parts[1:-1])
+        return parts if all(parts) and len(parts) <= deepest else None
     if name in settings_names():
         return ("settings", name)
     return ("frame", name) if name in _ENDS else None

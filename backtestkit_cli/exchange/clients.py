@@ -75,6 +75,7 @@ class Asker(NamedTuple):
     credentials: Credentials
     retry: Retry
     now_ms: Callable[[], int]
+    on_wait: Callable[[str], None] | None = None
 
     async def ask(self, client: Client, call: Callable[[Attempt], Awaitable[T]], *, wants_json: bool) -> T:
         """Return what *call* returns, which is one call of ccxt; asked again while there is hope.
@@ -98,7 +99,8 @@ class Asker(NamedTuple):
                         raise
                     raise said from None  # the error of ccxt may hold the key
 
-        return await Patience(self.name, self.retry, self.now_ms).asking(once, client.pause)
+        patience = Patience(self.name, self.retry, self.now_ms, on_wait=self.on_wait)
+        return await patience.asking(once, client.pause)
 
 
 def client_of(account: Account, user: object) -> Client:

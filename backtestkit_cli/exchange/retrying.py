@@ -89,12 +89,14 @@ class Patience:
         retry: Retry,
         now_ms: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
-        """Ask for the source *name*; *now_ms* only dates the end of a long pause."""
+        """Ask for the source *name*; *now_ms* only dates the end of a long pause, *on_wait* hears of each wait."""
         self._name = name
         self._retry = retry
         self._now_ms = now_ms
         self._sleep = sleep
+        self._on_wait = on_wait
 
     async def asking(self, ask: Callable[[], Awaitable[T]], pause: Pause) -> T:
         """Return the answer of *ask*, which is called again whenever it raises `UnansweredError`.
@@ -122,6 +124,9 @@ class Patience:
                 seconds = max(seconds, error.wait_seconds or 0.0)
                 if error.is_limit:
                     pause.extend(seconds)
+            if self._on_wait is not None:
+                told = f"attempt {state.attempt_number} of {retry.attempts}"
+                self._on_wait(f"{self._name}: {error}; asking again in {seconds:.1f} s ({told})")
             return seconds
 
         async def attempt() -> T:

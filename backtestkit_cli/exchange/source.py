@@ -45,12 +45,13 @@ class CcxtSource:
         now_ms: Callable[[], int],
         markets_file: Path | None = None,
         writes: bool = True,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
         """Serve *exchange_id* under *name*, with the credentials that *environ* holds for *name*, if any.
 
         *url* leads all requests to another scheme and host (`http://127.0.0.1:8700`), paths are kept.
         *markets_file* is written once the markets are loaded, unless not *writes*, and read by formats as long
-        as they are not.
+        as they are not. *on_wait* hears, in one line, of each wait after which something is asked again.
 
         Raises:
             ConfigError: the exchange or the market is unknown, or *url* is none.
@@ -62,7 +63,7 @@ class CcxtSource:
         credentials = Credentials.of(name, environ)
         self.name = name
         self._account = Account(checked_exchange_id(exchange_id), market, url, credentials)
-        self._asker = Asker(name, credentials, retry, now_ms)
+        self._asker = Asker(name, credentials, retry, now_ms, on_wait)
         self._now_ms = now_ms
         self._markets_file = markets_file
         self._is_saved = not writes

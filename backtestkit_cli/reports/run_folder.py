@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from backtestkit_cli.analytics.equity import equity_of
-from backtestkit_cli.analytics.outcome import RunFacts, RunOutcome
+from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome
 from backtestkit_cli.analytics.trade_figures import in_closing_order
 from backtestkit_cli.atomic import replacing, write_bytes
 from backtestkit_cli.domain.interval import MINUTE_MS
@@ -71,6 +71,17 @@ def write_run(outcome: RunOutcome, out: Path, manifest_extra: Mapping[str, Any])
     with output_errors(folder / "manifest.json") as path:
         write_bytes(path, orjson.dumps(content, option=_JSON, default=str))
     return folder
+
+
+def is_worse_than_saved(outcome: RunOutcome, out: Path) -> bool:
+    """Say whether *outcome* failed for want of candles where a run of the same id, saved in *out*, finished."""
+    if not any(session.failure in {Failure.DATA, Failure.VENUE} for session in outcome.sessions):
+        return False
+    try:
+        saved = orjson.loads((run_folder(out, outcome.facts.run_id) / "manifest.json").read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return False
+    return isinstance(saved, dict) and saved.get("exit_code") == 0
 
 
 @contextmanager

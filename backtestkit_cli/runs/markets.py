@@ -1,8 +1,9 @@
 """The candles of a run: fetched, checked for completeness, and shared by all of its sessions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS, floor_to, interva
 from backtestkit_cli.domain.settings import GapPolicy, Settings
 from backtestkit_cli.domain.spans import Span
 from backtestkit_cli.engine.market import Market
-from backtestkit_cli.errors import DataError, MissingCandlesError, VenueError
+from backtestkit_cli.errors import DataError, VenueError
 from backtestkit_cli.ports import CandleSource
 from backtestkit_cli.runs.plan import Unavailable
+
+T = TypeVar("T")
 
 
 def history_start_ms(start_ms: int, strategies: tuple[StrategySpec, ...], settings: Mapping[str, Settings]) -> int:
@@ -48,7 +51,7 @@ async def history(source: CandleSource, symbol: str, start_ms: int, end_ms: int)
 async def _if_there(source: CandleSource, symbol: str, start_ms: int, end_ms: int) -> Candles:
     try:
         return await source.fetch(symbol, "1m", max(start_ms, 0), end_ms)
-    except MissingCandlesError:
+    except (DataError, VenueError):  # what lies beyond the span decides nothing but what a gap is
         return Candles.empty()
 
 
@@ -80,6 +83,7 @@ class MarketBook:
         self._avg_price_candles = avg_price_candles
         self._gaps = gaps
         self._markets: dict[str, Market] = {}
+        self._refused: dict[str, Unavailable] = {}
         self.facts: dict[str, CandleFacts] = {}
 
     async def load(self, symbol: str) -> Market:
@@ -110,8 +114,13 @@ class MarketBook:
         found = self._markets.get(symbol)
         if found is not None:
             return found
-        with ThreadPoolExecutor(1) as outside:  # the caller may sit inside a running event loop
-            return outside.submit(asyncio.run, self._load_apart(symbol)).result()
+        if symbol in self._refused:
+            raise self._refused[symbol]
+        try:
+            return _run_apart(self._load_apart(symbol))
+        except (DataError, VenueError) as error:
+            self._refused[symbol] = error  # asking at every tick would be asked for every time
+            raise
 
     async def _load_apart(self, symbol: str) -> Market:
         """Load *symbol* in an event loop that ends with it, and with it the connections made there."""
@@ -135,6 +144,33 @@ class MarketBook:
     def forget(self, symbol: str) -> None:
         """Drop the candles of *symbol*, keep the facts about them."""
         self._markets.pop(symbol, None)
+
+
+def _run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """Return what *work* returns, which runs in an event loop of its own: the caller may sit inside another.
+
+    Whatever interrupts the waiting, such as Ctrl-C, cancels the work.
+    """
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work)
+
+    def run() -> T:
+        try:
+            return loop.run_until_complete(task)
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(run).result()
+    except BaseException:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(task.cancel)
+        raise
+    finally:
+        pool.shutdown(wait=False)
 
 
 async def problems_of_each(load: Callable[[str], Awaitable[object]], symbols: Iterable[str]) -> dict[str, Unavailable]:

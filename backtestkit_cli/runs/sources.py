@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from backtestkit_cli.config.describe import without_secrets
 from backtestkit_cli.config.exchanges import (
     CacheExchange,
     CcxtExchange,
@@ -29,7 +30,8 @@ OWN_CLASS = "class"
 class DataAccess:
     """How candles may be reached: the folder of the cache, and whether it is written to and the network is used.
 
-    `on_progress` is told how far fetching has come, `on_damage` of each file of the cache found damaged.
+    `on_progress` is told how far fetching has come, `on_damage` of each file of the cache found damaged, and
+    `on_wait` of each wait for a venue; the latter two in one line.
     """
 
     folder: Path
@@ -38,6 +40,7 @@ class DataAccess:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     on_progress: Callable[[Any], None] | None = None
     on_damage: Callable[[str], None] | None = None
+    on_wait: Callable[[str], None] | None = None
 
 
 def access_of(
@@ -45,6 +48,7 @@ def access_of(
     *,
     on_progress: Callable[[Any], None] | None = None,
     on_damage: Callable[[str], None] | None = None,
+    on_wait: Callable[[str], None] | None = None,
 ) -> DataAccess:
     """Return the access that *loaded* allows."""
     config = loaded.config
@@ -54,6 +58,7 @@ def access_of(
         offline=config.offline,
         on_progress=on_progress,
         on_damage=on_damage,
+        on_wait=on_wait,
     )
 
 
@@ -114,8 +119,17 @@ def facts_of_source(exchange: ExchangeConfig) -> dict[str, Any]:
     if isinstance(exchange, DemoExchange):
         facts["seed"] = exchange.seed
     if "path" in facts:
-        facts["path"] = str(facts["path"]).replace("\\", "/").rstrip("/").rpartition("/")[2]
+        facts["path"] = _base_name(str(facts["path"]))
+    if isinstance(exchange, SqlExchange):
+        is_file = exchange.url.startswith("sqlite")
+        facts["url"] = _base_name(exchange.url) if is_file else without_secrets(exchange.url)
+    elif isinstance(exchange, CcxtExchange) and exchange.url is not None:
+        facts["url"] = urlsplit(exchange.url).netloc
     return {"kind": exchange.kind, **facts}
+
+
+def _base_name(path: str) -> str:
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 _CIRCUMSTANCES = ("url", "attempts", "first_wait_seconds", "max_wait_seconds", "timeout_seconds")
@@ -157,6 +171,7 @@ def _ccxt(name: str, exchange: CcxtExchange, access: DataAccess) -> CandleSource
         now_ms=now_ms,
         markets_file=CacheFolder(access.folder).exchange(name) / "markets.json",
         writes=access.writes,
+        on_wait=access.on_wait,
     )
     owner = {"id": exchange.id, "market": exchange.market}
     if exchange.url is not None:

@@ -8,7 +8,9 @@ from functools import partial
 from backtestkit_cli.api.registry import Registry, StrategySpec
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.data.cache.source import CachedSource, Warmed
+from backtestkit_cli.data.gaps import prepare
 from backtestkit_cli.domain.interval import interval_ms, utc_text
+from backtestkit_cli.domain.settings import GapPolicy
 from backtestkit_cli.domain.spans import Span, merged
 from backtestkit_cli.errors import ConfigError, DataError, MissingCandlesError, VenueError
 from backtestkit_cli.runs.assembly import chosen_strategies, frame_span, source_of
@@ -29,17 +31,18 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Unwarmed:
-    """A need that could not be met."""
+    """A need that could not be met, and what was fetched all the same."""
 
     need: Need
     problem: Unavailable
+    warmed: Warmed | None = None
 
 
 async def warm(source: CachedSource, needs: Sequence[Need]) -> list[Warmed | Unwarmed]:
     """Fetch what the cache lacks of all *needs* side by side, and say of each what that came to.
 
-    Minutes whose span begins or ends in a gap are looked at further, as a run does. A symbol that cannot
-    be had does not keep the others from being fetched.
+    Minutes whose span begins or ends in a gap are looked at further, as a run does, which would not run before
+    the first candle. A symbol that cannot be had does not keep the others from being fetched.
     """
     try:
         return await asyncio.gather(*(_warm_one(source, need) for need in needs))
@@ -54,11 +57,15 @@ async def _warm_one(source: CachedSource, need: Need) -> Warmed | Unwarmed:
             dates = " – ".join(map(utc_text, need.span))  # noqa: RUF001 - an en dash is meant
             raise MissingCandlesError(f"{dates}: the span is in the future, it is {utc_text(now_ms())} now")
         warmed = await source.warm(need.symbol, need.interval, start_ms, end_ms)
-        reaches_an_edge = any(start_ms in gap or end_ms in gap for gap in warmed.gaps)
-        if need.interval == "1m" and reaches_an_edge:
-            await history(source, need.symbol, start_ms, end_ms)
     except (DataError, VenueError) as problem:
         return Unwarmed(need, problem)
+    end_ms = min([warmed.span[1], *(start for start, _ in warmed.unsettled)])
+    if need.interval == "1m" and any(start_ms in gap or end_ms in gap for gap in warmed.gaps):
+        try:
+            candles = await history(source, need.symbol, start_ms, end_ms)
+            prepare(candles, start_ms, end_ms, GapPolicy.FILL, need.symbol)
+        except (DataError, VenueError) as problem:
+            return Unwarmed(need, problem, warmed)
     return warmed
 
 
@@ -76,9 +83,11 @@ def warming(loaded: LoadedConfig, intervals: Sequence[str], access: DataAccess) 
     registry = Registry()
     strategies: tuple[StrategySpec, ...] = ()
     if config.entry is not None:
-        module = load_strategies(config.entry)
+        module = load_strategies(config.entry, where=loaded.origins["entry"])
         registry = module.registry
-        strategies = chosen_strategies(config.strategy, module) if config.strategy else (*registry.strategies.values(),)
+        strategies = tuple(registry.strategies.values())
+        if config.strategy:
+            strategies = chosen_strategies(config.strategy, module, where=loaded.origins["strategy"])
     name, source, facts = source_of(loaded, registry, access)
     if not isinstance(source, CachedSource):
         raise ConfigError(
