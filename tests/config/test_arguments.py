@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backtestkit_cli.config.exchanges import CsvExchange, DemoExchange, ParquetExchange
+from backtestkit_cli.config.exchanges import CsvExchange, DemoExchange, ParquetExchange, SqlExchange
 from backtestkit_cli.config.schema import FrameConfig
 from tests.config.sources import load, problems
 
@@ -211,3 +211,10 @@ def test_instants_may_be_dates_and_datetimes() -> None:
     ).config.frame
     assert isinstance(frame, FrameConfig)
     assert (frame.start_ms, frame.end_ms) == (MAY, MAY + DAY)
+
+
+def test_a_column_of_a_table_can_be_set() -> None:
+    sets = ["exchange.kind=sql", "exchange.url=sqlite:///a.db", "exchange.table=t", "exchange.columns.close=last"]
+    exchange = load(sets=sets).config.exchange
+    assert isinstance(exchange, SqlExchange)
+    assert exchange.columns == {"close": "last"}

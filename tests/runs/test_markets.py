@@ -1,5 +1,9 @@
 """What a run reads of its candles: gaps at the edges of the frame, and warm-up that counts candles."""
 
+import asyncio
+import signal
+import threading
+import time
 from datetime import datetime
 
 import pytest
@@ -94,3 +98,50 @@ async def test_a_symbol_that_is_read_though_not_listed_leaves_its_fingerprint(si
     assert list(outcome.candles_beside) == ["CCC"]
     assert set(manifest(outcome)["candles"]) == {"AAA", "BBB", "CCC"}
     assert outcome.candles_beside["CCC"].count == 200
+
+
+class Stuck(Held):
+    """Never answers for one symbol, and remembers that it was given up."""
+
+    def __init__(self, candles: dict[str, Candles]) -> None:
+        super().__init__(candles)
+        self.given_up = threading.Event()
+        self.asked = 0
+
+    async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
+        self.asked += 1
+        if symbol == "STUCK":
+            try:
+                await asyncio.sleep(60)
+            finally:
+                self.given_up.set()
+        return await super().fetch(symbol, interval, start_ms, end_ms)
+
+
+def a_book(source: Held) -> MarketBook:
+    span_ms = (at(0), at(100))
+    return MarketBook(source, span_ms, frame_start_ms=at(10), avg_price_candles=5, gaps=GapPolicy.FILL)
+
+
+def test_whatever_interrupts_the_reading_of_an_unlisted_symbol_ends_it_at_once() -> None:
+    source = Stuck({"AAA": MARKET})
+    before = signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    begin = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            a_book(source).market("STUCK")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - begin < 20
+    assert source.given_up.wait(20)
+
+
+def test_a_symbol_that_cannot_be_had_is_asked_for_once() -> None:
+    source = Stuck({"AAA": MARKET})
+    book = a_book(source)
+    for _ in range(3):
+        with pytest.raises(MissingCandlesError):
+            book.market("NONE")
+    assert source.asked == 1
+    assert len(book.market("AAA").candles) == 100
