@@ -32,13 +32,7 @@ def test_a_dry_run_says_what_an_import_would_and_changes_nothing(folder: Path) -
     ended = called("cache", "import", str(more), "--exchange", "mine", "--symbol", "BTC/USDT", "--dry-run", "--json")
     document = json.loads(ended.out)
     assert (document["added"], document["same"], len(document["gaps"]), document["dry_run"]) == (999, 2000, 1, True)
-    assert listed() == [
-        ["mine", "BTCUSDT", "1m", "2025-01-01", "00:00", "2025-01-02", "09:20", "2,000", "0", "0", *_size()]
-    ]
-
-
-def _size() -> list[str]:
-    return listed()[0][-2:]
+    assert [row[3:10] for row in listed()] == [["2025-01-01", "00:00", "2025-01-02", "09:20", "2,000", "0", "0"]]
 
 
 def test_a_dry_run_fails_where_the_import_would(folder: Path) -> None:
@@ -49,9 +43,7 @@ def test_a_dry_run_fails_where_the_import_would(folder: Path) -> None:
         ended = called(*arguments, *flags)
         assert (ended.code, ended.out) == (3, "")
         assert "2025-01-01 00:07 has volume 123.0" in ended.errors[0]
-    assert called(*arguments, "--replace").out.startswith(
-        "mine: BTCUSDT 1m, 2025-01-01 00:00 to 2025-01-03 02:00: 2,999 same"
-    )
+    assert called(*arguments, "--replace").out.endswith("2,999 same, 1 replaced; 0 gaps\n")
 
 
 def test_ranges_that_were_never_asked_for_are_seen_between_the_rows(folder: Path) -> None:
