@@ -24,7 +24,8 @@ _EXPECTED = "a list of candles, each a mapping or timestamp, open, high, low, cl
 class UserSource:
     """An instance of the author's as a candle source.
 
-    Its methods are called where the run is, one at a time: a sync one that waits makes everything wait.
+    Its methods are called where the run is, one at a time: a sync one that waits makes everything wait. Only
+    a symbol that the run does not list, and a strategy reads all the same, is asked for in another thread.
     """
 
     is_synthetic = False
