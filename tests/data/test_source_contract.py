@@ -36,6 +36,7 @@ from tests.venue.tapes import held
 COUNT = 300
 END = START + COUNT * MINUTE_MS
 NOW = END + 2 * DAY_MS
+LONG_BEFORE = (0, 7 * DAY_MS)
 
 Made: TypeAlias = CandleSource | AbstractAsyncContextManager[CandleSource]
 """A source, or what has one while it lasts."""
@@ -126,8 +127,8 @@ async def ccxt_behind_the_cache(folder: Path) -> AsyncIterator[CandleSource]:
 
 @asynccontextmanager
 async def the_cache_alone(folder: Path) -> AsyncIterator[CandleSource]:
-    venue = remotes.Venue({("BTCUSDT", "1m"): a_market(COUNT)}, page=366 * DAY_MS // MINUTE_MS)
-    for start, end in ((0, 365 * DAY_MS), (START - DAY_MS, END + DAY_MS)):
+    venue = remotes.Venue({("BTCUSDT", "1m"): a_market(COUNT)}, page=8 * DAY_MS // MINUTE_MS)
+    for start, end in (LONG_BEFORE, (START - DAY_MS, END + DAY_MS)):
         await remotes.cached(folder, venue).warm("BTCUSDT", "1m", start, end)
     yield remotes.cached(folder, None)
 
@@ -220,7 +221,7 @@ async def test_a_span_in_which_nothing_can_open_is_empty(source: CandleSource, s
 
 
 async def test_what_was_before_all_candles_is_left_out(source: CandleSource) -> None:
-    assert len(await fetch(source, 0, 365 * DAY_MS)) == 0
+    assert len(await fetch(source, *LONG_BEFORE)) == 0
 
 
 async def test_an_interval_that_is_not_there_is_made_of_minutes_or_is_an_error(source: CandleSource) -> None:

@@ -1,4 +1,4 @@
-"""Each test has clients of its own, and all but one of them a limiter that is fifty times as fast as Binance's."""
+"""Each test has clients of its own: without TLS, and but for one with a limiter fifty times as fast as Binance's."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -32,6 +32,7 @@ def fast_limiter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     def hurried(account: Account, pause: Pause) -> Exchange:
         exchange: Any = genuine(account, pause)
         exchange.throttler.config["refillRate"] = 1.0  # per millisecond
+        exchange.verify = False  # to read all certificates takes longer than most tests
         made: Exchange = exchange
         return made
 

@@ -15,6 +15,7 @@ from tests.venue.tapes import held
 
 CANDLES = a_market(3_000)
 NOW = START + 3_000 * MINUTE_MS
+PATIENT = Retry(first_wait_seconds=0.01, max_wait_seconds=3, timeout_seconds=20)
 HASTY = Retry(first_wait_seconds=0.01, max_wait_seconds=3, timeout_seconds=0.5)
 
 
@@ -31,7 +32,7 @@ def a_venue(
 
 def a_source(venue: Venue | str, *, now: int = NOW, **more: Any) -> CcxtSource:
     url = venue if isinstance(venue, str) else venue.url
-    usual: dict[str, Any] = {"name": "binance", "exchange_id": "binance", "retry": HASTY, "environ": {}}
+    usual: dict[str, Any] = {"name": "binance", "exchange_id": "binance", "retry": PATIENT, "environ": {}}
     return CcxtSource(**{**usual, "url": url, "now_ms": lambda: now, **more})
 
 

@@ -22,7 +22,7 @@ def an_account(exchange_id: str = "binance", market: str = "spot", url: str | No
 async def test_many_pages_of_many_symbols_are_in_flight_but_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "IN_FLIGHT", 4)
     candles = {f"C{number}USDT": CANDLES for number in range(6)}
-    async with venue_and_source(candles, latency_s=0.05) as (venue, source):
+    async with venue_and_source(candles, latency_s=0.1) as (venue, source):
         other = a_source(venue)
         await asyncio.gather(
             *(one.fetch(symbol, "1m", at(0), at(1)) for symbol in candles for one in (source, other)),
@@ -36,7 +36,7 @@ async def test_requests_keep_to_the_rate_of_the_venue(real_limiter: None) -> Non
         await source.fetch("BTCUSDT", "1m", at(0), at(1))
         await asyncio.gather(*(source.fetch("BTCUSDT", "1m", at(n), at(n + 1)) for n in range(20)))
         sent = [one.at_s for one in venue.candle_requests[1:]]
-    assert sent[-1] - sent[0] >= 19 * 0.02 * 0.9  # 50 a second
+    assert sent[-1] - sent[0] >= 19 * 0.02 * 0.6  # 50 a second, and a busy machine
 
 
 async def test_a_client_lives_as_long_as_somebody_uses_it() -> None:
@@ -96,13 +96,14 @@ def test_each_event_loop_has_its_client_and_all_share_the_markets(recwarn: pytes
     assert [str(warning.message) for warning in recwarn] == []
 
 
-def test_closing_says_nothing_and_leaves_nothing_open() -> None:
+def test_making_a_source_does_not_import_ccxt_and_closing_it_says_nothing_and_leaves_nothing_open() -> None:
     with running(a_venue()) as venue:
         code = f"""
-import asyncio
+import asyncio, sys
 from tests.exchange.sources import a_source, at
 async def main():
     source = a_source({venue.url!r})
+    print("ccxt" in sys.modules)
     await source.fetch("BTCUSDT", "1m", at(0), at(2000))
     await source.close()
 asyncio.run(main(), debug=False)
@@ -110,13 +111,7 @@ asyncio.run(main(), debug=False)
         ended = subprocess.run(
             [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False, timeout=50
         )
-    assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "")
-
-
-def test_making_a_source_does_not_import_ccxt() -> None:
-    code = "import sys, tests.exchange.sources as s; s.a_source('http://127.0.0.1:1'); print('ccxt' in sys.modules)"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=50)
-    assert ended.stdout.strip() == "False", ended.stderr
+    assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "False\n")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from backtestkit_cli.errors import BacktestKitError, MissingCandlesError, VenueError
+from backtestkit_cli.exchange import clients
 from backtestkit_cli.exchange.credentials import Credentials
 from backtestkit_cli.exchange.failures import verdict
 from backtestkit_cli.exchange.retrying import Retry, UnansweredError
@@ -34,6 +35,7 @@ from tests.venue.faults import (
     too_many_requests,
 )
 
+THRICE = Retry(attempts=3, first_wait_seconds=0.01, timeout_seconds=20)
 IMPATIENT = Retry(attempts=3, first_wait_seconds=0.01, timeout_seconds=0.2)
 DIFFERENT_TWINS = OddRows("twins", lambda rows: [*rows, [*rows[-1][:4], rows[-1][1], *rows[-1][5:]]] if rows else [])
 NULLS = ErrorAnswer("null", 200, "null")
@@ -75,7 +77,7 @@ async def test_the_markets_are_asked_for_again(fault: Fault) -> None:
     assert len(venue.requests_of(EXCHANGE_INFO)) >= 3
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_a_tenth_of_all_kinds_changes_no_candle(seed: int) -> None:
     kinds = [fault for fault in (*ERRORS, *ODD_ROWS) if fault.name not in {"418", "429"}]
     faults = Faults.random(seed, 0.1, [*kinds, too_many_requests(None), stall(5.0)])
@@ -86,9 +88,8 @@ async def test_a_tenth_of_all_kinds_changes_no_candle(seed: int) -> None:
     assert len(venue.faults.happened) > 3
 
 
-@pytest.mark.parametrize("fault", [too_many_requests(1), banned(1)])
-async def test_all_requests_wait_as_long_as_the_venue_asks(fault: Fault) -> None:
-    faults = Faults.script([None, fault])
+async def test_all_requests_wait_as_long_as_the_venue_asks() -> None:
+    faults = Faults.script([None, too_many_requests(1)])
     candles = {"BTCUSDT": CANDLES, "ETHUSDT": CANDLES}
     async with venue_and_source(candles, faults=faults, latency_s=0.05) as (venue, source):
         await source.fetch("ETHUSDT", "1m", at(0), at(1))
@@ -101,12 +102,14 @@ async def test_all_requests_wait_as_long_as_the_venue_asks(fault: Fault) -> None
 
 
 async def test_requests_of_other_symbols_wait_too() -> None:
-    faults = Faults.script([None, None, too_many_requests(1)])
+    faults = Faults.script([None, None, banned(1)])
     candles = {"BTCUSDT": CANDLES, "ETHUSDT": CANDLES}
     async with venue_and_source(candles, faults=faults) as (venue, source):
         await asyncio.gather(*(source.fetch(symbol, "1m", at(0), at(1)) for symbol in candles))
         limited = asyncio.create_task(source.fetch("BTCUSDT", "1m", at(1), at(2)))
-        await asyncio.sleep(0.2)
+        (shared,) = clients._VENUES.values()
+        while not shared.pause.left_seconds:  # noqa: ASYNC110 - a pause tells nobody
+            await asyncio.sleep(0.01)
         assert len(venue.candle_requests) == 3
         await asyncio.gather(limited, *(source.fetch("ETHUSDT", "1m", at(n), at(n + 1)) for n in range(20)))
         assert min(one.at_s for one in venue.candle_requests[3:]) - venue.candle_requests[2].at_s >= 1.0
@@ -133,7 +136,8 @@ async def test_a_ban_of_hours_is_told_and_not_waited_for() -> None:
 )
 async def test_giving_up_is_one_line_with_the_last_reason(fault: Fault, reason: str) -> None:
     faults = Faults(lambda _, path: fault if path == KLINES else None)
-    async with venue_and_source(faults=faults, source={"retry": IMPATIENT}) as (venue, source):
+    retry = IMPATIENT if fault.name == "stall" else THRICE
+    async with venue_and_source(faults=faults, source={"retry": retry}) as (venue, source):
         with pytest.raises(VenueError) as caught:
             await source.fetch("BTCUSDT", "1m", at(0), at(10))
     assert str(caught.value) == f"binance: no answer after 3 attempts: {reason.format(url=venue.url)}"
@@ -145,7 +149,7 @@ async def test_one_page_that_fails_ends_the_others() -> None:
     def choose(number: int, path: str) -> Fault | None:
         return server_error() if path == KLINES and number > 2 else None
 
-    async with venue_and_source(faults=Faults(choose), source={"retry": IMPATIENT}) as (_, source):
+    async with venue_and_source(faults=Faults(choose), source={"retry": THRICE}) as (_, source):
         with pytest.raises(VenueError, match=r"no answer after 3 attempts: OperationFailed"):
             await source.fetch("BTCUSDT", "1m", at(0), at(3_000))
 
@@ -188,7 +192,7 @@ async def test_a_key_that_the_venue_echoes_is_not_shown() -> None:
 
 
 async def test_a_venue_that_is_not_there_is_told() -> None:
-    async with venue_and_source(source={"retry": IMPATIENT, "url": "http://127.0.0.1:9"}) as (_, source):
+    async with venue_and_source(source={"retry": THRICE, "url": "http://127.0.0.1:9"}) as (_, source):
         with pytest.raises(VenueError, match=r"no answer after 3 attempts: ExchangeNotAvailable: GET http://127"):
             await source.fetch("BTCUSDT", "1m", at(0), at(10))
 

@@ -1,23 +1,23 @@
 """Wrong input and a world that fails: one line, the right exit code, and nothing lost."""
 
 import resource
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tests.cli.program import ROOT, called
+from tests.cli.program import called
 from tests.data.candle_files import a_market, write_csv
 from tests.market_data.venues import DATA, NOWHERE, SYMBOLS, a_config, a_venue, candle_files, tree
 from tests.venue.calls import EXCHANGE_INFO, Call, Refusal
-from tests.venue.server import running
+from tests.venue.server import Venue, running
 
 WARM = ("cache", "warm", "-c", "run.yaml", "-q")
 RUN = ("backtest", "-c", "run.yaml", "-q")
 BTC = ("-s", "BTCUSDT")
-TABLE = ("--set", "exchange.kind=sql", "--set", "exchange.table=candles", "--from", "2025-01-30", "--to", "2025-02-02")
+TABLE = ("--set", "exchange.kind=sql", "--set", "exchange.table=candles", "--from", "2025-01-31", "--to", "2025-02-02")
 
 
 def the_error(*arguments: str, code: int) -> str:
@@ -40,26 +40,24 @@ def the_error(*arguments: str, code: int) -> str:
         ((*WARM, "--from", "2099-01-01", "--to", "2099-01-02"), 3, ("2099-01-02", "in the future")),
         ((*RUN, *BTC, "--from", "2099-01-01", "--to", "2099-01-02"), 3, ("2099-01-02", "no 1m candles of it")),
         ((*RUN, *BTC, "--from", "2019-01-01", "--to", "2019-01-02"), 3, ("2019-01-02", "no 1m candles of it")),
-        ((*RUN, *BTC, "--from", "2025-01-27", "--to", "2025-01-30"), 3, ("2025-01-28 00:00", "missing at the start")),
-        ((*WARM, "--data", "tiny.py"), 1, ("tiny.py/venue", "cannot be written: Not a directory")),
-        ((*RUN, "--data", "tiny.py"), 1, ("tiny.py/venue", "cannot be written: Not a directory")),
+        ((*RUN, *BTC, "--from", "2025-01-28", "--to", "2025-01-30"), 3, ("2025-01-29 00:00", "missing at the start")),
+        ((*WARM, "--data", "tiny.py"), 3, ("tiny.py/venue", "cannot be written: Not a directory")),
+        ((*RUN, "--data", "tiny.py"), 3, ("tiny.py/venue", "cannot be written: Not a directory")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
 )
 def test_one_line_says_what_is_wrong(
-    folder: Path, arguments: tuple[str, ...], code: int, words: tuple[str, ...]
+    folder: Path, venue: Venue, arguments: tuple[str, ...], code: int, words: tuple[str, ...]
 ) -> None:
-    with running(a_venue()) as venue:
-        a_config(folder, venue.url)
-        line = the_error(*arguments, code=code)
+    a_config(folder, venue.url)
+    line = the_error(*arguments, code=code)
     assert [word for word in words if word not in line] == []
     assert candle_files(DATA) == {} or "--from" in arguments  # what the venue does not have is kept as well
 
 
-def test_an_unknown_symbol_does_not_keep_the_others_from_the_cache(folder: Path) -> None:
-    with running(a_venue()) as venue:
-        a_config(folder, venue.url)
-        assert "no symbol 'BTCUSD'" in the_error(*WARM, "-s", "BTCUSD,BTCUSDT", code=4)
+def test_an_unknown_symbol_does_not_keep_the_others_from_the_cache(folder: Path, venue: Venue) -> None:
+    a_config(folder, venue.url)
+    assert "no symbol 'BTCUSD'" in the_error(*WARM, "-s", "BTCUSD,BTCUSDT", code=4)
     assert called(*RUN, *BTC, "--offline").code == 0
 
 
@@ -89,27 +87,29 @@ def test_a_parquet_file_of_other_columns_names_them(folder: Path) -> None:
     assert not DATA.exists()
 
 
-def test_without_space_there_is_one_line_and_what_was_there_stays(folder: Path) -> None:
-    """A limit on the size of files stands for the disk: nothing longer than 100 kB can be written."""
-    with running(a_venue()) as venue:
-        a_config(folder, venue.url, symbols=["BTCUSDT"], frame={"from": "2025-01-30", "to": "2025-01-31"})
-        assert called(*WARM).code == 0
-        before = tree(DATA)
-        a_config(folder, venue.url, symbols=["BTCUSDT"])
-        ended = subprocess.run(
-            [sys.executable, "-m", "backtestkit_cli", *WARM],
-            cwd=folder,
-            env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (1, "", 1)
-        assert "BTCUSDT/1m/2025-01.parquet: cannot be written: File too large; what was there is intact" in ended.stderr
-        after = tree(DATA)
-        assert {name: after[name] for name in before} == before
-        assert called(*RUN).code == 0
+def test_without_space_there_is_one_line_and_what_was_there_stays(folder: Path, venue: Venue) -> None:
+    """A limit on the size of files stands for the disk: nothing longer than 60 kB can be written."""
+    a_config(folder, venue.url, symbols=["BTCUSDT"], frame={"from": "2025-01-31", "to": "2025-01-31T08:00"})
+    assert called(*WARM).code == 0
+    before = tree(DATA)
+    a_config(folder, venue.url, symbols=["BTCUSDT"])
+    with files_of_at_most(60_000):
+        ended = called(*WARM)
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (3, "", 1)
+    assert "BTCUSDT/1m/2025-01.parquet: cannot be written: File too large; what was there is intact" in ended.err
+    after = tree(DATA)
+    assert {name: after[name] for name in before} == before
+    assert called(*RUN).code == 0
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_database_that_refuses_the_connection(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

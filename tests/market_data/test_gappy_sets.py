@@ -18,12 +18,25 @@ GAPS = {"ADABTC": (1_803, 23_758), "LSKBTC": (17_174, 51_358)}
 pytestmark = pytest.mark.skipif(not (REAL_CANDLES / SET).is_dir(), reason=f"no real candles at {REAL_CANDLES / SET}")
 
 
-def imported(symbol: str) -> dict[str, Any]:
-    """Import the candles of *symbol* as the exchange `old`; return what `btk cache list` says of them."""
-    file = REAL_CANDLES / SET / symbol / "1m.parquet"
-    ended = called("cache", "import", str(file), "--symbol", symbol, "--exchange", "old")
-    assert (ended.code, ended.err) == (0, "")
-    (series,) = json.loads(called("cache", "list", "--json").out)["series"]
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data folder with the candles, imported as the exchange `old`."""
+    folder = tmp_path_factory.mktemp("gappy")
+    for symbol in GAPS:
+        file = REAL_CANDLES / SET / symbol / "1m.parquet"
+        ended = called("cache", "import", str(file), "--symbol", symbol, "--exchange", "old", "--data", str(folder))
+        assert (ended.code, ended.err) == (0, "")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _data_is_there(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BTK_DATA", str(data))
+
+
+def listed(symbol: str) -> dict[str, Any]:
+    """Return what `btk cache list` says of *symbol*."""
+    (series,) = [one for one in json.loads(called("cache", "list", "--json").out)["series"] if one["symbol"] == symbol]
     found: dict[str, Any] = series
     return found
 
@@ -36,23 +49,22 @@ def a_run(series: dict[str, Any], policy: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("symbol", GAPS)
-@pytest.mark.usefixtures("folder")
 def test_the_gap_map_is_what_the_manifest_of_the_candles_counts(symbol: str) -> None:
     with (REAL_CANDLES / "manifest.csv").open() as lines:
         (told,) = [row for row in csv.DictReader(lines) if row["exchange"] == SET and row["symbol"] == symbol]
     assert (int(told["gaps"]), int(told["missing"])) == GAPS[symbol]
-    series = imported(symbol)
+    series = listed(symbol)
     assert (series["exchange"], series["interval"], series["candles"]) == ("old", "1m", int(told["candles"]))
     assert (len(series["gaps"]), series["missing"]) == GAPS[symbol]
     assert sum(end - start for start, end in series["gaps"]) == series["missing"] * MINUTE_MS
     assert (utc_text(series["first"]), utc_text(series["last"])) == (told["start"], told["end"])
-    verified = json.loads(called("cache", "verify", "--json").out)
+    verified = json.loads(called("cache", "verify", "-s", symbol, "--json").out)
     assert (verified["damaged"], sum(file["candles"] for file in verified["files"])) == (0, series["candles"])
 
 
 @pytest.mark.parametrize("symbol", GAPS)
 def test_every_gap_policy_runs_and_counts_what_is_missing(folder: Path, symbol: str) -> None:
-    series = imported(symbol)
+    series = listed(symbol)
     gaps, missing = GAPS[symbol]
     refused = called(*a_run(series, "error"), "-q")
     assert (refused.code, len(refused.err.splitlines())) == (3, 1)

@@ -6,14 +6,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from tests.cli.program import called, popen
 from tests.market_data.venues import (
+    CANDLES,
     DATA,
     FRAME,
-    LOOK_BACK,
-    NOWHERE,
     PAGES,
     SYMBOLS,
     a_config,
@@ -22,40 +19,29 @@ from tests.market_data.venues import (
     candle_files,
     market_requests,
     no_minute_twice,
+    no_network,
     tree,
 )
-from tests.venue.faults import ERRORS, ODD_ROWS, Fault, Faults, stall
+from tests.venue.faults import ERRORS, ODD_ROWS, Fault, Faults, banned, stall, too_many_requests
 from tests.venue.server import Venue, running
 
-ALL_KINDS: Sequence[Fault] = (*ERRORS, *ODD_ROWS, stall())
-PATIENCE_S = 30.0
-CANDLES = 3 * 24 * 60 + LOOK_BACK
+ALL_KINDS: Sequence[Fault] = (too_many_requests(None), banned(1), *ERRORS[2:], *ODD_ROWS, stall())
+PATIENCE_S = 50.0
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Return what is on disk after one warm-up in which nothing goes wrong."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    with running(a_venue()) as venue:
-        assert called("cache", "warm", "-c", _plain_config(folder, venue.url), "--data", str(folder / "d")).code == 0
-    return tree(folder / "d")
-
-
-def _plain_config(folder: Path, url: str) -> str:
-    return str(folder / a_config(folder, url, entry=None))
-
-
-def test_as_few_requests_as_there_are_pages_and_none_the_second_time(folder: Path) -> None:
-    with running(a_venue()) as venue:
-        config = a_config(folder, venue.url)
-        first = called("cache", "warm", "-c", config, "-q", "--json")
-        assert (first.code, first.err) == (0, "")
-        assert {symbol: len(spans) for symbol, spans in asked(venue).items()} == dict.fromkeys(SYMBOLS, PAGES)
-        assert market_requests(venue) == 1
-        assert len(venue.requests) == len(SYMBOLS) * PAGES + 1
-        assert {received.status for received in venue.requests} == {200}
-        again = called("cache", "warm", "-c", config, "-q", "--json")
-        assert len(venue.requests) == len(SYMBOLS) * PAGES + 1
+def test_as_few_requests_as_there_are_pages_and_none_the_second_time(
+    folder: Path, venue: Venue, warm_data: Path
+) -> None:
+    config = a_config(folder, venue.url)
+    first = called("cache", "warm", "-c", config, "-q", "--json")
+    assert (first.code, first.err) == (0, "")
+    assert {symbol: len(spans) for symbol, spans in asked(venue).items()} == dict.fromkeys(SYMBOLS, PAGES)
+    assert market_requests(venue) == 1
+    assert len(venue.requests) == len(SYMBOLS) * PAGES + 1
+    assert {received.status for received in venue.requests} == {200}
+    assert tree(DATA) == tree(warm_data)
+    again = called("cache", "warm", "-c", config, "-q", "--json")
+    assert len(venue.requests) == len(SYMBOLS) * PAGES + 1
     rows = {row["symbol"]: row for row in json.loads(first.out)["series"]}
     assert {(row["present"], row["fetched"], row["missing"]) for row in rows.values()} == {(0, CANDLES, 0)}
     rows = {row["symbol"]: row for row in json.loads(again.out)["series"]}
@@ -63,36 +49,36 @@ def test_as_few_requests_as_there_are_pages_and_none_the_second_time(folder: Pat
     assert rows.keys() == set(SYMBOLS)
 
 
-def test_what_is_there_needs_no_venue(folder: Path) -> None:
-    with running(a_venue()) as venue:
-        config = a_config(folder, venue.url)
-        called("cache", "warm", "-c", config)
-    assert called("cache", "warm", "-c", config, "--set", f"exchange.url={NOWHERE}").code == 0
+def test_what_is_there_needs_no_venue(warm: str) -> None:
+    with no_network() as tried:
+        assert called("cache", "warm", "-c", warm).code == 0
+    assert tried == []
 
 
-def test_faults_of_every_kind_leave_the_same_bytes(folder: Path, undisturbed: dict[str, bytes]) -> None:
-    """Every second answer fails until all kinds have had their turn."""
+def test_faults_of_every_kind_leave_the_same_bytes(folder: Path, warm_data: Path) -> None:
+    """Two of three answers fail until all kinds have had their turn."""
     kinds = iter(ALL_KINDS)
-    faults = Faults(lambda number, _: next(kinds, None) if number % 2 else None)
+    faults = Faults(lambda number, _: next(kinds, None) if number % 3 else None)
+    retry = ("--set", "exchange.timeout_seconds=1", "--set", "exchange.attempts=20")
     with running(a_venue(faults=faults)) as venue:
-        ended = called("cache", "warm", "-c", a_config(folder, venue.url), "-q", "--set", "exchange.timeout_seconds=1")
+        ended = called("cache", "warm", "-c", a_config(folder, venue.url), "-q", *retry)
         assert (ended.code, ended.err) == (0, "")
     assert faults.happened == {kind.name: 1 for kind in ALL_KINDS}
-    assert tree(DATA) == undisturbed
+    assert tree(DATA) == tree(warm_data)
 
 
-def test_killed_at_random_moments_and_warmed_again_the_files_are_those_of_one_go(
-    folder: Path, undisturbed: dict[str, bytes]
+def test_killed_at_a_random_moment_and_warmed_again_the_files_are_those_of_one_go(
+    folder: Path, warm_data: Path
 ) -> None:
-    moments = random.Random(3)
+    moments = random.Random(3)  # two kills more are in tests/data/cache
     with running(a_venue(latency_s=0.05)) as venue:
         config = a_config(folder, venue.url)
-        for _ in range(4):
-            _kill_after(moments.randint(1, PAGES + 2), venue, config, folder, moments.uniform(0.0, 0.1))
+        _kill_after(moments.randint(PAGES, 2 * PAGES), venue, config, folder, moments.uniform(0.0, 0.1))
         kept = candle_files(DATA)
         count = len(venue.candle_requests)
         assert called("cache", "warm", "-c", config).code == 0
         assert len(venue.candle_requests) - count <= len(SYMBOLS) * PAGES
+    undisturbed = tree(warm_data)
     assert kept.keys() <= undisturbed.keys()
     assert tree(DATA) == undisturbed  # so no draft is left either
 
@@ -109,13 +95,12 @@ def _kill_after(requests: int, venue: Venue, config: str, folder: Path, seconds:
         process.communicate(timeout=PATIENCE_S)
 
 
-def test_two_programs_that_warm_overlapping_spans_ask_nothing_twice(
-    folder: Path, undisturbed: dict[str, bytes]
-) -> None:
-    parts = [("2025-01-30", "2025-02-01"), ("2025-01-31", "2025-02-02")]
+def test_two_programs_that_warm_overlapping_spans_ask_nothing_twice(folder: Path, warm_data: Path) -> None:
+    parts = [("2025-01-31", "2025-02-01T12:00"), ("2025-01-31T12:00", "2025-02-02")]
     with running(a_venue(latency_s=0.02)) as venue:
         configs = [
-            a_config(folder, venue.url, f"{start}.yaml", frame={"from": start, "to": end}) for start, end in parts
+            a_config(folder, venue.url, f"{number}.yaml", frame={"from": start, "to": end})
+            for number, (start, end) in enumerate(parts)
         ]
         processes = [popen("cache", "warm", "-c", config, "-q", folder=folder) for config in configs]
         for process in processes:
@@ -123,34 +108,27 @@ def test_two_programs_that_warm_overlapping_spans_ask_nothing_twice(
             assert (process.returncode, err) == (0, "")
         assert no_minute_twice(venue)
         assert asked(venue).keys() == set(SYMBOLS)
-    assert tree(DATA) == undisturbed
+    assert tree(DATA) == tree(warm_data)
 
 
-def test_every_frame_a_config_names_is_warmed_where_it_chooses_none(folder: Path) -> None:
-    frames = {"first": {"from": "2025-01-30", "to": "2025-01-31"}, "second": {"from": "2025-02-01", "to": "2025-02-02"}}
-    with running(a_venue()) as venue:
-        config = a_config(folder, venue.url, frame=None, frames=frames, symbols=["BTCUSDT"])
-        assert called("cache", "warm", "-c", config).code == 0
-        count = len(venue.requests)
-        for frame in frames:
-            assert called("backtest", "-c", config, "--frame", frame, "--offline", "-q").code == 0
-        assert len(venue.requests) == count
+def test_every_frame_a_config_names_is_warmed_where_it_chooses_none(folder: Path, venue: Venue) -> None:
+    frames = {"first": {"from": "2025-01-31", "to": "2025-02-01"}, "second": {"from": "2025-02-01", "to": "2025-02-02"}}
+    config = a_config(folder, venue.url, frame=None, frames=frames, symbols=["BTCUSDT"])
+    assert called("cache", "warm", "-c", config).code == 0
+    count = len(venue.requests)
+    for frame in frames:
+        assert called("backtest", "-c", config, "--frame", frame, "--offline", "-q").code == 0
+    assert len(venue.requests) == count
 
 
-def test_minutes_that_are_there_make_longer_candles_without_a_request(folder: Path) -> None:
-    with running(a_venue()) as venue:
-        config = a_config(folder, venue.url, symbols=["BTCUSDT"], entry=None)
-        span = ("--from", "2025-01-30", "--to", "2025-02-02")
-        assert called("cache", "warm", "-c", config, *span).code == 0
-        count = len(venue.requests)
-        ended = called("cache", "warm", "-c", config, "-i", "15m", "--from", "2025-01-30T00:15", "--to", FRAME["to"])
-        assert (ended.code, len(venue.requests)) == (0, count)
+def test_minutes_that_are_there_make_longer_candles_without_a_request(warm: str, venue: Venue) -> None:
+    ended = called("cache", "warm", "-c", warm, "-i", "15m", "--from", "2025-01-31T00:15", "--to", FRAME["to"])
+    assert (ended.code, venue.requests) == (0, [])
 
 
-def test_an_interval_that_the_venue_lacks_is_made_of_a_shorter_one(folder: Path) -> None:
-    with running(a_venue()) as venue:
-        config = a_config(folder, venue.url, symbols=["BTCUSDT"])
-        ended = called("cache", "warm", "-c", config, "-i", "10m", "--json")
-        assert {one.params["interval"] for one in venue.candle_requests} == {"5m"}
+def test_an_interval_that_the_venue_lacks_is_made_of_a_shorter_one(folder: Path, venue: Venue) -> None:
+    config = a_config(folder, venue.url, symbols=["BTCUSDT"])
+    ended = called("cache", "warm", "-c", config, "-i", "10m", "--json")
+    assert {one.params["interval"] for one in venue.candle_requests} == {"5m"}
     (row,) = json.loads(ended.out)["series"]
-    assert (ended.code, row["interval"], row["fetched"], row["missing"]) == (0, "10m", 3 * 144 + 1, 0)
+    assert (ended.code, row["interval"], row["fetched"], row["missing"]) == (0, "10m", 2 * 144 + 1, 0)

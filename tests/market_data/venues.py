@@ -1,9 +1,13 @@
 """Venues of made-up candles, the configs that lead `btk` to them, and what is left of a data folder afterwards."""
 
 import json
-from collections.abc import Iterable, Mapping
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
@@ -15,15 +19,17 @@ from tests.venue.server import Venue
 from tests.venue.tapes import held
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT")
-FRAME_START = 1_738_195_200_000  # 2025-01-30 00:00
-FRAME_END = FRAME_START + 3 * DAY_MS
-FRAME = {"from": "2025-01-30", "to": "2025-02-02"}
-"""Three days of two months."""
+FRAME_START = 1_738_281_600_000  # 2025-01-31 00:00
+FRAME_END = FRAME_START + 2 * DAY_MS
+FRAME = {"from": "2025-01-31", "to": "2025-02-02"}
+"""Two days of two months."""
 LISTED = FRAME_START - 2 * DAY_MS
 LOOK_BACK = 5
 """Minutes before a frame that every run reads: those of the volume-weighted price."""
+CANDLES = 2 * 24 * 60 + LOOK_BACK
+"""What a run over the frame reads of one symbol."""
 PAGE = 1_000
-PAGES = -(-(3 * 24 * 60 + LOOK_BACK) // PAGE)
+PAGES = -(-CANDLES // PAGE)
 """Requests that the frame of one symbol takes at least."""
 DATA = Path(".btk/data")
 NOWHERE = "http://127.0.0.1:9"
@@ -35,8 +41,8 @@ def minute(text_ms: int, count: int) -> int:
 
 
 def candles_of(symbol: str) -> Candles:
-    """Return eight days of candles, of which the frame is in the middle."""
-    return a_market(8 * 24 * 60, start=LISTED, seed=sum(symbol.encode()))
+    """Return six days of candles, of which the frame is in the middle."""
+    return a_market(6 * 24 * 60, start=LISTED, seed=sum(symbol.encode()))
 
 
 def a_venue(candles: Mapping[str, Candles] | None = None, *, symbols: Iterable[str] = SYMBOLS, **more: Any) -> Venue:
@@ -61,11 +67,11 @@ def a_config(folder: Path, url: str, name: str = "run.yaml", **keys: Any) -> str
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    """Return all files of a data folder by name, drafts included, but for the locks."""
+    """Return all files of a data folder by name, drafts included, but for the locks and what names a venue's port."""
     return {
         file.relative_to(root).as_posix(): file.read_bytes()
         for file in sorted(root.rglob("*"))
-        if file.is_file() and file.name != ".lock"
+        if file.is_file() and file.name not in {".lock", "exchange.json"}
     }
 
 
@@ -100,3 +106,19 @@ def manifest_in(out: Path) -> dict[str, Any]:
     (file,) = (out / "runs").glob("*/manifest.json")
     manifest: dict[str, Any] = json.loads(file.read_text())
     return manifest
+
+
+@contextmanager
+def no_network() -> Iterator[list[Any]]:
+    """Let this process connect to nothing and look up no name; yield what it tried."""
+    tried: list[Any] = []
+
+    def refused(_: object, address: object, *more: object) -> None:
+        tried.append(address)
+        raise OSError("no network")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refused)
+        patch.setattr(socket.socket, "connect_ex", refused)
+        patch.setattr(socket, "getaddrinfo", lambda *address, **_: refused(None, address))
+        yield tried

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def got(url: str) -> object:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - a loopback address
+    with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 - a loopback address
         return orjson.loads(answer.read())
 
 
@@ -54,7 +54,7 @@ def test_the_program_says_where_it_is_and_ends_well_on_ctrl_c(tmp_path: Path) ->
         url = said.split()[0]
         newest = got(f"{url}/api/v3/klines?symbol=BTCUSDT&interval=1h")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=30)
     assert said == f"{url} has BTCUSDT; try: btk cache warm --set exchange.url={url} ...\n"
     assert isinstance(newest, list)
     assert [row[0] for row in newest] == [START + hour * 3_600_000 for hour in range(4)]

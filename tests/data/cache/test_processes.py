@@ -24,7 +24,7 @@ from tests.data.candle_files import START, a_market, bytes_of
 
 ROOT = Path(__file__).resolve().parents[3]
 COUNT = 60_000
-KILLS = 4
+KILLS = 2
 FROM = MONTH_END - minutes(30_000)
 SPAN = (FROM, FROM + minutes(COUNT))
 
@@ -177,7 +177,7 @@ def test_a_read_only_folder_serves_what_it_covers() -> None:
 
 
 def test_a_reader_meets_a_whole_file_while_another_process_writes(tmp_path: Path) -> None:
-    process = warming(tmp_path, SPAN, delay_s=0.02)
+    process = warming(tmp_path, SPAN, delay_s=0.01)
     assert process.stdout is not None
     candles = gappy(COUNT, start=FROM)
     series = CacheFolder(tmp_path / "cache").series("venue", "BTCUSDT", "1m")
