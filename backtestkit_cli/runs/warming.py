@@ -9,14 +9,14 @@ from backtestkit_cli.api.registry import Registry, StrategySpec
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.data.cache.source import CachedSource, Warmed
 from backtestkit_cli.data.gaps import prepare
-from backtestkit_cli.domain.interval import interval_ms, utc_text
+from backtestkit_cli.domain.interval import interval_ms
 from backtestkit_cli.domain.settings import GapPolicy
 from backtestkit_cli.domain.spans import Span, merged
-from backtestkit_cli.errors import ConfigError, DataError, MissingCandlesError, VenueError
+from backtestkit_cli.errors import ConfigError, DataError, VenueError
 from backtestkit_cli.runs.assembly import chosen_strategies, frame_span, source_of
 from backtestkit_cli.runs.markets import history, history_start_ms, problems_of_each
 from backtestkit_cli.runs.plan import RunPlan, Unavailable
-from backtestkit_cli.runs.sources import DataAccess, now_ms
+from backtestkit_cli.runs.sources import DataAccess
 from backtestkit_cli.runs.strategy_file import load_strategies
 
 
@@ -53,9 +53,6 @@ async def warm(source: CachedSource, needs: Sequence[Need]) -> list[Warmed | Unw
 async def _warm_one(source: CachedSource, need: Need) -> Warmed | Unwarmed:
     start_ms, end_ms = need.span
     try:
-        if start_ms > now_ms():
-            dates = " – ".join(map(utc_text, need.span))  # noqa: RUF001 - an en dash is meant
-            raise MissingCandlesError(f"{dates}: the span is in the future, it is {utc_text(now_ms())} now")
         warmed = await source.warm(need.symbol, need.interval, start_ms, end_ms)
     except (DataError, VenueError) as problem:
         return Unwarmed(need, problem)

@@ -38,7 +38,7 @@ def the_error(*arguments: str, code: int) -> str:
         ((*RUN, "-s", "BTCUSD"), 3, ("venue: no symbol 'BTCUSD'", "'BTCUSDT'")),
         ((*WARM, "-i", "7m"), 2, ("unknown interval '7m'", "did you mean '1m'")),
         ((*WARM, "--from", "2099-01-01", "--to", "2099-01-02"), 3, ("2099-01-02", "in the future")),
-        ((*RUN, *BTC, "--from", "2099-01-01", "--to", "2099-01-02"), 3, ("2099-01-02", "no 1m candles of it")),
+        ((*RUN, *BTC, "--from", "2099-01-01", "--to", "2099-01-02"), 3, ("2099-01-02", "in the future")),
         ((*RUN, *BTC, "--from", "2019-01-01", "--to", "2019-01-02"), 3, ("2019-01-02", "no 1m candles of it")),
         ((*RUN, *BTC, "--from", "2025-01-28", "--to", "2025-01-30"), 3, ("2025-01-29 00:00", "missing at the start")),
         ((*WARM, "--data", "tiny.py"), 3, ("tiny.py/venue", "cannot be written: Not a directory")),

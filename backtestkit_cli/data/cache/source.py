@@ -161,10 +161,18 @@ class CachedSource:
             await self._remote.close()
 
     def _span(self, interval: str, start_ms: int, end_ms: int) -> Span:
-        """Return the whole intervals that open in the span and are closed by now; empty where there are none."""
+        """Return the whole intervals that open in the span and are closed by now; empty where there are none.
+
+        Raises:
+            MissingCandlesError: the span lies in the future.
+        """
         length_ms = interval_ms(interval)
+        now_ms = self._now_ms()
+        if now_ms < start_ms < end_ms:
+            span = f"{utc_text(start_ms)} – {utc_text(end_ms)}"  # noqa: RUF001 - an en dash is meant
+            raise MissingCandlesError(f"{self._name}: {span} lies in the future, it is {utc_text(now_ms)} now")
         start, end = (-(-at // length_ms) * length_ms for at in (max(start_ms, 0), end_ms))
-        return start, max(start, min(end, floor_to(self._now_ms(), length_ms)))
+        return start, max(start, min(end, floor_to(now_ms, length_ms)))
 
     def _filling(self, symbol: str, interval: str, span: Span) -> Filling:
         series = self._folder.series(self._name, self._rules.cache_name(symbol), interval)
