@@ -61,6 +61,10 @@ class RemoteSource(CandleSource, Protocol):
         """Return how many candles one request brings at most; a fetch of that many is one request."""
         ...
 
+    def now_ms(self) -> int:
+        """Return the present by the venue's clock, as far as its answers have told it, and never later than ours."""
+        ...
+
     def cache_name(self, symbol: str) -> str:
         """Return the one name that all spellings of *symbol* share in the cache; asks nobody."""
         ...

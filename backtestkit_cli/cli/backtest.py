@@ -178,7 +178,8 @@ def _write(finished: Finished, out: str, extra: "Mapping[str, Any]") -> tuple[li
 
     paths: list[Path] = []
     try:
-        paths += write_markdown(finished.main, Path(out))
+        if not is_worse_than_saved(finished.main, Path(out)):
+            paths += write_markdown(finished.main, Path(out))
         for outcome in finished.outcomes.values():
             if is_worse_than_saved(outcome, Path(out)):
                 console.note(f"the finished run {outcome.facts.run_id} is kept: this one lacks candles that it had")

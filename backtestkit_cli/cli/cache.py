@@ -55,6 +55,8 @@ def warm_cache(
         "strategy": options.split(strategy),
         "data": data,
     }
+    from backtestkit_cli.runs.warming import Unwarmed
+
     loaded = options.load(config, sets, flags, required=("symbols",))
     results = _warm(loaded, options.split(interval) or ["1m"], quiet=quiet)
     code = _exit_code(results)
@@ -65,6 +67,8 @@ def warm_cache(
         _show_warmed(results)
     for line in _problems(results):
         console.error(line)
+    if not quiet and any(result.unsettled for result in results if not isinstance(result, Unwarmed)):
+        console.note("the newest minutes are not kept yet: a venue may still change them")
     raise typer.Exit(code)
 
 
@@ -76,7 +80,7 @@ def _warm(loaded: "LoadedConfig", intervals: "Sequence[str]", *, quiet: bool) ->
 
     with shown_progress(quiet=quiet) as display, console.stdout_for_data():
         source, needs = warming(loaded, intervals, access_for(loaded, display))
-        return asyncio.run(warm(source, needs))
+        return asyncio.run(warm(source, needs, loaded.config.settings.gaps))
 
 
 def _exit_code(results: "Sequence[Warmed | Unwarmed]") -> int:

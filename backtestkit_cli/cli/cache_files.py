@@ -28,7 +28,7 @@ def verify_cache(
     data: options.Data = None,
     json: options.Json = False,
 ) -> None:
-    """Check every file of the cache to the last bit, and name those that are damaged.
+    """Check every candle of the cache against its fingerprint, and name the files that are damaged.
 
     Exit codes: 0 all files are sound, or were fetched anew; 2 wrong input, 3 a file is damaged.
     """

@@ -58,6 +58,10 @@ class UserSource:
             raise StrategyError(f"{place}: expected page_candles to be a whole number above 0, found {page!r}")
         self.page_candles = page
 
+    def now_ms(self) -> int:
+        """Return real time in Unix milliseconds."""
+        return self._now_ms()
+
     def cache_name(self, symbol: str) -> str:
         """Return `BTCUSDT` for `BTC/USDT`; any other two symbols have different names."""
         return plain_cache_name(symbol)

@@ -65,6 +65,7 @@ class CcxtSource:
         self._account = Account(checked_exchange_id(exchange_id), market, url, credentials)
         self._asker = Asker(name, credentials, retry, now_ms, on_wait)
         self._now_ms = now_ms
+        self._behind_ms = 0
         self._markets_file = markets_file
         self._is_saved = not writes
         self._memories: dict[tuple[str, str], Memory] = {}
@@ -99,6 +100,8 @@ class CcxtSource:
         timeframe = serving(interval, client.exchange.timeframes or {}, self.name)
         history = self._history(client, listing, timeframe)
         table, closed_ms = await history.read(first_ms, stop_ms)
+        if closed_ms < stop_ms:
+            self._behind_ms = max(self._behind_ms, now_ms - closed_ms)
         candles = candles_of(table)
         check(candles, timeframe.length_ms, asked)
         if timeframe.length_ms == length_ms:
@@ -106,6 +109,10 @@ class CcxtSource:
         # By the venue's clock, which may be behind ours.
         now_ms = now_ms if closed_ms == stop_ms else closed_ms
         return _made_of(table, (first_ms, floor_to(closed_ms, length_ms)), length_ms, timeframe.length_ms, now_ms)
+
+    def now_ms(self) -> int:
+        """Return the present: ours, less what the venue's clock was seen to be behind it."""
+        return self._now_ms() - self._behind_ms
 
     def format_price(self, symbol: str, price: float) -> str:
         """Return *price* on the nearest step of the venue; the markets must have been loaded once, by any run."""

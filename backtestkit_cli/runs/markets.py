@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,6 +20,9 @@ from backtestkit_cli.ports import CandleSource
 from backtestkit_cli.runs.plan import Unavailable
 
 T = TypeVar("T")
+
+_WARM_UP_DAYS = 14
+"""How much further back candles are looked for where minutes of the warm-up are missing."""
 
 
 def history_start_ms(start_ms: int, strategies: tuple[StrategySpec, ...], settings: Mapping[str, Settings]) -> int:
@@ -42,13 +45,14 @@ async def history(source: CandleSource, symbol: str, start_ms: int, end_ms: int)
         return candles
     parts = [candles]
     if int(candles.timestamp[0]) > start_ms:
-        parts.insert(0, await _if_there(source, symbol, start_ms - DAY_MS, start_ms))
+        parts.insert(0, await if_there(source, symbol, start_ms - DAY_MS, start_ms))
     if int(candles.timestamp[-1]) + MINUTE_MS < end_ms:
-        parts.append(await _if_there(source, symbol, end_ms, end_ms + DAY_MS))
+        parts.append(await if_there(source, symbol, end_ms, end_ms + DAY_MS))
     return Candles.joined(parts)
 
 
-async def _if_there(source: CandleSource, symbol: str, start_ms: int, end_ms: int) -> Candles:
+async def if_there(source: CandleSource, symbol: str, start_ms: int, end_ms: int) -> Candles:
+    """Return the minutes of the span, none where they cannot be had."""
     try:
         return await source.fetch(symbol, "1m", max(start_ms, 0), end_ms)
     except (DataError, VenueError):  # what lies beyond the span decides nothing but what a gap is
@@ -97,6 +101,7 @@ class MarketBook:
             start_ms, end_ms = self._span_ms
             candles = await history(self._source, symbol, start_ms, end_ms)
             if self._gaps is GapPolicy.SKIP:
+                candles = await self._lengthened(symbol, candles)
                 start_ms = warm_from_ms(candles.timestamp, start_ms, self._frame_start_ms)
             prepared = prepare(candles, start_ms, end_ms, self._gaps, symbol)
             found = self._markets[symbol] = Market(symbol, prepared.candles, self._avg_price_candles)
@@ -108,6 +113,19 @@ class MarketBook:
                 fingerprint=fingerprint(prepared.candles),
             )
         return found
+
+    async def _lengthened(self, symbol: str, candles: Candles) -> Candles:
+        """Return *candles* with as many days before them as it takes until the warm-up has a candle for each minute."""
+        wanted = (self._frame_start_ms - self._span_ms[0]) // MINUTE_MS
+        for _ in range(_WARM_UP_DAYS):
+            if not len(candles) or np.searchsorted(candles.timestamp, self._frame_start_ms) >= wanted:
+                break
+            first_ms = int(candles.timestamp[0])
+            earlier = await if_there(self._source, symbol, first_ms - DAY_MS, first_ms)
+            if not len(earlier):
+                break
+            candles = Candles.joined([earlier, candles])
+        return candles
 
     def market(self, symbol: str) -> Market:
         """Return the market of *symbol*; one that is not loaded yet is fetched while the caller waits."""
@@ -151,21 +169,19 @@ def _run_apart(work: Coroutine[Any, Any, T]) -> T:
 
     Whatever interrupts the waiting, such as Ctrl-C, cancels the work.
     """
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(work)
+    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
 
-    def run() -> T:
-        try:
-            return loop.run_until_complete(task)
-        finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
+    async def cancellable() -> T:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs is in a task
+        begun.set_result((asyncio.get_running_loop(), task))
+        return await work
 
     pool = ThreadPoolExecutor(1)
     try:
-        return pool.submit(run).result()
+        return pool.submit(asyncio.run, cancellable()).result()
     except BaseException:
+        loop, task = begun.result()
         if not loop.is_closed():
             loop.call_soon_threadsafe(task.cancel)
         raise

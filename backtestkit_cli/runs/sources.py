@@ -124,8 +124,13 @@ def facts_of_source(exchange: ExchangeConfig) -> dict[str, Any]:
         is_file = exchange.url.startswith("sqlite")
         facts["url"] = _base_name(exchange.url) if is_file else without_secrets(exchange.url)
     elif isinstance(exchange, CcxtExchange) and exchange.url is not None:
-        facts["url"] = urlsplit(exchange.url).netloc
+        facts["url"] = _host_of(exchange.url)
     return {"kind": exchange.kind, **facts}
+
+
+def _host_of(url: str) -> str:
+    """Return host and port of *url*, without the name and password that may stand before them."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _base_name(path: str) -> str:
@@ -175,7 +180,7 @@ def _ccxt(name: str, exchange: CcxtExchange, access: DataAccess) -> CandleSource
     )
     owner = {"id": exchange.id, "market": exchange.market}
     if exchange.url is not None:
-        owner["host"] = urlsplit(exchange.url).netloc
+        owner["host"] = _host_of(exchange.url)
     return _cached(name, None if access.offline else venue, access, rules=venue, owner=owner)
 
 

@@ -9,12 +9,12 @@ from backtestkit_cli.api.registry import Registry, StrategySpec
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.data.cache.source import CachedSource, Warmed
 from backtestkit_cli.data.gaps import prepare
-from backtestkit_cli.domain.interval import interval_ms
+from backtestkit_cli.domain.interval import DAY_MS, interval_ms
 from backtestkit_cli.domain.settings import GapPolicy
 from backtestkit_cli.domain.spans import Span, merged
 from backtestkit_cli.errors import ConfigError, DataError, VenueError
 from backtestkit_cli.runs.assembly import chosen_strategies, frame_span, source_of
-from backtestkit_cli.runs.markets import history, history_start_ms, problems_of_each
+from backtestkit_cli.runs.markets import history, history_start_ms, if_there, problems_of_each
 from backtestkit_cli.runs.plan import RunPlan, Unavailable
 from backtestkit_cli.runs.sources import DataAccess
 from backtestkit_cli.runs.strategy_file import load_strategies
@@ -38,24 +38,28 @@ class Unwarmed:
     warmed: Warmed | None = None
 
 
-async def warm(source: CachedSource, needs: Sequence[Need]) -> list[Warmed | Unwarmed]:
+async def warm(
+    source: CachedSource, needs: Sequence[Need], gaps: GapPolicy = GapPolicy.FILL
+) -> list[Warmed | Unwarmed]:
     """Fetch what the cache lacks of all *needs* side by side, and say of each what that came to.
 
     Minutes whose span begins or ends in a gap are looked at further, as a run does, which would not run before
     the first candle. A symbol that cannot be had does not keep the others from being fetched.
     """
     try:
-        return await asyncio.gather(*(_warm_one(source, need) for need in needs))
+        return await asyncio.gather(*(_warm_one(source, need, gaps) for need in needs))
     finally:
         await source.close()
 
 
-async def _warm_one(source: CachedSource, need: Need) -> Warmed | Unwarmed:
+async def _warm_one(source: CachedSource, need: Need, gaps: GapPolicy) -> Warmed | Unwarmed:
     start_ms, end_ms = need.span
     try:
         warmed = await source.warm(need.symbol, need.interval, start_ms, end_ms)
     except (DataError, VenueError) as problem:
         return Unwarmed(need, problem)
+    if need.interval == "1m" and warmed.missing and gaps is GapPolicy.SKIP:
+        await if_there(source, need.symbol, start_ms - DAY_MS, start_ms)  # a warm-up counts candles, not minutes
     end_ms = min([warmed.span[1], *(start for start, _ in warmed.unsettled)])
     if need.interval == "1m" and any(start_ms in gap or end_ms in gap for gap in warmed.gaps):
         try:
@@ -77,6 +81,8 @@ def warming(loaded: LoadedConfig, intervals: Sequence[str], access: DataAccess) 
         StrategyError: the entry does not load.
     """
     config = loaded.config
+    if not config.cache:
+        raise ConfigError(f"{loaded.origins['cache']}: cache: expected true, found false: there is nothing to warm")
     registry = Registry()
     strategies: tuple[StrategySpec, ...] = ()
     if config.entry is not None:

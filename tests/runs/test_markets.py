@@ -145,3 +145,15 @@ def test_a_symbol_that_cannot_be_had_is_asked_for_once() -> None:
             book.market("NONE")
     assert source.asked == 1
     assert len(book.market("AAA").candles) == 100
+
+
+async def test_under_skip_a_warm_up_goes_back_until_it_has_a_candle_for_each_minute() -> None:
+    """Also where the hole is in the middle of it and whole days long, as far as there are candles."""
+    hole = range(1440 + 600, 2 * 1440 + 900)
+    source = Counting(without(MARKET, *hole))
+    span_ms = (at(3 * 1440 - 1440), at(3 * 1440 + 100))
+    read = MarketBook(source, span_ms, frame_start_ms=at(3 * 1440), avg_price_candles=5, gaps=GapPolicy.SKIP)
+    market = await read.load("AAA")
+    before = [t for t in market.candles.timestamp.tolist() if t < at(3 * 1440)]
+    assert len(before) == 1440
+    assert before[0] == at(1440 + 600 - (1440 - 540))

@@ -9,6 +9,7 @@ from backtestkit_cli.data.cache.journal import Journal
 from backtestkit_cli.data.cache.pages import Page, fetch_pages, pages_of
 from backtestkit_cli.data.cache.partition import DamagedFileError, gaps_in
 from backtestkit_cli.data.cache.series import SeriesFolder, Stored, united
+from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.spans import Span, merged, total_ms, without
 from backtestkit_cli.errors import StorageError
 from backtestkit_cli.ports import RemoteSource
@@ -49,6 +50,7 @@ class Filling:
         self.unsettled: tuple[Span, ...] = ()
         self.damage: list[str] = []
         self.lost: list[Span] = []
+        self._loose: list[Candles] = []
         self._series = series
         self._symbol = symbol
         self._watch = watch
@@ -98,7 +100,13 @@ class Filling:
         await self._fetch(remote, now_ms, self.missing_in(stored), keep)
         candles = united([stored.candles, *(page.candles for page in pages)])
         covered = merged((*stored.covered, *(span for page in pages for span in page.covered)))
-        return Stored(candles, covered, gaps_in(candles, covered, self._series.length_ms))
+        return self.completed(Stored(candles, covered, gaps_in(candles, covered, self._series.length_ms)))
+
+    def completed(self, stored: Stored) -> Stored:
+        """Return *stored* with the candles that were fetched and are not settled yet."""
+        if not any(map(len, self._loose)):
+            return stored
+        return Stored(united([stored.candles, *self._loose]), stored.covered, stored.gaps)
 
     async def _fetch(
         self,
@@ -112,7 +120,8 @@ class Filling:
         requests = self.requests + len(pages_of(missing, remote.page_candles * length_ms))
 
         async def count_and_keep(page: Page) -> None:
-            self.fetched += len(page.candles)
+            self.fetched += len(page.candles) + len(page.loose)
+            self._loose.append(page.loose)
             self.requests += 1
             self.unsettled = merged((*self.unsettled, *without([page.asked], page.covered)))
             await keep(page)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.door import check
-from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
+from backtestkit_cli.domain.interval import MINUTE_MS, floor_to, interval_ms
 from backtestkit_cli.domain.spans import Span
 from backtestkit_cli.ports import RemoteSource
 
@@ -16,11 +16,15 @@ _SETTLE_MS = 5 * MINUTE_MS
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The answer to one request: `covered` is the part of `asked` (both Unix ms) that it settles for good."""
+    """The answer to one request: `covered` is the part of `asked` (both Unix ms) that it settles for good.
+
+    `loose` are closed candles after that, which the venue may still change: they are used, and not kept.
+    """
 
     asked: Span
     candles: Candles
     covered: tuple[Span, ...]
+    loose: Candles
 
 
 def pages_of(spans: Iterable[Span], page_ms: int) -> list[Span]:
@@ -31,14 +35,18 @@ def pages_of(spans: Iterable[Span], page_ms: int) -> list[Span]:
 def page_from(candles: Candles, asked: Span, now_ms: int, length_ms: int) -> Page:
     """Return what *candles* say about *asked*, which was asked at *now_ms*.
 
-    Venues publish with a delay. An answer that reaches into the last two intervals, or five minutes,
-    before now settles nothing after its newest candle.
+    Venues publish late, and may still change what they have published: the last two intervals, or five
+    minutes, before now are never settled, nor is what lies between them and the newest candle before.
     """
     start_ms, end_ms = asked
-    inside = candles.between(start_ms, min(end_ms, now_ms - length_ms + 1))
-    if end_ms > now_ms - max(2 * length_ms, _SETTLE_MS):
-        end_ms = int(inside.timestamp[-1]) + length_ms if len(inside) else start_ms
-    return Page(asked, inside, ((start_ms, end_ms),) if start_ms < end_ms else ())
+    closed = candles.between(start_ms, min(end_ms, now_ms - length_ms + 1))
+    settled_ms = floor_to(now_ms - max(2 * length_ms, _SETTLE_MS), length_ms)
+    if end_ms <= settled_ms:
+        settled_ms = end_ms
+    else:
+        settled_ms = min(settled_ms, int(closed.timestamp[-1]) + length_ms if len(closed) else start_ms)
+    covered = ((start_ms, settled_ms),) if start_ms < settled_ms else ()
+    return Page(asked, closed.between(start_ms, settled_ms), covered, closed.between(max(start_ms, settled_ms), end_ms))
 
 
 async def fetch_pages(
@@ -65,7 +73,7 @@ async def fetch_pages(
             now = now_ms()
             candles = await remote.fetch(symbol, interval, *asked)
             check(candles, length_ms, f"{remote.name}: {symbol} {interval}", row_word="candle")
-            await keep(page_from(candles, asked, now, length_ms))
+            await keep(page_from(candles, asked, min(now, remote.now_ms()), length_ms))
 
     workers = [asyncio.create_task(work()) for _ in range(min(_SIDE_BY_SIDE, len(wanted)))]
     try:

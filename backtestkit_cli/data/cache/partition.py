@@ -119,6 +119,17 @@ def read_facts(file: Path, length_ms: int) -> MonthFacts:
     return _facts(file, metadata, length_ms)
 
 
+def promised(file: Path, length_ms: int) -> tuple[Span, ...]:
+    """Return what a damaged *file* covered by its map, of whatever month; nothing where there is no such map."""
+    try:
+        raw = orjson.loads(pl.read_parquet_metadata(file)[_KEY])
+        spans = _spans(raw["covered"])
+        is_own = (int(raw["interval_ms"]), str(raw["symbol"])) == (length_ms, _symbol_of(file))
+    except (OSError, PolarsError, PanicException, KeyError, TypeError, ValueError):
+        return ()
+    return merged(spans) if is_own else ()
+
+
 def read_rows(files: Sequence[Path], start_ms: int, end_ms: int) -> Candles | None:
     """Return the candles of *files* that open in `[start_ms, end_ms)`, unchecked, or None where a file is no such file.
 

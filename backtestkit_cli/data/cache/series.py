@@ -12,6 +12,7 @@ from backtestkit_cli.data.cache.months import file_name, month_named, months_bet
 from backtestkit_cli.data.cache.partition import (
     DamagedFileError,
     MonthFacts,
+    promised,
     read_facts,
     read_month,
     read_rows,
@@ -21,7 +22,7 @@ from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import interval_ms
 from backtestkit_cli.domain.spans import Span, clipped, merged, total_ms, without
-from backtestkit_cli.errors import BadCandleError, DataError, MissingCandlesError, StorageError
+from backtestkit_cli.errors import BadCandleError, MissingCandlesError, StorageError
 
 _SUFFIX = ".damaged"
 
@@ -114,10 +115,7 @@ class SeriesFolder:
 
     def promised(self, file: Path) -> tuple[Span, ...]:
         """Return what a damaged *file* covered by its map, nothing where that cannot be read either."""
-        try:
-            return read_facts(file, self.length_ms).covered
-        except (DataError, FileNotFoundError):
-            return ()
+        return promised(file, self.length_ms)
 
     def set_aside(self, file: Path) -> Path | None:
         """Rename *file* to `….damaged` if it still is, and return its new name; call it inside of `locked()`.

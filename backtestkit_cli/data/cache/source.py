@@ -186,7 +186,7 @@ class CachedSource:
             before = len(stored.candles) if before is None else before
             missing = filling.missing_in(stored)
             if not missing:
-                return before, stored
+                return before, filling.completed(stored)
             made = await self._made_of_minutes(symbol, interval, filling.span)
             if made is not None:
                 return len(made.candles), made

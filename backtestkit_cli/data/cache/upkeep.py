@@ -62,7 +62,7 @@ async def verify(
     moves: bool = False,
     refetch: Callable[[SeriesKey, Span], Awaitable[object]] | None = None,
 ) -> list[FileCheck]:
-    """Check every file of the *wanted* series to the last bit: columns, times, gaps, fingerprint and the door's rules.
+    """Check every file of the *wanted* series: columns, times, gaps, fingerprint and the rules of the door.
 
     Damaged files are moved aside if *moves*; what they covered (the whole month where that cannot be
     read) is then asked of *refetch*, usually `CachedSource.warm`. A file of a newer version is reported and

@@ -39,6 +39,7 @@ class Venue(LocalSource):
         self.candles = dict(candles)
         self.asked: list[tuple[str, str, int, int]] = []
         self.during: Callable[[], None] | None = None
+        self.clock_ms = 2**62  # whoever asks has the earlier clock
         self._page = page
         self._delay_s = delay_s
         self._log = log
@@ -47,6 +48,9 @@ class Venue(LocalSource):
     @property
     def page_candles(self) -> int:
         return self._page
+
+    def now_ms(self) -> int:
+        return self.clock_ms
 
     def cache_name(self, symbol: str) -> str:
         return symbol.replace("/", "")

@@ -244,3 +244,21 @@ async def test_verify_finds_what_reading_does_not_look_for(tmp_path: Path) -> No
 def test_what_is_damaged_is_told_to_other_processes() -> None:
     error = pickle.loads(pickle.dumps(DamagedFileError(Path("x"), "cut")))  # noqa: S301 - our own
     assert (str(error), error.file) == ("x: damaged: cut", Path("x"))
+
+
+async def test_a_file_with_the_name_of_another_month_gives_back_what_it_held(tmp_path: Path) -> None:
+    venue = a_venue()
+    await cached(tmp_path, venue).warm("BTCUSDT", "1m", START, START + minutes(300))
+    file = next(tmp_path.rglob("*.parquet"))
+    content = file.read_bytes()
+    file.rename(file.with_name("2025-03.parquet"))
+    asked: list[Span] = []
+
+    async def refetch(key: SeriesKey, span: Span) -> None:
+        asked.append(span)
+        await cached(tmp_path, venue).warm(key.symbol, key.interval, *span)
+
+    checks = await verify(CacheFolder(tmp_path), moves=True, refetch=refetch)
+    assert [one.refetched for one in checks] == [True]
+    assert asked == [(START, START + minutes(300))]
+    assert file.read_bytes() == content

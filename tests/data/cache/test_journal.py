@@ -8,6 +8,7 @@ import pytest
 from backtestkit_cli.data.cache.journal import Journal
 from backtestkit_cli.data.cache.pages import Page
 from backtestkit_cli.data.cache.series import SeriesFolder
+from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.spans import Span
 from backtestkit_cli.errors import StorageError
 from tests.data.cache.remotes import MONTH_END, minutes
@@ -15,7 +16,7 @@ from tests.data.candle_files import a_market, bytes_of
 
 FROM = MONTH_END - minutes(50)
 SPAN = (FROM, FROM + minutes(100))  # half of it in each of two months
-PAGE = Page(SPAN, a_market(100, start=FROM), (SPAN,))
+PAGE = Page(SPAN, a_market(100, start=FROM), (SPAN,), Candles.empty())
 
 
 def failing(series: SeriesFolder, monkeypatch: pytest.MonkeyPatch, *errors: BaseException) -> None:

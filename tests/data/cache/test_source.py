@@ -27,7 +27,7 @@ from tests.data.cache.remotes import (
     no_minute_twice,
     tree,
 )
-from tests.data.candle_files import COLUMNS, START, a_market, bytes_of, without
+from tests.data.candle_files import COLUMNS, START, a_market, bytes_of, changed, without
 
 COUNT = 3000
 FROM = MONTH_END - minutes(1500)  # half of the candles are in January, half in February
@@ -143,12 +143,35 @@ async def test_near_the_present_only_what_has_arrived_is_covered(tmp_path: Path)
     venue.candles["BTCUSDT", "1m"] = without(a_market(310), 298, 299)  # and two are not published yet
     warmed = await cached(tmp_path, venue, now=now).warm("BTCUSDT", "1m", START, START + minutes(1000))
     assert warmed.span == (START, START + minutes(300))
-    assert warmed.unsettled == ((START + minutes(298), START + minutes(300)),)
+    assert warmed.unsettled == ((START + minutes(295), START + minutes(300)),)
     assert (warmed.fetched, warmed.missing) == (298, 0)
     venue.candles["BTCUSDT", "1m"] = a_market(310)
     later = await cached(tmp_path, venue, now=now).fetch("BTCUSDT", "1m", START, START + minutes(1000))
     assert bytes_of(later) == bytes_of(a_market(310).slice(0, 300))
-    assert venue.spans()[1:] == [(START + minutes(298), START + minutes(300))]
+    assert venue.spans()[1:] == [(START + minutes(295), START + minutes(300))]
+
+
+async def test_what_the_venue_may_still_change_is_used_and_not_kept(tmp_path: Path) -> None:
+    now = START + minutes(300)
+    venue = a_venue(changed(a_market(310), 299, volume=0.5), page=1000)
+    source = cached(tmp_path, venue, now=now)
+    early = await source.fetch("BTCUSDT", "1m", START, now)
+    assert len(early) == 300
+    assert early.volume[-1] == 0.5
+    venue.candles["BTCUSDT", "1m"] = a_market(310)
+    assert bytes_of(await source.fetch("BTCUSDT", "1m", START, now)) == bytes_of(a_market(310).slice(0, 300))
+
+
+async def test_nothing_is_settled_that_lies_ahead_of_the_clock_of_the_venue(tmp_path: Path) -> None:
+    venue = a_venue(a_market(310), page=1000)
+    venue.clock_ms = START + minutes(200)  # ours is far ahead
+    venue.candles["BTCUSDT", "1m"] = a_market(200)
+    warmed = await cached(tmp_path, venue, now=START + minutes(5000)).warm("BTCUSDT", "1m", START, START + minutes(300))
+    assert warmed.unsettled == ((START + minutes(195), START + minutes(300)),)
+    venue.clock_ms = 2**62
+    venue.candles["BTCUSDT", "1m"] = a_market(310)
+    later = await cached(tmp_path, venue, now=START + minutes(5000)).warm("BTCUSDT", "1m", START, START + minutes(300))
+    assert (later.missing, later.unsettled) == (0, ())
 
 
 async def test_a_forming_candle_is_not_kept_even_if_the_source_sends_it(tmp_path: Path) -> None:
