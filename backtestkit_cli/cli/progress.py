@@ -89,10 +89,13 @@ class Lines:
 
     def run(self, label: str) -> "Callable[[Progress], None]":
         """Return what prints how far a run is, how fast it goes and what is left."""
-        pace = _Pace(self._seconds())
+        paces: list[_Pace] = []
 
         def report(progress: "Progress") -> None:
             now = self._seconds()
+            if not paces:  # what was fetched before the run is not its time
+                paces.append(_Pace(now))
+            pace = paces[0]
             if progress.done >= progress.total or not pace.is_due(now):
                 return
             share = 100 * progress.done / progress.total
