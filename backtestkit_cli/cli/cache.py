@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.config.loader import LoadedConfig
     from backtestkit_cli.data.cache.source import Warmed
     from backtestkit_cli.data.cache.upkeep import SeriesSummary
-    from backtestkit_cli.runs.warming import Unwarmed
+    from backtestkit_cli.runs.warming import WarmResult
 
 Intervals: TypeAlias = Annotated[
     list[str] | None,
@@ -55,8 +55,6 @@ def warm_cache(
         "strategy": options.split(strategy),
         "data": data,
     }
-    from backtestkit_cli.runs.warming import Unwarmed
-
     loaded = options.load(config, sets, flags, required=("symbols",))
     results = _warm(loaded, options.split(interval) or ["1m"], quiet=quiet)
     code = _exit_code(results)
@@ -67,12 +65,12 @@ def warm_cache(
         _show_warmed(results)
     for line in _problems(results):
         console.error(line)
-    if not quiet and any(result.unsettled for result in results if not isinstance(result, Unwarmed)):
+    if not quiet and any(result.warmed and result.warmed.unsettled for result in results):
         console.note("the newest minutes are not kept yet: a venue may still change them")
     raise typer.Exit(code)
 
 
-def _warm(loaded: "LoadedConfig", intervals: "Sequence[str]", *, quiet: bool) -> "list[Warmed | Unwarmed]":
+def _warm(loaded: "LoadedConfig", intervals: "Sequence[str]", *, quiet: bool) -> "list[WarmResult]":
     import asyncio
 
     from backtestkit_cli.cli.progress import access_for, shown_progress
@@ -80,53 +78,44 @@ def _warm(loaded: "LoadedConfig", intervals: "Sequence[str]", *, quiet: bool) ->
 
     with shown_progress(quiet=quiet) as display, console.stdout_for_data():
         source, needs = warming(loaded, intervals, access_for(loaded, display))
-        return asyncio.run(warm(source, needs, loaded.config.settings.gaps))
+        return asyncio.run(warm(source, needs))
 
 
-def _exit_code(results: "Sequence[Warmed | Unwarmed]") -> int:
-    from backtestkit_cli.runs.warming import Unwarmed
-
-    codes = {result.problem.exit_code for result in results if isinstance(result, Unwarmed)}
+def _exit_code(results: "Sequence[WarmResult]") -> int:
+    codes = {result.problem.exit_code for result in results if result.problem}
     if not codes:
         return 0
-    is_partly_done = any(not isinstance(result, Unwarmed) for result in results)
+    is_partly_done = any(result.problem is None for result in results)
     return _SOME_FAILED if is_partly_done or len(codes) > 1 else codes.pop()
 
 
-def _problems(results: "Sequence[Warmed | Unwarmed]") -> list[str]:
+def _problems(results: "Sequence[WarmResult]") -> list[str]:
     """Return a line for each thing that went wrong; what all series have in common is said once."""
-    from backtestkit_cli.runs.warming import Unwarmed
-
-    return list(dict.fromkeys(str(result.problem) for result in results if isinstance(result, Unwarmed)))
+    return list(dict.fromkeys(str(result.problem) for result in results if result.problem))
 
 
-def _warmed_document(result: "Warmed | Unwarmed") -> dict[str, Any]:
-    from backtestkit_cli.runs.warming import Unwarmed
-
-    if isinstance(result, Unwarmed):
-        need = result.need
-        of_need = {"symbol": need.symbol, "interval": need.interval, "span": need.span}
-        known = of_need if result.warmed is None else _warmed_document(result.warmed)
-        return known | {"error": console.one_line(str(result.problem))}
+def _warmed_document(result: "WarmResult") -> dict[str, Any]:
+    error = None if result.problem is None else console.one_line(str(result.problem))
+    need, done = result.need, result.warmed
+    series = {"symbol": need.symbol, "interval": need.interval, "span": done.span if done else need.span}
+    if done is None:
+        return {**series, "error": error}
     return {
-        "symbol": result.symbol,
-        "interval": result.interval,
-        "span": result.span,
-        "present": result.before,
-        "fetched": result.fetched,
-        "missing": result.missing,
-        "gaps": result.gaps,
-        "unsettled": result.unsettled,
-        "requests": result.requests,
-        "error": None,
+        **series,
+        "present": done.before,
+        "fetched": done.fetched,
+        "missing": done.missing,
+        "gaps": done.gaps,
+        "unsettled": done.unsettled,
+        "requests": done.requests,
+        "error": error,
     }
 
 
-def _show_warmed(results: "Sequence[Warmed | Unwarmed]") -> None:
+def _show_warmed(results: "Sequence[WarmResult]") -> None:
     from backtestkit_cli.domain.interval import utc_text
-    from backtestkit_cli.runs.warming import Unwarmed
 
-    done = [one for result in results if (one := result.warmed if isinstance(result, Unwarmed) else result)]
+    done = [result.warmed for result in results if result.warmed]
     if not done:
         return
     headings = [Heading("Symbol"), Heading("Interval"), Heading("From", rank=1), Heading("To", rank=1)]

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from backtestkit_cli.cli import console
@@ -55,9 +56,10 @@ def access_for(loaded: "LoadedConfig", display: Display | None) -> "DataAccess":
     """Return the access to candles that *loaded* allows, which tells *display* and stderr what goes on."""
     from backtestkit_cli.runs.sources import access_of
 
+    access = replace(access_of(loaded), on_damage=console.note)
     if display is None:
-        return access_of(loaded, on_damage=console.note)
-    return access_of(loaded, on_progress=display.fetched, on_damage=console.note, on_wait=display.waits)
+        return access
+    return replace(access, on_progress=display.fetched, on_wait=display.waits)
 
 
 class Lines:

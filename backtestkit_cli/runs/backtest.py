@@ -22,7 +22,8 @@ from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.reports.event_rows import event_kind
-from backtestkit_cli.runs.markets import MarketBook, history_start_ms, problems_of_each
+from backtestkit_cli.runs.history import history_of, problems_of_each
+from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan, Unavailable
 from backtestkit_cli.runs.watchdog import watching
 
@@ -159,7 +160,7 @@ def _session_plan(plan: RunPlan, run_id: str, spec: StrategySpec, symbol: str, *
 
 def _failed(plan: RunPlan, spec: StrategySpec, symbol: str, problem: Unavailable) -> SessionOutcome:
     """Return the outcome of a session that never started; what is asked for begins before the frame, so say why."""
-    minutes = (plan.start_ms - history_start_ms(plan.start_ms, plan.strategies, plan.settings)) // MINUTE_MS
+    minutes = (plan.start_ms - history_of(plan).start_ms) // MINUTE_MS
     reason = f" ({minutes:,} minutes before the frame are warm-up)" if isinstance(problem, ShortHistoryError) else ""
     return SessionOutcome(
         strategy=spec.name,
@@ -205,15 +206,8 @@ def in_run_order(parts: Iterable[Iterable[Event]]) -> tuple[Event, ...]:
 
 def market_book(plan: RunPlan) -> MarketBook:
     """Return the book that *plan* reads its candles from; `await book.load(symbol)` fills it ahead of the run."""
-    first = next(iter(plan.settings.values()))
-    span_ms = (history_start_ms(plan.start_ms, plan.strategies, plan.settings), plan.end_ms)
-    return MarketBook(
-        plan.source,
-        span_ms,
-        frame_start_ms=plan.start_ms,
-        avg_price_candles=first.avg_price_candles,
-        gaps=first.gaps,
-    )
+    avg_price_candles = next(iter(plan.settings.values())).avg_price_candles  # a setting of the whole run
+    return MarketBook(plan.source, history_of(plan), avg_price_candles=avg_price_candles)
 
 
 def _wave_progress(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from backtestkit_cli.config.describe import without_secrets
@@ -22,8 +22,13 @@ from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.ports import CandleSource, RemoteSource
 
+if TYPE_CHECKING:  # it brings polars, which a run on the demo market imports later
+    from backtestkit_cli.data.cache.filling import FetchProgress
+
 OWN_CLASS = "class"
 """The kind of an exchange that is a class of the author's."""
+
+_CIRCUMSTANCES = ("attempts", "first_wait_seconds", "max_wait_seconds", "timeout_seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,28 +43,15 @@ class DataAccess:
     writes: bool = True
     offline: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    on_progress: Callable[[Any], None] | None = None
+    on_progress: "Callable[[FetchProgress], None] | None" = None
     on_damage: Callable[[str], None] | None = None
     on_wait: Callable[[str], None] | None = None
 
 
-def access_of(
-    loaded: LoadedConfig,
-    *,
-    on_progress: Callable[[Any], None] | None = None,
-    on_damage: Callable[[str], None] | None = None,
-    on_wait: Callable[[str], None] | None = None,
-) -> DataAccess:
-    """Return the access that *loaded* allows."""
+def access_of(loaded: LoadedConfig) -> DataAccess:
+    """Return the access that *loaded* allows, which tells nobody what goes on."""
     config = loaded.config
-    return DataAccess(
-        folder=Path(config.data),
-        writes=config.cache,
-        offline=config.offline,
-        on_progress=on_progress,
-        on_damage=on_damage,
-        on_wait=on_wait,
-    )
+    return DataAccess(folder=Path(config.data), writes=config.cache, offline=config.offline)
 
 
 def now_ms() -> int:
@@ -116,15 +108,17 @@ def facts_of_own(theirs: object) -> dict[str, str]:
 def facts_of_source(exchange: ExchangeConfig) -> dict[str, Any]:
     """Return what of *exchange* decides which candles there are: equal runs on two machines have equal facts."""
     facts = exchange.model_dump(exclude={"name", *_CIRCUMSTANCES}, exclude_defaults=True)
-    if isinstance(exchange, DemoExchange):
-        facts["seed"] = exchange.seed
-    if "path" in facts:
-        facts["path"] = _base_name(str(facts["path"]))
-    if isinstance(exchange, SqlExchange):
-        is_file = exchange.url.startswith("sqlite")
-        facts["url"] = _base_name(exchange.url) if is_file else without_secrets(exchange.url)
-    elif isinstance(exchange, CcxtExchange) and exchange.url is not None:
-        facts["url"] = _host_of(exchange.url)
+    match exchange:
+        case DemoExchange(seed=seed):
+            facts["seed"] = seed
+        case ParquetExchange(path=path) | CsvExchange(path=path):
+            facts["path"] = _base_name(path)
+        case SqlExchange(url=url):
+            facts["url"] = _base_name(url) if url.startswith("sqlite") else without_secrets(url)
+        case CcxtExchange(url=str(url)):
+            facts["url"] = _host_of(url)
+        case _:
+            pass
     return {"kind": exchange.kind, **facts}
 
 
@@ -135,9 +129,6 @@ def _host_of(url: str) -> str:
 
 def _base_name(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-
-
-_CIRCUMSTANCES = ("url", "attempts", "first_wait_seconds", "max_wait_seconds", "timeout_seconds")
 
 
 def _sql_table(name: str, exchange: SqlExchange, access: DataAccess) -> CandleSource:

@@ -8,13 +8,12 @@ from functools import partial
 from backtestkit_cli.api.registry import Registry, StrategySpec
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.data.cache.source import CachedSource, Warmed
-from backtestkit_cli.data.gaps import prepare
-from backtestkit_cli.domain.interval import DAY_MS, interval_ms
+from backtestkit_cli.domain.interval import interval_ms
 from backtestkit_cli.domain.settings import GapPolicy
 from backtestkit_cli.domain.spans import Span, merged
 from backtestkit_cli.errors import ConfigError, DataError, VenueError
 from backtestkit_cli.runs.assembly import chosen_strategies, frame_span, source_of
-from backtestkit_cli.runs.markets import history, history_start_ms, if_there, problems_of_each
+from backtestkit_cli.runs.history import HistoryPlan, history_of, history_plan, problems_of_each, read_history
 from backtestkit_cli.runs.plan import RunPlan, Unavailable
 from backtestkit_cli.runs.sources import DataAccess
 from backtestkit_cli.runs.strategy_file import load_strategies
@@ -22,52 +21,55 @@ from backtestkit_cli.runs.strategy_file import load_strategies
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Candles to have: those of one series that open in `span` (half-open, Unix ms)."""
+    """Candles to have: those of one series that open in `span` (half-open, Unix ms).
+
+    `histories` are the runs that will read them, where these are minutes.
+    """
 
     symbol: str
     interval: str
     span: Span
+    histories: tuple[HistoryPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Unwarmed:
-    """A need that could not be met, and what was fetched all the same."""
+class WarmResult:
+    """What became of a need: what is in the cache now, None if nothing is, and the problem if there was one."""
 
     need: Need
-    problem: Unavailable
-    warmed: Warmed | None = None
+    warmed: Warmed | None
+    problem: Unavailable | None
 
 
-async def warm(
-    source: CachedSource, needs: Sequence[Need], gaps: GapPolicy = GapPolicy.FILL
-) -> list[Warmed | Unwarmed]:
+async def warm(source: CachedSource, needs: Sequence[Need]) -> list[WarmResult]:
     """Fetch what the cache lacks of all *needs* side by side, and say of each what that came to.
 
-    Minutes whose span begins or ends in a gap are looked at further, as a run does, which would not run before
-    the first candle. A symbol that cannot be had does not keep the others from being fetched.
+    Minutes are then read as a run reads them: what would keep it from running is a problem here already. A
+    symbol that cannot be had does not keep the others from being fetched.
     """
     try:
-        return await asyncio.gather(*(_warm_one(source, need, gaps) for need in needs))
+        return await asyncio.gather(*(_warm_one(source, need) for need in needs))
     finally:
         await source.close()
 
 
-async def _warm_one(source: CachedSource, need: Need, gaps: GapPolicy) -> Warmed | Unwarmed:
-    start_ms, end_ms = need.span
+async def _warm_one(source: CachedSource, need: Need) -> WarmResult:
+    warmed = None
     try:
-        warmed = await source.warm(need.symbol, need.interval, start_ms, end_ms)
+        warmed = await source.warm(need.symbol, need.interval, *need.span)
+        for plan in need.histories if warmed.missing else ():
+            await _read_as_a_run(source, need.symbol, plan, warmed)
     except (DataError, VenueError) as problem:
-        return Unwarmed(need, problem)
-    if need.interval == "1m" and warmed.missing and gaps is GapPolicy.SKIP:
-        await if_there(source, need.symbol, start_ms - DAY_MS, start_ms)  # a warm-up counts candles, not minutes
-    end_ms = min([warmed.span[1], *(start for start, _ in warmed.unsettled)])
-    if need.interval == "1m" and any(start_ms in gap or end_ms in gap for gap in warmed.gaps):
-        try:
-            candles = await history(source, need.symbol, start_ms, end_ms)
-            prepare(candles, start_ms, end_ms, GapPolicy.FILL, need.symbol)
-        except (DataError, VenueError) as problem:
-            return Unwarmed(need, problem, warmed)
-    return warmed
+        return WarmResult(need, warmed, problem)
+    return WarmResult(need, warmed, None)
+
+
+async def _read_as_a_run(source: CachedSource, symbol: str, plan: HistoryPlan, warmed: Warmed) -> None:
+    """Read the part of *plan* that can be there by now; a gap in it is none of the cache's business."""
+    end_ms = min([plan.end_ms, warmed.span[1], *(start_ms for start_ms, _ in warmed.unsettled)])
+    gaps = GapPolicy.FILL if plan.gaps is GapPolicy.ERROR else plan.gaps
+    if plan.start_ms < end_ms:
+        await read_history(source, symbol, replace(plan, end_ms=end_ms, gaps=gaps))
 
 
 def warming(loaded: LoadedConfig, intervals: Sequence[str], access: DataAccess) -> tuple[CachedSource, list[Need]]:
@@ -97,9 +99,9 @@ def warming(loaded: LoadedConfig, intervals: Sequence[str], access: DataAccess) 
             f"exchange {name!r} is of kind {facts['kind']}, which is read as it is: expected one whose candles are"
             " fetched, such as --exchange binance"
         )
-    settings = {spec.name: config.settings for spec in strategies} or {"": config.settings}
-    spans = [(history_start_ms(start, strategies, settings), end) for start, end in _frames(loaded, registry)]
-    return source, [need for symbol in config.symbols for need in _needs(symbol, intervals, spans)]
+    settings = {"": config.settings}  # what decides here holds for the whole run
+    plans = [history_plan(frame, strategies, settings, config.settings.gaps) for frame in _frames(loaded, registry)]
+    return source, [need for symbol in config.symbols for need in _needs(symbol, intervals, plans)]
 
 
 def _frames(loaded: LoadedConfig, registry: Registry) -> list[Span]:
@@ -112,11 +114,13 @@ def _frames(loaded: LoadedConfig, registry: Registry) -> list[Span]:
     return named
 
 
-def _needs(symbol: str, intervals: Iterable[str], spans: Iterable[Span]) -> Iterator[Need]:
+def _needs(symbol: str, intervals: Iterable[str], plans: Sequence[HistoryPlan]) -> Iterator[Need]:
     for interval in intervals:
         length_ms = interval_ms(interval)
-        whole = merged((start // length_ms * length_ms, -(-end // length_ms) * length_ms) for start, end in spans)
-        yield from (Need(symbol, interval, span) for span in whole)
+        spans = [plan.span for plan in plans]
+        for span in merged((start // length_ms * length_ms, -(-end // length_ms) * length_ms) for start, end in spans):
+            inside = tuple(plan for plan in plans if span[0] <= plan.start_ms and plan.end_ms <= span[1])
+            yield Need(symbol, interval, span, inside if interval == "1m" else ())
 
 
 async def ready_for_workers(plan: RunPlan) -> RunPlan:
@@ -126,14 +130,13 @@ async def ready_for_workers(plan: RunPlan) -> RunPlan:
     """
     if not isinstance(plan.source, CachedSource):
         return plan
-    start_ms = history_start_ms(plan.start_ms, plan.strategies, plan.settings)
-    load = partial(_into_cache, plan.source, (start_ms, plan.end_ms))
+    read = partial(_into_cache, plan.source, history_of(plan))
     try:
-        problems = await problems_of_each(load, plan.symbols)
+        problems = await problems_of_each(read, plan.symbols)
     finally:
         await plan.source.close()
     return replace(plan, problems=problems)
 
 
-async def _into_cache(source: CachedSource, span: Span, symbol: str) -> None:
-    await history(source, symbol, *span)
+async def _into_cache(source: CachedSource, plan: HistoryPlan, symbol: str) -> None:
+    await read_history(source, symbol, plan)

@@ -15,7 +15,8 @@ from backtestkit_cli.domain.settings import GapPolicy
 from backtestkit_cli.errors import MissingCandlesError
 from backtestkit_cli.reports.run_folder import manifest
 from backtestkit_cli.runs.backtest import run_backtest
-from backtestkit_cli.runs.markets import MarketBook, history
+from backtestkit_cli.runs.history import HistoryPlan, read_history
+from backtestkit_cli.runs.markets import MarketBook
 from tests.data.candle_files import a_market, without
 from tests.markets import START_MS, Held, plan_for, registered
 
@@ -40,24 +41,22 @@ def at(minute: int) -> int:
 
 
 def book(candles: Candles, policy: GapPolicy, start: int, frame_start: int, end: int) -> MarketBook:
-    span_ms = (at(start), at(end))
     source = Counting(candles)
-    return MarketBook(source, span_ms, frame_start_ms=at(frame_start), avg_price_candles=5, gaps=policy)
+    return MarketBook(source, HistoryPlan(at(start), at(frame_start), at(end), policy), avg_price_candles=5)
 
 
 async def test_a_span_without_a_gap_at_its_edges_is_asked_once() -> None:
     source = Counting(without(MARKET, 2000))
-    await history(source, "AAA", at(1500), at(2500))
+    await read_history(source, "AAA", HistoryPlan(at(1500), at(1500), at(2500), GapPolicy.FILL))
     assert source.asked == [(at(1500), at(2500))]
 
 
 async def test_an_edge_in_a_gap_makes_it_look_a_day_further_and_no_more() -> None:
     source = Counting(without(MARKET, 1500, 1501, 2499))
-    candles = await history(source, "AAA", at(1500), at(2500))
+    span, prepared = await read_history(source, "AAA", HistoryPlan(at(1500), at(1500), at(2500), GapPolicy.FILL))
     assert source.asked[1:] == [(at(1500) - DAY_MS, at(1500)), (at(2500), at(2500) + DAY_MS)]
-    assert candles.timestamp.tolist() == [
-        t for t in source._candles["AAA"].timestamp.tolist() if at(60) <= t < at(3940)
-    ]
+    assert (span, prepared.missing) == ((at(1500), at(2500)), 3)
+    assert prepared.candles.timestamp.tolist() == [at(minute) for minute in range(1500, 2500)]
 
 
 @pytest.mark.parametrize("policy", [GapPolicy.FILL, GapPolicy.SKIP])
@@ -119,8 +118,7 @@ class Stuck(Held):
 
 
 def a_book(source: Held) -> MarketBook:
-    span_ms = (at(0), at(100))
-    return MarketBook(source, span_ms, frame_start_ms=at(10), avg_price_candles=5, gaps=GapPolicy.FILL)
+    return MarketBook(source, HistoryPlan(at(0), at(10), at(100), GapPolicy.FILL), avg_price_candles=5)
 
 
 def test_whatever_interrupts_the_reading_of_an_unlisted_symbol_ends_it_at_once() -> None:
@@ -151,8 +149,8 @@ async def test_under_skip_a_warm_up_goes_back_until_it_has_a_candle_for_each_min
     """Also where the hole is in the middle of it and whole days long, as far as there are candles."""
     hole = range(1440 + 600, 2 * 1440 + 900)
     source = Counting(without(MARKET, *hole))
-    span_ms = (at(3 * 1440 - 1440), at(3 * 1440 + 100))
-    read = MarketBook(source, span_ms, frame_start_ms=at(3 * 1440), avg_price_candles=5, gaps=GapPolicy.SKIP)
+    plan = HistoryPlan(at(2 * 1440), at(3 * 1440), at(3 * 1440 + 100), GapPolicy.SKIP)
+    read = MarketBook(source, plan, avg_price_candles=5)
     market = await read.load("AAA")
     before = [t for t in market.candles.timestamp.tolist() if t < at(3 * 1440)]
     assert len(before) == 1440

@@ -101,6 +101,7 @@ class CachedSource:
         self._folder = folder
         self._now_ms = now_ms
         self._writes = writes
+        self._mends = writes and remote is not None  # what nobody can fetch anew is left where it is
         self._watch = Watch(on_progress, on_damage)
 
     @property
@@ -182,7 +183,7 @@ class CachedSource:
         """Return how many candles of the span were there before, and all there are now."""
         before = None
         for _ in range(_ATTEMPTS):  # more than one where a file turns out to be damaged on the way
-            stored = await filling.read(moves=self._writes and self._remote is not None)
+            stored = await filling.read(moves=self._mends)
             before = len(stored.candles) if before is None else before
             missing = filling.missing_in(stored)
             if not missing:
@@ -206,7 +207,7 @@ class CachedSource:
         length_ms = interval_ms(interval)
         if length_ms == MINUTE_MS:
             return None
-        minutes = await self._filling(symbol, "1m", span).read(moves=self._writes and self._remote is not None)
+        minutes = await self._filling(symbol, "1m", span).read(moves=self._mends)
         if without([span], minutes.covered):
             return None
         candles = aggregated(_enclosed(minutes.candles, span), length_ms, MINUTE_MS)
