@@ -124,7 +124,7 @@ class Patience:
                 seconds = max(seconds, error.wait_seconds or 0.0)
                 if error.is_limit:
                     pause.extend(seconds)
-            if self._on_wait is not None:
+            if self._on_wait is not None and state.attempt_number < retry.attempts:
                 told = f"attempt {state.attempt_number} of {retry.attempts}"
                 self._on_wait(f"{self._name}: {error}; asking again in {seconds:.1f} s ({told})")
             return seconds

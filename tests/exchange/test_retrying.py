@@ -24,6 +24,7 @@ class Time:
     def __init__(self) -> None:
         self.now = 100.0
         self.sleeps: list[float] = []
+        self.told: list[str] = []
 
     async def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
@@ -34,7 +35,7 @@ class Time:
         return Pause(lambda: self.now, self.sleep)
 
     def patience(self, retry: Retry = USUAL) -> Patience:
-        return Patience("binance", retry, lambda: NOW_MS, self.sleep)
+        return Patience("binance", retry, lambda: NOW_MS, self.sleep, self.told.append)
 
 
 def failing(times: int, error: Callable[[], UnansweredError]) -> Callable[[], Awaitable[str]]:
@@ -65,6 +66,10 @@ async def test_the_last_attempt_ends_in_one_line() -> None:
         await time.patience(Retry(attempts=3)).asking(failing(3, lambda: UnansweredError("busy")), time.pause)
     assert caught.value.exit_code == 5
     assert len(time.sleeps) == 2
+    assert time.told == [
+        f"binance: busy; asking again in {wait:.1f} s (attempt {number} of 3)"
+        for number, wait in enumerate(time.sleeps, start=1)
+    ]
 
 
 async def test_what_the_venue_asks_for_wins_when_it_is_longer() -> None:
