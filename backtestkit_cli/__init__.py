@@ -19,7 +19,9 @@ if TYPE_CHECKING:
         now,
         partial_close,
     )
-    from backtestkit_cli.api.registry import add_exchange, add_frame, add_strategy, listen
+    from backtestkit_cli.api.listening import listen
+    from backtestkit_cli.api.markets import add_exchange, add_frame
+    from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
     from backtestkit_cli.domain.command import CommandResult
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
@@ -45,7 +47,9 @@ _HOMES = {
         "activate average_buy cancel close_position context format_price format_quantity get_average_price "
         "get_candles get_indicator mode now partial_close"
     ),
-    "api.registry": "add_exchange add_frame add_strategy listen",
+    "api.listening": "listen",
+    "api.markets": "add_exchange add_frame",
+    "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
     "domain.command": "CommandResult",
     "domain.position": "Entry Partial Position Trade",

@@ -12,7 +12,7 @@ from backtestkit_cli.errors import BacktestKitError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backtestkit_cli.api.registry import StrategySpec
+    from backtestkit_cli.api.specs import StrategySpec
     from backtestkit_cli.config.loader import LoadedConfig
 
 _NEEDS = {"symbols": "--symbols A,B", "entry": "--entry FILE", "frame": "--from and --to, or --frame NAME"}

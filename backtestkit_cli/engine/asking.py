@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Coroutine, Generator
 from types import CoroutineType
 from typing import Any, Protocol
 
-from backtestkit_cli.api.registry import GetSignal
+from backtestkit_cli.api.specs import GetSignal
 from backtestkit_cli.domain.interval import to_datetime
 
 

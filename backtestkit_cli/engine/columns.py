@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backtestkit_cli.api.registry import Columns
+from backtestkit_cli.api.specs import Columns
 from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.signal import Side, Signal
 from backtestkit_cli.engine.market import Market, Series

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backtestkit_cli.api.context import ambient
-from backtestkit_cli.api.registry import StrategySpec
+from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
 from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.settings import Settings

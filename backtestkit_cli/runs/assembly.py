@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from backtestkit_cli.api.registry import Registry, StrategySpec, pick
+from backtestkit_cli.api.registry import Registry, pick
+from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.config.choices import exchange_name, exchange_of, frame_of
 from backtestkit_cli.config.described import exchange_from
 from backtestkit_cli.config.exchanges import CacheExchange, CcxtExchange

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TypeAlias
 
 from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome, SessionOutcome
-from backtestkit_cli.api.registry import StrategySpec
+from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.engine.clock import VirtualClock
 from backtestkit_cli.engine.session import Session, SessionPlan

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backtestkit_cli.api.registry import StrategySpec
+from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.data.gaps import Prepared, prepare
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS, floor_to, interval_ms

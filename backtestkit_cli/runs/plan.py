@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from backtestkit_cli.api.registry import StrategySpec
+from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import DataError, VenueError
 from backtestkit_cli.events.bus import Listener

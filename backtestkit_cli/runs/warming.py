@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from backtestkit_cli.api.registry import Registry, StrategySpec
+from backtestkit_cli.api.registry import Registry
+from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.data.cache.source import CachedSource, Warmed
 from backtestkit_cli.domain.interval import interval_ms

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from backtestkit_cli.api.registry import Registry, add_exchange, registering_in
+from backtestkit_cli.api.markets import add_exchange
+from backtestkit_cli.api.registry import Registry, registering_in
 from backtestkit_cli.errors import ConfigError, StrategyError
 
 

@@ -30,7 +30,7 @@ from workloads import (  # noqa: E402
 from backtestkit_cli import CloseReason, Trade  # noqa: E402
 from backtestkit_cli.analytics.outcome import RunOutcome  # noqa: E402
 from backtestkit_cli.analytics.trade_figures import figures_of_pnl  # noqa: E402
-from backtestkit_cli.api.registry import StrategySpec  # noqa: E402
+from backtestkit_cli.api.specs import StrategySpec  # noqa: E402
 from backtestkit_cli.data.local import LocalSource  # noqa: E402
 from backtestkit_cli.domain.candle import Candles  # noqa: E402
 from backtestkit_cli.domain.interval import MINUTE_MS  # noqa: E402

@@ -16,7 +16,8 @@ from backtestkit_cli import (
     close_position,
     get_indicator,
 )
-from backtestkit_cli.api.registry import Registry, StrategySpec, registering_in
+from backtestkit_cli.api.registry import Registry, registering_in
+from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.settings import FillModelName, Settings
 
 NINE = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT", "ADAUSDT", "LINKUSDT", "TRXUSDT")

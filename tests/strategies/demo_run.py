@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from backtestkit_cli.analytics.outcome import RunOutcome
-from backtestkit_cli.api.registry import StrategySpec
+from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.data.demo import DemoMarket
 from backtestkit_cli.domain.aggregation import aggregated
 from backtestkit_cli.domain.candle import Candles
