@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.api.context import (
         activate,
         average_buy,
+        breakeven,
         cancel,
         close_position,
         context,
@@ -16,47 +17,62 @@ if TYPE_CHECKING:
         get_candles,
         get_indicator,
         mode,
+        move_stop,
+        move_take_profit,
         now,
         partial_close,
+        position,
     )
     from backtestkit_cli.api.listening import listen
     from backtestkit_cli.api.markets import add_exchange, add_frame
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
     from backtestkit_cli.domain.command import CommandResult
+    from backtestkit_cli.domain.ladder import Ladder
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
+    from backtestkit_cli.domain.position_view import Extreme, PositionView
     from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
     from backtestkit_cli.events.facts import (
         CommandRefused,
         ErrorOccurred,
         Event,
+        LossLevelReached,
+        PortfolioStopped,
         PositionActive,
         PositionAveraged,
         PositionClosed,
         PositionOpened,
         PositionReduced,
+        ProfitLevelReached,
         SessionIdle,
+        SignalAdmitted,
         SignalCancelled,
         SignalInvalid,
+        SignalRefused,
         SignalScheduled,
+        StopMoved,
+        TargetMoved,
         TickPassed,
     )
 
 _HOMES = {
     "api.context": (
-        "activate average_buy cancel close_position context format_price format_quantity get_average_price "
-        "get_candles get_indicator mode now partial_close"
+        "activate average_buy breakeven cancel close_position context format_price format_quantity get_average_price "
+        "get_candles get_indicator mode move_stop move_take_profit now partial_close position"
     ),
     "api.listening": "listen",
     "api.markets": "add_exchange add_frame",
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
     "domain.command": "CommandResult",
+    "domain.ladder": "Ladder",
     "domain.position": "Entry Partial Position Trade",
+    "domain.position_view": "Extreme PositionView",
     "domain.signal": "CancelReason CloseReason Side Signal",
     "events.facts": (
-        "CommandRefused ErrorOccurred Event PositionActive PositionAveraged PositionClosed PositionOpened "
-        "PositionReduced SessionIdle SignalCancelled SignalInvalid SignalScheduled TickPassed"
+        "CommandRefused ErrorOccurred Event LossLevelReached PortfolioStopped PositionActive PositionAveraged "
+        "PositionClosed PositionOpened PositionReduced ProfitLevelReached SessionIdle SignalAdmitted "
+        "SignalCancelled SignalInvalid SignalRefused SignalScheduled StopMoved TargetMoved TickPassed"
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -71,19 +87,29 @@ __all__ = [
     "Entry",
     "ErrorOccurred",
     "Event",
+    "Extreme",
+    "Ladder",
+    "LossLevelReached",
     "Partial",
+    "PortfolioStopped",
     "Position",
     "PositionActive",
     "PositionAveraged",
     "PositionClosed",
     "PositionOpened",
     "PositionReduced",
+    "PositionView",
+    "ProfitLevelReached",
     "SessionIdle",
     "Side",
     "Signal",
+    "SignalAdmitted",
     "SignalCancelled",
     "SignalInvalid",
+    "SignalRefused",
     "SignalScheduled",
+    "StopMoved",
+    "TargetMoved",
     "TickPassed",
     "Trade",
     "activate",
@@ -91,6 +117,7 @@ __all__ = [
     "add_frame",
     "add_strategy",
     "average_buy",
+    "breakeven",
     "cancel",
     "close_position",
     "context",
@@ -101,8 +128,11 @@ __all__ = [
     "get_indicator",
     "listen",
     "mode",
+    "move_stop",
+    "move_take_profit",
     "now",
     "partial_close",
+    "position",
 ]
 
 

@@ -9,8 +9,16 @@ from backtestkit_cli.domain.candle import Candles
 class Clock(Protocol):
     """The one notion of now that all sessions of a run share."""
 
+    @property
+    def now_ms(self) -> int:
+        """Return the instant of the tick under way, Unix milliseconds."""
+        ...
+
     def sleep_until(self, at_ms: int) -> Awaitable[None]:
-        """Return at *at_ms* (Unix milliseconds, a whole minute); sleepers wake in order of (time, session)."""
+        """Return at *at_ms* (a whole minute), or before it where all are woken; then `now_ms` is less.
+
+        Sleepers wake in order of (time, session).
+        """
         ...
 
 

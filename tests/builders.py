@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from backtestkit_cli.analytics.outcome import CandleFacts, RunFacts, RunOutcome, SessionOutcome
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.money import NOTHING, Costs
-from backtestkit_cli.domain.position import Closing, Entry, Position, Trade, average_in, close, sell_part
+from backtestkit_cli.domain.position import Closing, Entry, Plan, Position, Trade, average_in, close, sell_part
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CloseReason, Side
 from backtestkit_cli.events.facts import Event
@@ -35,8 +35,7 @@ def a_position(
         side=side,
         take_profit=price_open * (1 + 0.02 * side.sign),
         stop_loss=price_open * (1 - 0.02 * side.sign),
-        minutes=None,
-        note=note,
+        plan=Plan(price_open * (1 + 0.02 * side.sign), price_open * (1 - 0.02 * side.sign), note=note),
         scheduled_at_ms=opened_at_ms,
         opened_at_ms=opened_at_ms,
         entries=(Entry(opened_at_ms, price_open, cost),),

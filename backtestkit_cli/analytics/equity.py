@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from backtestkit_cli.analytics.outcome import RunOutcome, SessionOutcome
 from backtestkit_cli.domain.money import Costs
-from backtestkit_cli.domain.position import Position, Trade, average_in, enter, sell_part
+from backtestkit_cli.domain.position import Plan, Position, Trade, average_in, enter, sell_part
 
 
 class EquityRow(NamedTuple):
@@ -58,8 +58,8 @@ def position_at(trade: Trade, at_ms: int, costs: Costs) -> Position:
     The levels are those that the trade ended with, and it has no limit of minutes: a trade does not say.
     """
     first, *_ = trade.entries
-    levels = (trade.take_profit, trade.stop_loss)
-    position = enter(trade.id, trade.side, *levels, None, trade.note, trade.scheduled_at_ms, first)
+    plan = Plan(trade.take_profit, trade.stop_loss, note=trade.note)
+    position = enter(trade.id, trade.side, plan, trade.scheduled_at_ms, first)
     entries = [entry for entry in trade.entries[1:] if entry.at_ms <= at_ms]
     partials = [partial for partial in trade.partials if partial.at_ms <= at_ms]
     while entries or partials:

@@ -7,6 +7,7 @@ from typing import Protocol, overload
 from backtestkit_cli.domain.candle import Candles, Floats
 from backtestkit_cli.domain.command import CommandResult
 from backtestkit_cli.domain.interval import to_datetime
+from backtestkit_cli.domain.position_view import PositionView
 from backtestkit_cli.errors import ContextError
 from backtestkit_cli.events.bus import Bus
 
@@ -45,6 +46,22 @@ class Context(Protocol):
 
     def indicator_values(self, name: str, n: int) -> Floats:
         """Return the last *n* visible values of a column, oldest first."""
+        ...
+
+    def position(self) -> PositionView | None:
+        """Return what is open."""
+        ...
+
+    def move_stop(self, price: float) -> CommandResult:
+        """Tighten the stop of the open position."""
+        ...
+
+    def move_take_profit(self, price: float) -> CommandResult:
+        """Move the target of the open position."""
+        ...
+
+    def breakeven(self) -> CommandResult:
+        """Move the stop of the open position to where nothing is lost."""
         ...
 
     def average_buy(self, cost: float | None) -> CommandResult:
@@ -139,8 +156,31 @@ def get_indicator(name: str, n: int | None = None) -> float | Floats:
     return inside.indicator(name) if n is None else inside.indicator_values(name, n)
 
 
+def position() -> PositionView | None:
+    """Return what there is to know of the open position at this tick, None where nothing is open."""
+    return context().position()
+
+
+def move_stop(price: float) -> CommandResult:
+    """Move the stop of the open position to *price*: tighter only, and never beyond the price of this tick."""
+    return context().move_stop(price)
+
+
+def move_take_profit(price: float) -> CommandResult:
+    """Move the target of the open position to *price*, on the far side of the price of this tick."""
+    return context().move_take_profit(price)
+
+
+def breakeven() -> CommandResult:
+    """Move the stop to where the rest of the position ends without loss, costs paid, once the price is beyond that."""
+    return context().breakeven()
+
+
 def average_buy(cost: float | None = None) -> CommandResult:
-    """Buy *cost* quote money more of the open position at the price of this tick (default: `position_cost`)."""
+    """Buy *cost* quote money more of the open position at the price of this tick.
+
+    The default is `position_cost`; where a sizing decides, as much as the first entry.
+    """
     return context().average_buy(cost)
 
 

@@ -37,6 +37,16 @@ class Gain(NamedTuple):
         return Gain(self.gross + other.gross, self.slippage + other.slippage, self.fee + other.fee)
 
 
+def breakeven_price(side: Side, price_in: float, costs: Costs) -> float:
+    """Return the price at which a part put in at *price_in* goes out without gain or loss, fees and slippage paid.
+
+    `c(i-o)/o - c·f - c·f·i/o = 0` of `round_trip`, solved for the price that leads to `i`.
+    """
+    sign, fee = side.sign, costs.fee_rate
+    slippage = sign * costs.slippage_rate
+    return price_in * (1 + slippage) / (1 - slippage) * ((1 + sign * fee) / (1 - sign * fee))
+
+
 NOTHING = Gain(0.0, 0.0, 0.0)
 
 

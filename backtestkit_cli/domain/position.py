@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from backtestkit_cli.domain.ladder import Ladder
 from backtestkit_cli.domain.money import NOTHING, Costs, Gain, round_trip
-from backtestkit_cli.domain.signal import CloseReason, Side
+from backtestkit_cli.domain.signal import CloseReason, Side, Signal
 
 
 class Entry(NamedTuple):
@@ -27,20 +28,73 @@ class Partial(NamedTuple):
     entries_before: int
 
 
+class Plan(NamedTuple):
+    """What a position set out with: its first levels, and the policies that move them or buy more.
+
+    The names are those of `Signal`; `minutes` of None is no limit.
+    """
+
+    take_profit: float
+    stop_loss: float
+    minutes: int | None = None
+    note: str = ""
+    trailing_stop_pct: float | None = None
+    trailing_activation_pct: float | None = None
+    breakeven_at_pct: float | None = None
+    ladder: Ladder | None = None
+
+    @classmethod
+    def of(cls, signal: Signal) -> "Plan":
+        """Return what a valid *signal* asks for."""
+        plan = cls(
+            float(signal.take_profit),
+            float(signal.stop_loss),
+            None if signal.minutes is None else int(signal.minutes),
+            signal.note,
+        )
+        if not signal.has_policies:
+            return plan
+        return plan._replace(
+            trailing_stop_pct=signal.trailing_stop_pct,
+            trailing_activation_pct=signal.trailing_activation_pct,
+            breakeven_at_pct=signal.breakeven_at_pct,
+            ladder=signal.ladder,
+        )
+
+
+class Progress(NamedTuple):
+    """What has happened to a position once and for all.
+
+    `profit_level` and `loss_level` are the highest partial levels reached, in percent. `trailed_from_ms` is
+    when the stop began to follow the price, and `trailed_best` the best price since, both None before. A ladder
+    is over once a rung was refused.
+    """
+
+    profit_level: int = 0
+    loss_level: int = 0
+    is_breakeven_done: bool = False
+    is_ladder_over: bool = False
+    trailed_from_ms: int | None = None
+    trailed_best: float | None = None
+
+
+NO_PROGRESS = Progress()
+
+
 # NamedTuples because a sweep makes a hundred thousand of each: a frozen dataclass of this size took ten times as long.
 class Position(NamedTuple):
     """An open signal. Prices are before slippage; `cost_left` and `quantity_left` are what is still held.
 
     `price_effective` is money over quantity: an entry moves it, a partial close scales both and leaves it.
-    `realised` is the gain of the parts already sold, `invested` all the money that was put in.
+    `realised` is the gain of the parts already sold, `invested` all the money that was put in. `take_profit`
+    and `stop_loss` are in force now, those of `plan` are the first ones.
     """
 
     id: str
     side: Side
     take_profit: float
     stop_loss: float
-    minutes: int | None
-    note: str
+    plan: Plan
     scheduled_at_ms: int
     opened_at_ms: int
     entries: tuple[Entry, ...]
@@ -50,6 +104,17 @@ class Position(NamedTuple):
     quantity_left: float
     price_effective: float
     realised: Gain
+    progress: Progress = NO_PROGRESS
+
+    @property
+    def minutes(self) -> int | None:
+        """Return the longest life, None for no limit."""
+        return self.plan.minutes
+
+    @property
+    def note(self) -> str:
+        """Return the note of the signal."""
+        return self.plan.note
 
     @property
     def price_open(self) -> float:
@@ -105,25 +170,15 @@ class Trade(NamedTuple):
         return self.gain.net
 
 
-def enter(  # noqa: PLR0913, PLR0917 - all that a position has from its first entry
-    position_id: str,
-    side: Side,
-    take_profit: float,
-    stop_loss: float,
-    minutes: int | None,
-    note: str,
-    scheduled_at_ms: int,
-    entry: Entry,
-) -> Position:
+def enter(position_id: str, side: Side, plan: Plan, scheduled_at_ms: int, entry: Entry) -> Position:
     """Return the position that begins with *entry*."""
     at_ms, price, cost = entry
     return Position(
         position_id,
         side,
-        take_profit,
-        stop_loss,
-        minutes,
-        note,
+        plan.take_profit,
+        plan.stop_loss,
+        plan,
         scheduled_at_ms,
         at_ms,
         (entry,),

@@ -15,6 +15,13 @@ class AveragingPolicy(StrEnum):
     ANY = "any"
 
 
+class PartialBasis(StrEnum):
+    """What a partial level measures: the price move from the effective entry, or the way to target or stop."""
+
+    REVENUE = "revenue"
+    PROGRESS = "progress"
+
+
 class GapPolicy(StrEnum):
     """What a missing minute becomes: a failure, a flat candle at the last close with volume 0, or no tick at all."""
 
@@ -47,3 +54,4 @@ class Settings:
     max_minutes: Annotated[int, Ge(1)] | None = 1440
     max_signal_seconds: Annotated[float, Gt(0)] = 180.0
     averaging: AveragingPolicy = AveragingPolicy.BELOW_LOWEST
+    partial_basis: PartialBasis = PartialBasis.REVENUE

@@ -6,6 +6,7 @@ from enum import StrEnum
 from numbers import Integral, Real
 from typing import Any, Self
 
+from backtestkit_cli.domain.ladder import Ladder
 from backtestkit_cli.domain.settings import Settings
 
 
@@ -33,6 +34,7 @@ class CloseReason(StrEnum):
     TIME_EXPIRED = "time_expired"
     CLOSED = "closed"
     FRAME_END = "frame_end"
+    PORTFOLIO_STOP = "portfolio_stop"
 
 
 class CancelReason(StrEnum):
@@ -42,6 +44,7 @@ class CancelReason(StrEnum):
     PRICE_REJECT = "price_reject"
     FRAME_END = "frame_end"
     USER = "user"
+    RISK = "risk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,10 @@ class Signal:
 
     `price_open` left out means at market. `minutes` is the longest life of the position, None
     for no limit where the settings allow it. `cost` is quote money, None for `position_cost`.
+
+    Policies need no code, and act at ticks: from the tick whose price stands `trailing_activation_pct` in
+    profit (at once without it) the stop follows the best price since at a distance of `trailing_stop_pct`;
+    at `breakeven_at_pct` in profit it moves to where the position ends without a loss; `ladder` buys more.
     Nothing is checked here: `problems_of` judges a signal at the price it arrives at.
     """
 
@@ -60,11 +67,27 @@ class Signal:
     price_open: float | None = None
     cost: float | None = None
     note: str = ""
+    trailing_stop_pct: float | None = None
+    trailing_activation_pct: float | None = None
+    breakeven_at_pct: float | None = None
+    ladder: Ladder | None = None
+
+    @property
+    def has_policies(self) -> bool:
+        """Say whether anything but its levels and its time moves or ends the position by itself."""
+        return (
+            self.trailing_stop_pct is not None
+            or self.breakeven_at_pct is not None
+            or self.ladder is not None
+            or self.trailing_activation_pct is not None
+        )
 
 
 def problems_of(signal: Signal, price: float, settings: Settings) -> list[str]:
     """Return every rule that *signal* breaks at market *price*, each with both numbers; none is good."""
     problems = [] if _has_sound_numbers(signal) else _number_problems(signal)
+    if signal.has_policies:
+        problems += _policy_problems(signal)
     if not problems:
         entry = price if signal.price_open is None else signal.price_open
         problems = _level_problems(signal, entry, settings)
@@ -96,6 +119,33 @@ def _number_problems(signal: Signal) -> list[str]:
     for name, value in (("take_profit", signal.take_profit), ("stop_loss", signal.stop_loss), *optional):
         if not _is_positive(value):
             problems.append(f"{name} must be a finite number above 0, was {value!r}")
+    return problems
+
+
+def _policy_problems(signal: Signal) -> list[str]:
+    names = ("trailing_stop_pct", "trailing_activation_pct", "breakeven_at_pct")
+    given = [(name, value) for name in names if (value := getattr(signal, name)) is not None]
+    problems = [
+        f"{name} must be a number above 0 and below 100, was {value!r}"
+        for name, value in given
+        if not _is_positive(value) or float(value) >= 100
+    ]
+    if signal.trailing_activation_pct is not None and signal.trailing_stop_pct is None:
+        problems.append("trailing_activation_pct needs trailing_stop_pct")
+    ladder: Any = signal.ladder
+    if ladder is None:
+        return problems
+    if not isinstance(ladder, Ladder):
+        return [*problems, f"ladder must be a Ladder, was {type(ladder).__name__}"]
+    count: Any = ladder.entries
+    if not _is_positive(ladder.step_pct) or float(ladder.step_pct) >= 100:
+        problems.append(f"step_pct of a ladder must be a number above 0 and below 100, was {ladder.step_pct!r}")
+    if type(count) is bool or not isinstance(count, Integral) or int(count) < 2:
+        problems.append(f"entries of a ladder must be a whole number of at least 2, was {count!r}")
+    for name in ("cost", "take_profit_pct"):
+        value = getattr(ladder, name)
+        if value is not None and not _is_positive(value):
+            problems.append(f"{name} of a ladder must be a finite number above 0, was {value!r}")
     return problems
 
 

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from backtestkit_cli.domain.candle import Candles, Floats
 from backtestkit_cli.domain.command import CommandResult
+from backtestkit_cli.domain.position_view import PositionView
 from backtestkit_cli.engine.columns import Indicators
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.events.bus import Bus
@@ -26,7 +27,23 @@ class Markets(Protocol):
 
 
 class Commands(Protocol):
-    """The commands of a session; `Session` carries them out."""
+    """The commands of a session."""
+
+    def position(self) -> PositionView | None:
+        """Return what is open."""
+        ...
+
+    def move_stop(self, price: float) -> CommandResult:
+        """Tighten the stop."""
+        ...
+
+    def move_take_profit(self, price: float) -> CommandResult:
+        """Move the target."""
+        ...
+
+    def breakeven(self) -> CommandResult:
+        """Move the stop to where nothing is lost."""
+        ...
 
     def average_buy(self, cost: float | None) -> CommandResult:
         """Buy more."""
@@ -79,6 +96,10 @@ class SessionContext:
         self.format_price = markets.format_price
         self.format_quantity = markets.format_quantity
         self._indicators = indicators
+        self.position = commands.position
+        self.move_stop = commands.move_stop
+        self.move_take_profit = commands.move_take_profit
+        self.breakeven = commands.breakeven
         self.average_buy = commands.average_buy
         self.partial_close = commands.partial_close
         self.close_position = commands.close_position

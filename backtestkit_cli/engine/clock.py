@@ -7,7 +7,7 @@ import time
 import types
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from backtestkit_cli.ports import Clock
 
@@ -15,6 +15,17 @@ SessionBody = Callable[[Clock], Coroutine[Any, Any, None]]
 
 _REPORTS_PER_RUN = 200
 _BREATH_S = 0.05
+
+
+class Alarm(Protocol):
+    """Something that may have to wake every sleeper before its time."""
+
+    def next_ms(self, from_ms: int, until_ms: int) -> int | None:
+        """Return the first instant of `[from_ms, until_ms)` at which all must wake, None for none of them.
+
+        All that happens at the instants before *until_ms* has happened.
+        """
+        ...
 
 
 class _Sleeper:
@@ -38,15 +49,23 @@ class VirtualClock:
     the next session must see its effects.
     """
 
-    def __init__(self, *, on_progress: Callable[[int], None] | None = None, span_ms: tuple[int, int] = (0, 0)) -> None:
-        """Report the virtual time to *on_progress* some two hundred times within *span_ms*."""
+    def __init__(
+        self,
+        *,
+        on_progress: Callable[[int], None] | None = None,
+        span_ms: tuple[int, int] = (0, 0),
+        alarm: Alarm | None = None,
+    ) -> None:
+        """Report the virtual time to *on_progress* some two hundred times within *span_ms*; *alarm* may wake all."""
+        self.now_ms = -1
+        self._alarm = alarm
         self._on_progress = on_progress
         self._report_at, self._breathe_at = 0, 0.0
         self._step_ms = max(1, (span_ms[1] - span_ms[0]) // _REPORTS_PER_RUN)
 
     @types.coroutine
     def sleep_until(self, at_ms: int) -> Generator[int, None, None]:
-        """Return at *at_ms*; only a session that this clock runs may wait for it.
+        """Return at *at_ms*, or before it when the alarm rings; only a session that this clock runs may wait for it.
 
         The bare number is what reaches `_drive`: asyncio's own awaitables hand over futures, or None.
         """
@@ -87,13 +106,26 @@ class VirtualClock:
                     heapq.heappush(instants, at_ms)
                 if not instants:
                     return
-                now_ms = heapq.heappop(instants)
+                if self._alarm is not None and self._ring(self._alarm, instants):
+                    due = sorted((sleeper for bucket in buckets.values() for sleeper in bucket), key=_index)
+                    buckets.clear()
+                    instants.clear()
+                    continue
+                self.now_ms = now_ms = heapq.heappop(instants)
                 due = buckets.pop(now_ms)
                 if now_ms >= self._report_at and self._report(now_ms):
                     yield  # lets the event loop see a cancellation
         finally:
             for sleeper in sleepers:
                 sleeper.body.close()
+
+    def _ring(self, alarm: Alarm, instants: list[int]) -> bool:
+        """Say whether *alarm* wants all sleepers awake before the next instant; if so that is now."""
+        at_ms = alarm.next_ms(self.now_ms, instants[0]) if self.now_ms >= 0 else None
+        if at_ms is None:
+            return False
+        self.now_ms = at_ms
+        return True
 
     def _report(self, now_ms: int) -> bool:
         """Tell how far the run is; say whether the event loop has had to wait long enough for a turn."""

@@ -1,13 +1,15 @@
 """Position commands as pure decisions: the position after the command, or the reason why not."""
 
 import math
-from typing import assert_never
+from numbers import Real
+from typing import TypeGuard, assert_never
 
-from backtestkit_cli.domain.money import Costs
+from backtestkit_cli.domain.money import Costs, breakeven_price
 from backtestkit_cli.domain.position import Entry, Position, average_in, sell_part
 from backtestkit_cli.domain.settings import AveragingPolicy
 from backtestkit_cli.domain.signal import Side, Signal
 from backtestkit_cli.engine.lifecycle import Waiting
+from backtestkit_cli.policies.exits.following import is_tighter
 
 NO_POSITION = "no position is open"
 NOTHING_WAITS = "no signal is waiting"
@@ -17,7 +19,7 @@ def decide_average(
     position: Position, price: float, cost: object, at_ms: int, policy: AveragingPolicy
 ) -> Position | str:
     """Return *position* with a further entry, or why the policy or the numbers forbid it."""
-    if not isinstance(cost, int | float) or isinstance(cost, bool) or not 0 < cost < math.inf:
+    if not _is_positive(cost):
         return f"cost must be a finite number above 0, was {cost!r}"
     limit = _averaging_limit(position, policy)
     is_long = position.side is Side.LONG
@@ -25,7 +27,10 @@ def decide_average(
         way, which = ("below", "lowest") if is_long else ("above", "highest")
         what = f"{which} entry" if policy is AveragingPolicy.BELOW_LOWEST else "effective price"
         return f"price {price!r} is not {way} the {what} {limit!r} ({policy})"
-    return average_in(position, Entry(at_ms, price, float(cost)))
+    after = average_in(position, Entry(at_ms, price, float(cost)))
+    if not after.cost_left < math.inf or after.quantity_left == position.quantity_left:
+        return f"cost must be a sum that counts beside the {position.cost_left!r} already in, was {cost!r}"
+    return after
 
 
 def _averaging_limit(position: Position, policy: AveragingPolicy) -> float | None:
@@ -42,9 +47,54 @@ def _averaging_limit(position: Position, policy: AveragingPolicy) -> float | Non
 
 def decide_partial(position: Position, price: float, percent: object, at_ms: int, costs: Costs) -> Position | str:
     """Return *position* after *percent* of what is left was sold, or why not; 100 is a close and not decided here."""
-    if not isinstance(percent, int | float) or isinstance(percent, bool) or not 0 < percent <= 100:
+    if not _is_positive(percent) or percent > 100:
         return f"percent must be above 0 and at most 100, was {percent!r}"
-    return sell_part(position, at_ms, price, float(percent), costs)
+    after = sell_part(position, at_ms, price, float(percent), costs)
+    if after.cost_left == position.cost_left:
+        return f"percent must be a part that counts, was {percent!r}"
+    return after
+
+
+def decide_stop(position: Position, price: float, stop: object) -> Position | str:
+    """Return *position* with its stop at *stop*, or why not: it may only be tightened, and not beyond the price."""
+    if not _is_positive(stop):
+        return f"stop_loss must be a finite number above 0, was {stop!r}"
+    stop = float(stop)
+    tighter, beyond = ("above", "below") if position.side is Side.LONG else ("below", "above")
+    if not is_tighter(position.side, stop, position.stop_loss):
+        return f"stop_loss of a {position.side} may only go {tighter} {position.stop_loss!r}, was {stop!r}"
+    if not is_tighter(position.side, price, stop):
+        return f"stop_loss of a {position.side} must be {beyond} the price {price!r}, was {stop!r}"
+    return position._replace(stop_loss=stop)
+
+
+def decide_target(position: Position, price: float, target: object) -> Position | str:
+    """Return *position* with its target at *target*, or why not: it must be beyond the price."""
+    if not _is_positive(target):
+        return f"take_profit must be a finite number above 0, was {target!r}"
+    target = float(target)
+    if not is_tighter(position.side, target, price):
+        way = "above" if position.side is Side.LONG else "below"
+        return f"take_profit of a {position.side} must be {way} the price {price!r}, was {target!r}"
+    return position._replace(take_profit=target)
+
+
+def decide_breakeven(position: Position, price: float, costs: Costs) -> Position | str:
+    """Return *position* with its stop where the rest ends without loss, or why not: once the price is beyond that."""
+    level = breakeven_price(position.side, position.price_effective, costs)
+    if not is_tighter(position.side, price, level):
+        way = "above" if position.side is Side.LONG else "below"
+        return f"price {price!r} is not yet {way} the breakeven price {level!r}"
+    return decide_stop(position, price, level)
+
+
+def _is_positive(value: object) -> TypeGuard[float]:
+    if type(value) is bool or not isinstance(value, Real):
+        return False
+    try:
+        return 0 < float(value) < math.inf
+    except (OverflowError, ValueError):
+        return False
 
 
 def activation_problem(waiting: Waiting, price: float) -> str | None:

@@ -1,39 +1,35 @@
-"""The state of one session and everything that changes it: what happens by itself, signals, and commands."""
+"""The state of one session and what changes it by itself: exits, policies, and waiting signals."""
 
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from backtestkit_cli.domain.command import ACCEPTED, CommandResult, refused
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Closing, Position, Trade, close
 from backtestkit_cli.domain.settings import Settings
-from backtestkit_cli.domain.signal import CancelReason, CloseReason, Signal
-from backtestkit_cli.engine import commands
-from backtestkit_cli.engine.lifecycle import (
-    Act,
-    Cancels,
-    Opens,
-    Waiting,
-    next_entry,
-    next_exit,
-    opened,
-    place,
-)
+from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
+from backtestkit_cli.engine.exits import BeginsToTrail, Rules, Step, next_exit, next_step
+from backtestkit_cli.engine.gate import Refusal, SessionGate
+from backtestkit_cli.engine.lifecycle import Cancels, Opens, Waiting, next_entry, opened, place
 from backtestkit_cli.engine.market import Market
+from backtestkit_cli.engine.steps import Tick, taken
 from backtestkit_cli.events.facts import (
-    CommandRefused,
     Event,
-    PositionAveraged,
     PositionClosed,
     PositionOpened,
-    PositionReduced,
+    SignalAdmitted,
     SignalCancelled,
+    SignalRefused,
     SignalScheduled,
+    Told,
 )
+from backtestkit_cli.policies.exits.following import followed
 from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.policies.fills.model import Touch
+
+Act: TypeAlias = Touch | Step | Opens | Cancels
+"""What the machine does by itself at a row."""
 
 _INSIDE_THE_MINUTE = (CloseReason.TAKE_PROFIT, CloseReason.STOP_LOSS)
 
@@ -56,44 +52,73 @@ class DeskPlan:
 class Desk:
     """Holds at most one signal. Events of what it does wait in `outbox` until the session publishes them.
 
-    `row` and `when_ms` are the current tick, `price` is `price(when)`.
+    `row` and `when_ms` are the current tick, `price` is `price(when)`. Rows before `quiet_until` bring nothing
+    by themselves; before `pings_until` the position does not change either.
     """
 
-    def __init__(self, plan: DeskPlan, market: Market) -> None:
-        """Start flat."""
+    def __init__(self, plan: DeskPlan, market: Market, gate: SessionGate | None) -> None:
+        """Start flat; with a *gate*, entries need its leave."""
+        settings = plan.settings
         self._plan = plan
-        self._market = market
-        self._model = fill_model(plan.settings.fill_model)
-        prices: Any = self._model.prices(market)
+        self.market = market
+        self._gate = gate
+        self.last_row = plan.last_row
+        self._model = fill_model(settings.fill_model)
+        self.costs = Costs.of(settings)
+        self._rules = Rules(market, self._model, self.costs, settings.partial_basis, plan.last_row)
+        self.columns = self._model.prices(market)
+        prices: Any = self.columns
         self.prices: memoryview = memoryview(prices)  # gives a float in half the time of the array
-        self._costs = Costs.of(plan.settings)
         self.state: Waiting | Position | None = None
         self.trades: list[Trade] = []
-        self.outbox: deque[Event] = deque()
+        self.outbox: deque[Told] = deque()
         self.row = self.when_ms = 0
         self.price = math.nan
-        self.quiet_until = 0
+        self.quiet_until = self.pings_until = 0
         self._act: Act | None = None
+        self._touch: Touch | None = None
+        self._touch_for: tuple[float | None, ...] = ()
+        self._exits_from = self._steps_from = 0  # the first rows not yet judged
+        self._settled_row = 0
 
     def move_to(self, row: int) -> None:
         """Make *row* the current tick."""
-        self.row, self.when_ms, self.price = row, self._market.time_of(row), self.prices[row]
+        self.row, self.when_ms, self.price = row, self.market.time_of(row), self.prices[row]
 
     def look(self, start: int) -> None:
-        """Find what the state does by itself from row *start* on; rows before `quiet_until` bring nothing."""
-        state, last = self.state, self._plan.last_row
+        """Find what the state does by itself from row *start* on."""
+        state, last = self.state, self.last_row
         stop = last + 1 if self._plan.sees_ahead else min(start, last) + 1
         act: Act | None = None
         if type(state) is Position:
-            act = next_exit(self._market, self._model, state, start, stop, last)
+            exits_from = max(self._exits_from, start)
+            if state.progress.trailed_from_ms is not None:
+                state = self.settle(exits_from - 1)
+            touch = self._next_exit(state, exits_from, stop)
+            steps_until = stop if touch is None else touch.row
+            act = next_step(self._rules, state, max(self._steps_from, start), steps_until) or touch
+            self.quiet_until = self.pings_until = stop if act is None else act.row
+            if state.progress.trailed_from_ms is not None:
+                self.pings_until = 0
         elif type(state) is Waiting:
             await_minutes = self._plan.settings.schedule_await_minutes
-            act = next_entry(self._market, self._model, state, await_minutes, start, stop, last)
+            act = next_entry(self.market, self._model, state, await_minutes, start, stop, last)
+            self.quiet_until = stop if act is None else act.row
         self._act = act
-        self.quiet_until = stop if act is None else act.row
+
+    def _next_exit(self, position: Position, start: int, stop: int) -> Touch | None:
+        """Return how *position* ends, which what is bought or sold of it does not change."""
+        levels = (position.take_profit, position.stop_loss, position.progress.trailed_best)
+        known = self._touch
+        if levels == self._touch_for and (known is None or known.row >= start):
+            return known
+        touch = next_exit(self._rules, position, start, stop)
+        if self._plan.sees_ahead:
+            self._touch, self._touch_for = touch, levels
+        return touch
 
     def act_now(self) -> Act | None:
-        """Return what happens by itself at the current row, if anything."""
+        """Return what happens by itself at the current row, if anything more; see `through`."""
         act = self._act
         if act is None or act.row != self.row:
             if self.row < self.quiet_until or self.state is None:
@@ -105,86 +130,146 @@ class Desk:
     def carry_out(self, act: Act) -> bool:
         """Change the state by *act*; say whether the session may be asked for a new signal at this very tick."""
         if isinstance(act, Touch):
-            self._close(act.reason, act.price)
+            self.settle(self.row - 1)
+            self.close(act.reason, act.price)
             return self._model.flat_at_exit_tick and act.reason in _INSIDE_THE_MINUTE
-        waiting = self.state
-        assert isinstance(waiting, Waiting)  # noqa: S101 - only a waiting entry opens or is cancelled
         if isinstance(act, Cancels):
-            self._cancel(waiting, act.reason)
+            self.cancel(act.reason)
+        elif isinstance(act, Opens):
+            self._fill(act)
         else:
-            self._fill(waiting, act)
+            self._take(act)
         return False
 
     def carry_out_due(self) -> bool:
-        """Carry out what happens by itself at the current row, if anything; see `carry_out`."""
-        act = self.act_now()
-        return act is not None and self.carry_out(act) and self.state is None
+        """Carry out all that happens by itself at the current row; see `carry_out`."""
+        is_free = False
+        while (act := self.act_now()) is not None:
+            is_free = self.carry_out(act)
+        self.through()
+        return is_free and self.state is None
+
+    def through(self) -> None:
+        """Count the current row as judged: what a command changes from here on is first looked at in the next."""
+        self._exits_from = self._steps_from = self.row + 1
+
+    def settle(self, row: int) -> Position:
+        """Return the open position with its stop where the prices up to *row* have moved it."""
+        position = self.state
+        assert type(position) is Position  # noqa: S101 - asked of an open position only
+        best = position.progress.trailed_best
+        if best is None or row <= self._settled_row:
+            return position
+        prices = self.columns[self._settled_row + 1 : row + 1]
+        self._settled_row = row
+        newest = float(prices.max() if position.side is Side.LONG else prices.min())
+        if position.side.sign * newest > position.side.sign * best:
+            self.state = position = followed(position, newest)
+        return position
 
     def accept(self, signal: Signal, signal_id: str) -> None:
-        """Open a valid *signal* at the price of this tick, or let it wait for its entry."""
+        """Open a valid *signal* at the price of this tick, or let it wait for its entry; the gate may refuse it."""
+        if self._gate is not None:
+            answer = self._gate.appears(signal, self.price, self.when_ms)
+            if isinstance(answer, Refusal):
+                self.outbox.append(self._refused(signal_id, signal, self.price, answer))
+                return
+            self.outbox.append(SignalAdmitted(*self.stamp(), answer.check, answer.profiles))
+            signal = answer.signal
         state = place(signal, self.price, self.when_ms, signal_id, self._plan.settings)
         if isinstance(state, Position):
             self._open(state)
             return
         self._enter(state)
-        self.outbox.append(SignalScheduled(*self._stamp(), state.id, state.side, state.price_open, signal))
+        self.outbox.append(SignalScheduled(*self.stamp(), state.id, state.side, state.price_open, signal))
 
-    def average_buy(self, cost: float | None) -> CommandResult:
-        """Buy *cost* more at the price of this tick, where the averaging policy allows it."""
-        settings, position, price = self._plan.settings, self.state, self.price
-        money = settings.position_cost if cost is None else cost
-        after: Position | str = commands.NO_POSITION
-        if isinstance(position, Position):
-            after = commands.decide_average(position, price, money, self.when_ms, settings.averaging)
-        if isinstance(after, str):
-            return self._refuse("average_buy", after, money)
-        self.state = after
-        self.outbox.append(PositionAveraged(*self._stamp(), price, float(money), after))
-        return ACCEPTED
+    def activate(self) -> Refusal | None:
+        """Open the waiting signal at the price of this tick, unless the gate refuses."""
+        waiting = self._waiting()
+        refusal = self._refusal_to_open(waiting, self.price)
+        if refusal is None:
+            self._open(self._opened(waiting, self.price))
+        return refusal
 
-    def partial_close(self, percent: float) -> CommandResult:
-        """Sell *percent* of what is left; selling all of it closes the position."""
-        position, price = self.state, self.price
-        after: Position | str = commands.NO_POSITION
-        if isinstance(position, Position):
-            after = commands.decide_partial(position, price, percent, self.when_ms, self._costs)
-        if isinstance(after, str):
-            return self._refuse("partial_close", after, percent)
-        if percent == 100:
-            return self.close_position("")
-        self.state = after
-        self.outbox.append(PositionReduced(*self._stamp(), price, float(percent), after))
-        return ACCEPTED
+    def replace(self, position: Position, *events: Event) -> None:
+        """Put *position*, changed by a command or a step at this tick, in the place of the open one."""
+        self._hold(position)
+        if (self._steps_from, self._exits_from) != (self.row, self.row + 1):  # not amid the steps of this row
+            self.through()
+        self.outbox.extend(events)
+        self._act = None
+        self.quiet_until = self.pings_until = self._steps_from
+        if self._plan.sees_ahead:
+            self.look(self._steps_from)
 
-    def close_position(self, note: str) -> CommandResult:
-        """Sell all that is left at the price of this tick."""
-        if not isinstance(self.state, Position):
-            return self._refuse("close_position", commands.NO_POSITION)
-        self._close(CloseReason.CLOSED, self.price, note)
-        return ACCEPTED
+    def close(self, reason: CloseReason, price: float, note: str = "") -> None:
+        """Turn the open position into a trade at *price*."""
+        position = self.state
+        assert isinstance(position, Position)  # noqa: S101 - only an open position closes
+        closing = Closing(self.when_ms, reason, price, note)
+        trade = close(position, closing, self.costs, strategy=self._plan.strategy, symbol=self._plan.symbol)
+        self.trades.append(trade)
+        if self._gate is not None:
+            self._gate.closed(trade)
+        self._enter(None)
+        self.outbox.append(PositionClosed(*self.stamp(), trade))
 
-    def cancel(self) -> CommandResult:
+    def cancel(self, reason: CancelReason) -> None:
         """Drop the waiting signal."""
-        if not isinstance(self.state, Waiting):
-            return self._refuse("cancel", commands.NOTHING_WAITS)
-        self._cancel(self.state, CancelReason.USER)
-        return ACCEPTED
+        waiting = self._waiting()
+        self._enter(None)
+        self.outbox.append(SignalCancelled(*self.stamp(), waiting.id, reason))
 
-    def activate(self) -> CommandResult:
-        """Open the waiting signal at the price of this tick."""
-        waiting, price = self.state, self.price
-        if not isinstance(waiting, Waiting):
-            return self._refuse("activate", commands.NOTHING_WAITS)
-        problem = commands.activation_problem(waiting, price)
-        if problem:
-            return self._refuse("activate", problem)
-        self._open(self._opened(waiting, price))
-        return ACCEPTED
+    @property
+    def is_sized(self) -> bool:
+        """Say whether a sizing decides what entries cost."""
+        return self._gate is not None and self._gate.is_sized
 
-    def _fill(self, waiting: Waiting, act: Opens) -> None:
+    def money_problem(self, cost: float) -> str | None:
+        """Return why the account of the run cannot pay an entry of *cost* more, or None."""
+        return None if self._gate is None else self._gate.addition_problem(cost, self.price, self.when_ms)
+
+    def stamp(self) -> tuple[int, str, str]:
+        """Return what every event of this tick begins with."""
+        return self.when_ms, self._plan.strategy, self._plan.symbol
+
+    def _take(self, step: Step) -> None:
+        """Let a policy change the position, at the price of this tick."""
+        position = self.settle(self.row - 1)
+        self._exits_from, self._steps_from = self.row + 1, self.row
+        self._settled_row = max(self._settled_row, self.row) if isinstance(step, BeginsToTrail) else self._settled_row
+        tick = Tick(*self.stamp(), self.price)
+        after, events = taken(step, position, tick, self.costs, self._rules.basis, self.money_problem)
+        self.replace(after, *events)
+
+    def _fill(self, act: Opens) -> None:
+        waiting = self._waiting()
+        refusal = self._refusal_to_open(waiting, waiting.price_open)
+        if refusal is not None:
+            self.outbox.append(self._refused(waiting.id, waiting.signal, waiting.price_open, refusal))
+            self.cancel(CancelReason.RISK)
+            return
         self._open(self._opened(waiting, waiting.price_open))
         if act.stopped_at is not None:
-            self._close(CloseReason.STOP_LOSS, act.stopped_at)
+            self.close(CloseReason.STOP_LOSS, act.stopped_at)
+
+    def _waiting(self) -> Waiting:
+        waiting = self.state
+        assert isinstance(waiting, Waiting)  # noqa: S101 - only what waits opens or is cancelled
+        return waiting
+
+    def _refused(self, signal_id: str, signal: Signal, price: float, why: Refusal) -> SignalRefused:
+        return SignalRefused(*self.stamp(), signal_id, signal, price, why.stage, why.profile, why.rule, why.reason)
+
+    def _refusal_to_open(self, waiting: Waiting, price: float) -> Refusal | None:
+        """Return why the gate does not let *waiting* open now, or None; there is no gate in most runs."""
+        if self._gate is None:
+            return None
+        answer = self._gate.opens(waiting.signal, price, self.when_ms)
+        if isinstance(answer, Refusal):
+            return answer
+        self.outbox.append(SignalAdmitted(*self.stamp(), answer.check, answer.profiles))
+        return None
 
     def _opened(self, waiting: Waiting, price: float) -> Position:
         times_ms = (waiting.scheduled_at_ms, self.when_ms)
@@ -192,32 +277,21 @@ class Desk:
 
     def _open(self, position: Position) -> None:
         self._enter(position)
-        self.outbox.append(PositionOpened(*self._stamp(), position.entries[0].price, position))
-
-    def _close(self, reason: CloseReason, price: float, note: str = "") -> None:
-        position = self.state
-        assert isinstance(position, Position)  # noqa: S101 - only an open position closes
-        closing = Closing(self.when_ms, reason, price, note)
-        trade = close(position, closing, self._costs, strategy=self._plan.strategy, symbol=self._plan.symbol)
-        self.trades.append(trade)
-        self._enter(None)
-        self.outbox.append(PositionClosed(*self._stamp(), trade))
-
-    def _cancel(self, waiting: Waiting, reason: CancelReason) -> None:
-        self._enter(None)
-        self.outbox.append(SignalCancelled(*self._stamp(), waiting.id, reason))
+        self.outbox.append(PositionOpened(*self.stamp(), position.entries[0].price, position))
 
     def _enter(self, state: Waiting | Position | None) -> None:
         """Take *state* on; what it does by itself is first looked for at the next row."""
-        self.state = state
+        if type(state) is Position:
+            self._hold(state)
+        else:
+            self.state = state
         self._act = None
-        self.quiet_until = self.row + 1
+        self._touch_for = ()
+        self.quiet_until = self.pings_until = self._exits_from = self._steps_from = self.row + 1
         if state is not None and self._plan.sees_ahead:
             self.look(self.row + 1)
 
-    def _refuse(self, command: str, problem: str, argument: float | None = None) -> CommandResult:
-        self.outbox.append(CommandRefused(*self._stamp(), command, self.price, argument, problem))
-        return refused(problem)
-
-    def _stamp(self) -> tuple[int, str, str]:
-        return self.when_ms, self._plan.strategy, self._plan.symbol
+    def _hold(self, position: Position) -> None:
+        self.state = position
+        if self._gate is not None:
+            self._gate.holds(position)

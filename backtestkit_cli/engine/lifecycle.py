@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from backtestkit_cli.domain.interval import MINUTE_MS
-from backtestkit_cli.domain.position import Entry, Position, enter
+from backtestkit_cli.domain.position import Entry, Plan, Position, enter
 from backtestkit_cli.domain.settings import Settings
-from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
+from backtestkit_cli.domain.signal import CancelReason, Side, Signal
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.policies.fills.model import FillModel, Touch
 
-_SIDES: Mapping[str, Side] = {side.value: side for side in Side}
+SIDES: Mapping[str, Side] = {side.value: side for side in Side}
 
 
 class Waiting(NamedTuple):
@@ -52,22 +52,6 @@ Act: TypeAlias = Touch | Opens | Cancels
 """What the machine does by itself at a row."""
 
 
-def next_exit(market: Market, model: FillModel, position: Position, start: int, stop: int, last: int) -> Touch | None:
-    """Return the first row of `[start, stop)` where *position* ends by a level, its time or, at *last*, the frame."""
-    expiry = levels_until = stop
-    if position.minutes is not None:
-        expiry = max(market.row_from(position.opened_at_ms + position.minutes * MINUTE_MS), start)
-        levels_until = min(stop, expiry if model.time_first else expiry + 1)
-    touch = model.first_exit(market, position.side, position.take_profit, position.stop_loss, start, levels_until)
-    if touch is not None:
-        return touch
-    if expiry < stop:
-        return Touch(expiry, CloseReason.TIME_EXPIRED, model.prices(market).item(expiry))
-    if last < stop:
-        return Touch(last, CloseReason.FRAME_END, model.prices(market).item(last))
-    return None
-
-
 def next_entry(
     market: Market, model: FillModel, waiting: Waiting, await_minutes: int, start: int, stop: int, last: int
 ) -> Opens | Cancels | None:
@@ -94,7 +78,7 @@ def next_entry(
 
 def place(signal: Signal, price: float, at_ms: int, signal_id: str, settings: Settings) -> Waiting | Position:
     """Return what a valid *signal* becomes at market *price*: open now, or waiting for its entry."""
-    side = _SIDES[signal.position]
+    side = SIDES[signal.position]
     wanted = signal.price_open
     if wanted is None:
         return opened(signal, side, (at_ms, at_ms), price, signal_id, settings)
@@ -109,16 +93,7 @@ def opened(
     """Return the position of *signal*, scheduled and opened at *times_ms*, that fills at *price*."""
     scheduled_at_ms, at_ms = times_ms
     cost = settings.position_cost if signal.cost is None else float(signal.cost)
-    return enter(
-        signal_id,
-        side,
-        float(signal.take_profit),
-        float(signal.stop_loss),
-        None if signal.minutes is None else int(signal.minutes),
-        signal.note,
-        scheduled_at_ms,
-        Entry(at_ms, price, cost),
-    )
+    return enter(signal_id, side, Plan.of(signal), scheduled_at_ms, Entry(at_ms, price, cost))
 
 
 def slot_end_ms(when_ms: int, length_ms: int) -> int:

@@ -111,6 +111,15 @@ class Market:
         """Return the tick of *row*."""
         return self._minutes.close_ms(row)
 
+    def each_minute(self, column: Floats, start_ms: int, end_ms: int) -> Floats:
+        """Return *column*, a value a row, at each minute of `[start_ms, end_ms)`; a missing one has that before it."""
+        first, last = self.row_at(start_ms), self.row_at(end_ms - MINUTE_MS)
+        count = (end_ms - start_ms) // MINUTE_MS
+        if last - first + 1 == count:
+            return column[first : last + 1]
+        minutes = np.arange(start_ms, end_ms, MINUTE_MS)
+        return column[np.searchsorted(self.candles.timestamp, minutes - MINUTE_MS, side="right") - 1]
+
     def series(self, interval: str) -> Series:
         """Return the candles of *interval*, aggregated from minutes once."""
         found = self._series.get(interval)

@@ -4,7 +4,15 @@ import traceback
 from typing import Any
 
 from backtestkit_cli.events.bus import Bus, Handler
-from backtestkit_cli.events.facts import ErrorOccurred, Event, PositionActive, SessionIdle, TickPassed
+from backtestkit_cli.events.facts import (
+    ErrorOccurred,
+    Event,
+    PositionActive,
+    SessionIdle,
+    SignalAdmitted,
+    TickPassed,
+    Told,
+)
 
 AUTHORS_FAILURES = (Exception, SystemExit)
 """What the author's code may raise without ending more than itself; a `sys.exit` in a strategy is one of its bugs."""
@@ -47,9 +55,10 @@ class Publisher:
         """Say whether anybody hears anything of this session."""
         return self.bus.is_heard(*self._names)
 
-    async def publish(self, event: Event) -> None:
-        """Record *event* and tell everyone who listens."""
-        self.record.append(event)
+    async def publish(self, event: Told) -> None:
+        """Record *event*, unless it is a ping, and tell everyone who listens."""
+        if not isinstance(event, SignalAdmitted):
+            self.record.append(event)
         self.refresh()
         for handler in self._handlers(type(event)):
             await self.tell(handler, event)

@@ -1,43 +1,28 @@
 """One strategy on one symbol: at each tick gather, decide, act. No line of it knows which clock it runs on."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 from backtestkit_cli.api.context import ambient
-from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
+from backtestkit_cli.domain.portfolio import StopAction
 from backtestkit_cli.domain.position import Position, Trade
-from backtestkit_cli.domain.settings import Settings
-from backtestkit_cli.domain.signal import Signal, problems_of
+from backtestkit_cli.domain.signal import CancelReason, CloseReason, Signal, problems_of
 from backtestkit_cli.engine.ambient import Markets, SessionContext
 from backtestkit_cli.engine.asking import AskFunction, SignalSource, TookTooLongError, within
 from backtestkit_cli.engine.columns import EntryTable, Indicators
+from backtestkit_cli.engine.command_desk import CommandDesk
 from backtestkit_cli.engine.desk import Desk, DeskPlan
-from backtestkit_cli.engine.lifecycle import signal_id, slot_end_ms
+from backtestkit_cli.engine.lifecycle import Waiting, signal_id, slot_end_ms
+from backtestkit_cli.engine.lone_run import run_alone
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.engine.publishing import AUTHORS_FAILURES, Publisher, one_line
+from backtestkit_cli.engine.session_plan import SessionPlan, gate_of
 from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event, PositionActive, SessionIdle, SignalInvalid, TickPassed
 from backtestkit_cli.ports import Clock
 
 _new_tuple = tuple.__new__  # a NamedTuple made by its own constructor takes twice as long
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionPlan:
-    """What one session runs; `sees_ahead` allows it to sleep until something happens, see `DeskPlan`."""
-
-    run_id: str
-    mode: str
-    exchange: str
-    frame: str
-    symbol: str
-    strategy: StrategySpec
-    settings: Settings
-    start_ms: int
-    end_ms: int
-    sees_ahead: bool = True
 
 
 class Session:
@@ -57,7 +42,8 @@ class Session:
             last_row=self._last_row,
             sees_ahead=plan.sees_ahead,
         )
-        self._desk = Desk(desk_plan, self._market)
+        self._gate = gate_of(plan, markets)
+        self._desk = Desk(desk_plan, self._market, self._gate)
         self._publisher = Publisher(bus, strategy=spec.name, symbol=symbol, mode=plan.mode)
         self._context = SessionContext(
             run_id=plan.run_id,
@@ -69,7 +55,7 @@ class Session:
             bus=bus,
             markets=markets,
             indicators=Indicators(spec.indicators, self._market),
-            commands=self._desk,
+            commands=CommandDesk(self._desk, self._market, self._desk.columns, plan.settings),
         )
         self._slot = -1
         names = f"{plan.mode}|{plan.exchange}|{spec.name}|{symbol}"
@@ -91,8 +77,10 @@ class Session:
         ambient.set(self._context)
         try:
             source = self._signal_source()
-            if isinstance(source, EntryTable) and self._plan.sees_ahead and not self._publisher.has_listeners:
-                self._run_alone(source)
+            is_alone = self._gate is None and not self._publisher.has_listeners
+            if isinstance(source, EntryTable) and self._plan.sees_ahead and is_alone:
+                start_ms = self._plan.start_ms
+                self._publisher.record += run_alone(self._desk, source, start_ms, self._judge, self._interval_ms)
             else:
                 await self._live(clock, source)
         except AUTHORS_FAILURES as error:
@@ -100,7 +88,7 @@ class Session:
             at_ms = self._context.when_ms or self._plan.start_ms
             await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
 
-    async def _live(self, clock: Clock, source: SignalSource) -> None:  # noqa: C901, PLR0912 - the hot loop, written out
+    async def _live(self, clock: Clock, source: SignalSource) -> None:  # noqa: C901, PLR0912, PLR0915 - the hot loop, written out
         """Wake at every tick that may matter.
 
         The two branches written out here are the ones a run spends its time in: a quiet minute of an open
@@ -120,11 +108,15 @@ class Session:
             desk.price = price = prices[row]
             if bus.version != publisher.version:
                 publisher.refresh()
+                if clock.now_ms < when_ms:
+                    await self._obey(clock.now_ms)
+                    row = next_row(source, desk.row)
+                    continue
             state = desk.state
             if state is None:
                 if row < last_row:
                     await self._ask(source, when_ms, price)
-            elif row < desk.quiet_until and type(state) is Position:
+            elif row < desk.pings_until and type(state) is Position:
                 ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price, state))
                 for handler in publisher.active:
                     try:
@@ -153,42 +145,39 @@ class Session:
         self._context.when_ms = self._plan.start_ms
         return EntryTable(spec.entries, self._market.series(spec.interval))
 
-    def _run_alone(self, table: EntryTable) -> None:
-        """Go from entry to entry of the table without a clock: nobody hears when things happen."""
-        desk = self._desk
-        next_ms = table.next_ms(self._plan.start_ms)
-        while next_ms is not None and (row := self._market.row_from(next_ms)) < self._last_row:
-            desk.move_to(row)
-            answer = table.ask(desk.when_ms, desk.price)
-            if answer is not None:  # after a gap a newer candle may have closed, one without an entry
-                self._judge(answer)
-            free_ms = slot_end_ms(desk.when_ms, self._interval_ms)
-            while desk.state is not None:
-                desk.move_to(desk.quiet_until)
-                is_free_now = desk.carry_out_due()
-                free_ms = max(free_ms, desk.when_ms if is_free_now else desk.when_ms + MINUTE_MS)
-            next_ms = table.next_ms(free_ms)
-        self._publisher.record += desk.outbox
-        desk.outbox.clear()
-
     async def _tick(self, source: SignalSource) -> None:
         """Do what the machine does by itself at this tick, or else tell who watches the position."""
         desk = self._desk
-        act = desk.act_now()
-        if act is not None:
+        was_open, may_ask = type(desk.state) is Position, False
+        while (act := desk.act_now()) is not None:
             may_ask = desk.carry_out(act)
             await self._publish_outbox()
-            if may_ask and desk.state is None and desk.row < self._last_row:
+        desk.through()
+        if desk.state is None:
+            if may_ask and desk.row < self._last_row:
                 await self._ask(source, desk.when_ms, desk.price)
-        elif type(desk.state) is Position:
-            ping = PositionActive(*self._stamp(), desk.price, desk.state)
+        elif was_open and type(desk.state) is Position and self._publisher.active:
+            ping = PositionActive(*desk.stamp(), desk.price, desk.settle(desk.row))
             for handler in self._publisher.active:
                 await self._publisher.tell(handler, ping)
 
+    async def _obey(self, now_ms: int) -> None:
+        """Do what the portfolio orders at *now_ms*, before the tick this session slept for."""
+        desk = self._desk
+        desk.move_to(self._market.row_at(now_ms))
+        desk.when_ms = self._context.when_ms = now_ms
+        stop = None if self._gate is None else self._gate.stop_at(now_ms)
+        if stop is not None and type(desk.state) is Waiting:
+            desk.cancel(CancelReason.RISK)
+        elif stop is not None and stop.action is StopAction.CLOSE_ALL and type(desk.state) is Position:
+            desk.settle(desk.row)
+            desk.close(CloseReason.PORTFOLIO_STOP, desk.price)
+        await self._publish_outbox()
+
     async def _ask(self, source: SignalSource, when_ms: int, price: float) -> None:
-        """Ask for a signal if this slot has not been used yet, and act on it."""
+        """Ask for a signal if this slot has not been used yet and entries are not stopped, and act on it."""
         slot = when_ms // self._interval_ms
-        if slot != self._slot:
+        if slot != self._slot and (self._gate is None or self._gate.stop_at(when_ms) is None):
             self._slot = slot
             try:
                 answer = source.ask(when_ms, price)
@@ -201,7 +190,7 @@ class Session:
                     self._judge(answer)
                     await self._publish_outbox()
         if self._publisher.idle and self._desk.state is None:
-            ping = SessionIdle(*self._stamp(), price)
+            ping = SessionIdle(*self._desk.stamp(), price)
             for handler in self._publisher.idle:
                 await self._publisher.tell(handler, ping)
 
@@ -227,7 +216,7 @@ class Session:
         else:
             problems = [f"get_signal must return a Signal or None, was {type(answer).__name__}"]
         if problems:
-            desk.outbox.append(SignalInvalid(*self._stamp(), answer, desk.price, tuple(problems)))
+            desk.outbox.append(SignalInvalid(*self._desk.stamp(), answer, desk.price, tuple(problems)))
 
     async def _publish_outbox(self) -> None:
         outbox = self._desk.outbox
@@ -238,7 +227,7 @@ class Session:
         state = self._desk.state
         position = state if isinstance(state, Position) else None
         waiting = None if state is None or position is not None else state.signal  # type: ignore[union-attr]
-        ping = TickPassed(*self._stamp(), self._desk.price, position, waiting)
+        ping = TickPassed(*self._desk.stamp(), self._desk.price, position, waiting)
         for handler in self._publisher.tick:
             await self._publisher.tell(handler, ping)
         await self._publish_outbox()
@@ -254,10 +243,10 @@ class Session:
         if publisher.idle:
             return row + 1
         from_ms = desk.when_ms + MINUTE_MS
+        stop = None if self._gate is None else self._gate.stop_at(from_ms)
+        if stop is not None:
+            return self._last_row + 1 if stop.until_ms is None else self._market.row_from(stop.until_ms)
         if from_ms // self._interval_ms == self._slot:
             from_ms = slot_end_ms(desk.when_ms, self._interval_ms)
         next_ms = source.next_ms(from_ms)
         return self._last_row + 1 if next_ms is None else self._market.row_from(next_ms)
-
-    def _stamp(self) -> tuple[int, str, str]:
-        return self._desk.when_ms, self._plan.strategy.name, self._plan.symbol

@@ -48,6 +48,10 @@ class Bus:
 
         return lambda: self.drop(listener)
 
+    def touch(self) -> None:
+        """Let every session look up again what it has looked up once."""
+        self.version += 1
+
     def drop(self, listener: Listener) -> None:
         """Take *listener* away if it is there."""
         if listener in self._listeners:

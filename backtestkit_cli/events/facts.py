@@ -6,11 +6,23 @@ a state and are only made when somebody listens.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
 
 from backtestkit_cli.domain.interval import to_datetime
+from backtestkit_cli.domain.portfolio import StopAction
 from backtestkit_cli.domain.position import Position, Trade
+from backtestkit_cli.domain.risk import RiskCheck, Stage
 from backtestkit_cli.domain.signal import CancelReason, Side, Signal
+
+
+class MovedBy(StrEnum):
+    """What moved a stop or a target."""
+
+    COMMAND = "command"
+    TRAILING = "trailing"
+    BREAKEVEN = "breakeven"
+    LADDER = "ladder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,19 @@ class SignalInvalid(Event):
     signal: object
     price: float
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRefused(Event):
+    """A valid signal may not open: `rule` of `profile` says so with `reason`, as it appeared or as it would open."""
+
+    signal_id: str
+    signal: Signal
+    price: float
+    stage: Stage
+    profile: str
+    rule: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +106,44 @@ class PositionReduced(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StopMoved(Event):
+    """The stop is at `stop_loss` now; a trailing stop tells when it begins to follow, and follows silently."""
+
+    price: float
+    stop_loss: float
+    by: MovedBy
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class TargetMoved(Event):
+    """The target is at `take_profit` now."""
+
+    price: float
+    take_profit: float
+    by: MovedBy
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class ProfitLevelReached(Event):
+    """The price reached a partial level in profit, `level` percent (10, 20 … 100), for the first time."""
+
+    price: float
+    level: int
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class LossLevelReached(Event):
+    """The price reached a partial level in loss, `level` percent (10, 20 … 100), for the first time."""
+
+    price: float
+    level: int
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
 class CommandRefused(Event):
     """A command was not carried out; `problem` says why."""
 
@@ -98,12 +161,42 @@ class PositionClosed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PortfolioStopped(Event):
+    """The account of the run lost more than it may; `until_ms` is when entries are allowed again, None for never."""
+
+    rule: str
+    action: StopAction
+    equity: float
+    limit: float
+    until_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorOccurred(Event):
     """Code of the user failed at this tick; `source` names it, `error` is one line, `detail` the traceback."""
 
     source: str
     error: str
     detail: str
+
+
+class SignalAdmitted(NamedTuple):
+    """Ping: a signal passed every rule of `profiles`; `check` is what they saw."""
+
+    at_ms: int
+    strategy: str
+    symbol: str
+    check: RiskCheck
+    profiles: tuple[str, ...]
+
+    @property
+    def when(self) -> datetime:
+        """Return the tick of the ping as an aware datetime."""
+        return to_datetime(self.at_ms)
+
+
+Told: TypeAlias = Event | SignalAdmitted
+"""What a session tells in the order it happened."""
 
 
 class PositionActive(NamedTuple):

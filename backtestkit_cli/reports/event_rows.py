@@ -13,13 +13,19 @@ from backtestkit_cli.events.facts import (
     CommandRefused,
     ErrorOccurred,
     Event,
+    LossLevelReached,
+    PortfolioStopped,
     PositionAveraged,
     PositionClosed,
     PositionOpened,
     PositionReduced,
+    ProfitLevelReached,
     SignalCancelled,
     SignalInvalid,
+    SignalRefused,
     SignalScheduled,
+    StopMoved,
+    TargetMoved,
 )
 
 Plain: TypeAlias = str | int | float | bool | None
@@ -170,6 +176,62 @@ def _(event: PositionReduced) -> EventRow:
         "cost_left": finite(position.cost_left),
         "realised_quote": finite(position.realised.net),
         "partials": len(position.partials),
+    }
+
+
+@_facts.register
+def _(event: SignalRefused) -> EventRow:
+    return {
+        "signal_id": event.signal_id,
+        "stage": event.stage.value,
+        "profile": clean_text(event.profile),
+        "rule": clean_text(event.rule),
+        "reason": clean_text(event.reason),
+        "side": plain(event.signal.position),
+        "price": finite(event.price),
+        "cost": plain(event.signal.cost),
+    }
+
+
+@_facts.register
+def _(event: StopMoved) -> EventRow:
+    return _moved(event) | {"stop_loss": finite(event.stop_loss)}
+
+
+@_facts.register
+def _(event: TargetMoved) -> EventRow:
+    return _moved(event) | {"take_profit": finite(event.take_profit)}
+
+
+def _moved(event: StopMoved | TargetMoved) -> EventRow:
+    return {
+        "signal_id": event.position.id,
+        "side": event.position.side.value,
+        "price": finite(event.price),
+        "by": event.by.value,
+    }
+
+
+@_facts.register(ProfitLevelReached)
+@_facts.register(LossLevelReached)
+def _(event: ProfitLevelReached | LossLevelReached) -> EventRow:
+    return {
+        "signal_id": event.position.id,
+        "side": event.position.side.value,
+        "price": finite(event.price),
+        "level": event.level,
+        "price_effective": finite(event.position.price_effective),
+    }
+
+
+@_facts.register
+def _(event: PortfolioStopped) -> EventRow:
+    return {
+        "rule": event.rule,
+        "action": event.action.value,
+        "equity": finite(event.equity),
+        "limit": finite(event.limit),
+        "until": event.until_ms,
     }
 
 

@@ -16,7 +16,8 @@ from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome, Ses
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.engine.clock import VirtualClock
-from backtestkit_cli.engine.session import Session, SessionPlan
+from backtestkit_cli.engine.session import Session
+from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.errors import ShortHistoryError, VenueError
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from backtestkit_cli import (
     Candles,
+    Ladder,
     PositionActive,
     SessionIdle,
     Signal,
@@ -21,20 +22,25 @@ from backtestkit_cli import (
     activate,
     add_strategy,
     average_buy,
+    breakeven,
     cancel,
     close_position,
     get_average_price,
     get_candles,
     get_indicator,
+    move_stop,
+    move_take_profit,
     now,
     partial_close,
+    position,
 )
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.api.registry import Registry
 from backtestkit_cli.domain.candle import COLUMNS
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms, to_ms
 from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, GapPolicy, Settings
-from backtestkit_cli.engine.session import Session, SessionPlan
+from backtestkit_cli.engine.session import Session
+from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.ports import Clock
 from backtestkit_cli.runs.backtest import facts_of, market_book, run_backtest
@@ -69,6 +75,10 @@ def wish(rng: random.Random, price: float) -> Signal | None:
         stop_loss=price * (1 - sign * rng.uniform(0.004, 0.04)),
         minutes=rng.choice((1, 5, 30, 240, 2000)),
         cost=rng.choice((None, 50.0)),
+        trailing_stop_pct=(distance := rng.choice((None, None, 0.1, 0.7))),
+        trailing_activation_pct=rng.choice((None, 0.3)) if distance else None,
+        breakeven_at_pct=rng.choice((None, None, 0.1, 0.8)),
+        ladder=rng.choice((None, None, Ladder(step_pct=0.3, entries=4, take_profit_pct=rng.choice((None, 0.9))))),
     )
 
 
@@ -96,10 +106,10 @@ def a_random_strategy(  # noqa: C901 - the forms a strategy may have, side by si
             rows["minutes"].append(signal.minutes or np.nan if signal else np.nan)
         return {name: np.array(column) for name, column in rows.items()}
 
-    def act(ping: PositionActive | TickPassed) -> None:
+    def act(ping: PositionActive | TickPassed) -> None:  # noqa: C901 - a branch a command
         rng = dice(ping.symbol, ping.at_ms, "command")
         for _ in range(2):
-            match rng.randrange(60):
+            match rng.randrange(70):
                 case 0:
                     average_buy(rng.choice((None, 70, -1)))
                 case 1:
@@ -110,6 +120,14 @@ def a_random_strategy(  # noqa: C901 - the forms a strategy may have, side by si
                     cancel()
                 case 4:
                     activate()
+                case 5:
+                    breakeven()
+                case 6:
+                    move_stop(ping.price * rng.uniform(0.99, 1.01))
+                case 7:
+                    move_take_profit(ping.price * rng.uniform(0.98, 1.02))
+                case 8:
+                    position()
                 case _:
                     pass
 
@@ -159,6 +177,8 @@ def test_skipping_equals_stepping(choice: dict[str, Any]) -> None:
 
 class PlainClock:
     """A clock that knows nothing of sessions: each is an asyncio task of its own, as on a wall clock."""
+
+    now_ms = 2**62  # nobody is woken before time
 
     async def sleep_until(self, at_ms: int) -> None:
         """Give way once; time passes by itself."""

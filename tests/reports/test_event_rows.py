@@ -5,18 +5,27 @@ import numpy as np
 import orjson
 import pytest
 
+from backtestkit_cli.domain.portfolio import StopAction
+from backtestkit_cli.domain.risk import Stage
 from backtestkit_cli.domain.signal import CancelReason, Side, Signal
 from backtestkit_cli.events.facts import (
     CommandRefused,
     ErrorOccurred,
     Event,
+    LossLevelReached,
+    MovedBy,
+    PortfolioStopped,
     PositionAveraged,
     PositionClosed,
     PositionOpened,
     PositionReduced,
+    ProfitLevelReached,
     SignalCancelled,
     SignalInvalid,
+    SignalRefused,
     SignalScheduled,
+    StopMoved,
+    TargetMoved,
 )
 from backtestkit_cli.reports.event_rows import event_kind, event_row, event_rows
 from tests.builders import START_MS, a_position, a_trade
@@ -30,10 +39,20 @@ EVERY_KIND: list[Event] = [
     PositionOpened(*STAMP, 100.0, a_position()),
     PositionAveraged(*STAMP, 95.0, 50.0, a_position(steps=[("buy", 5, 95.0, 50.0)])),
     PositionReduced(*STAMP, 105.0, 40.0, a_position(steps=[("sell", 5, 105.0, 40.0)])),
+    SignalRefused(*STAMP, "id1", SIGNAL, 99.5, Stage.APPEARS, "careful", "max_open", "3 are open, at most 3 may be"),
+    StopMoved(*STAMP, 101.0, 100.5, MovedBy.TRAILING, a_position()),
+    TargetMoved(*STAMP, 101.0, 104.0, MovedBy.COMMAND, a_position()),
+    ProfitLevelReached(*STAMP, 101.0, 50, a_position()),
+    LossLevelReached(*STAMP, 99.0, 50, a_position()),
+    PortfolioStopped(*STAMP, "max_drawdown", StopAction.CLOSE_ALL, 8_900.0, 9_000.0, None),
     CommandRefused(*STAMP, "average_buy", 100.0, 50.0, "price 100.0 is not below …"),
     PositionClosed(*STAMP, a_trade()),
     ErrorOccurred(*STAMP, "strategy", "ValueError: no", 'Traceback:\n  File "/home/me/sma.py"'),
 ]
+
+
+def the(kind: type[Event]) -> Event:
+    return next(event for event in EVERY_KIND if isinstance(event, kind))
 
 
 @pytest.mark.parametrize("event", EVERY_KIND, ids=lambda event: type(event).__name__)
@@ -56,6 +75,12 @@ def test_a_kind_is_its_name_in_small_letters() -> None:
         "position_opened",
         "position_averaged",
         "position_reduced",
+        "signal_refused",
+        "stop_moved",
+        "target_moved",
+        "profit_level_reached",
+        "loss_level_reached",
+        "portfolio_stopped",
         "command_refused",
         "position_closed",
         "error_occurred",
@@ -67,7 +92,7 @@ def test_rows_keep_the_order_of_events() -> None:
 
 
 def test_enums_are_their_values() -> None:
-    row = event_row(EVERY_KIND[7])
+    row = event_row(the(PositionClosed))
     assert (row["side"], row["reason"]) == ("long", "take_profit")
     assert type(row["reason"]) is str
 
@@ -81,7 +106,7 @@ def test_a_closed_position_says_what_it_earned() -> None:
 
 
 def test_the_traceback_of_an_error_stays_out() -> None:
-    row = event_row(EVERY_KIND[8])
+    row = event_row(the(ErrorOccurred))
     assert list(row) == ["event", "at", "strategy", "symbol", "source", "error"]
 
 

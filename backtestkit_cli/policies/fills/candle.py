@@ -18,6 +18,10 @@ class CandleFills:
         """Return the close of each row."""
         return columns.candles.close
 
+    def reach(self, columns: PriceColumns) -> tuple[Floats, Floats]:
+        """Return low and high of each row."""
+        return columns.candles.low, columns.candles.high
+
     def first_exit(
         self, columns: PriceColumns, side: Side, take_profit: float, stop_loss: float, start: int, stop: int
     ) -> Touch | None:

@@ -57,6 +57,10 @@ class FillModel(Protocol):
         """Return `price(when)` for each row."""
         ...
 
+    def reach(self, columns: PriceColumns) -> tuple[Floats, Floats]:
+        """Return the lowest and the highest price of each row that a level of an open position is tested with."""
+        ...
+
     def first_exit(
         self, columns: PriceColumns, side: Side, take_profit: float, stop_loss: float, start: int, stop: int
     ) -> Touch | None:

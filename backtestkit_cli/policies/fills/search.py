@@ -27,6 +27,12 @@ def first_outside(low: Floats, high: Floats, floor: float, ceiling: float, start
     return None
 
 
+def first_beyond(prices: Floats, level: float, start: int, stop: int, *, rising: bool) -> int | None:
+    """Return the first row of `[start, stop)` whose price stands at or beyond *level*: above when *rising*."""
+    floor, ceiling = (-math.inf, level) if rising else (level, math.inf)
+    return first_outside(prices, prices, floor, ceiling, start, stop)
+
+
 def first_wick(candles: Candles, side: Side, price: float, start: int, stop: int) -> int | None:
     """Return the first row of `[start, stop)` whose wick reaches *price*: the low for a long, the high for a short."""
     floor, ceiling = (price, math.inf) if side.sign > 0 else (-math.inf, price)

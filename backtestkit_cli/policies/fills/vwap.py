@@ -18,6 +18,10 @@ class VwapFills:
         """Return the VWAP of each row."""
         return columns.average_price
 
+    def reach(self, columns: PriceColumns) -> tuple[Floats, Floats]:
+        """Return the VWAP of each row, twice: one price is all there is."""
+        return columns.average_price, columns.average_price
+
     def first_exit(
         self, columns: PriceColumns, side: Side, take_profit: float, stop_loss: float, start: int, stop: int
     ) -> Touch | None:

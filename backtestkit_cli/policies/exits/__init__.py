@@ -1,0 +1,1 @@
+"""What moves the levels of an open position or buys more of it, without a line of the author's code."""
