@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     )
     from backtestkit_cli.api.listening import listen
     from backtestkit_cli.api.markets import add_exchange, add_frame
+    from backtestkit_cli.api.sizing import add_sizing
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
     from backtestkit_cli.domain.command import CommandResult
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
     from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
+    from backtestkit_cli.domain.sizing import Size, SizingCheck
     from backtestkit_cli.events.facts import (
         CommandRefused,
         ErrorOccurred,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
         SignalScheduled,
         TickPassed,
     )
+    from backtestkit_cli.policies.sizing.correlation import Correlation
+    from backtestkit_cli.policies.sizing.methods import Atr, FixedPct, Kelly
 
 _HOMES = {
     "api.context": (
@@ -49,28 +53,36 @@ _HOMES = {
     ),
     "api.listening": "listen",
     "api.markets": "add_exchange add_frame",
+    "api.sizing": "add_sizing",
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
     "domain.command": "CommandResult",
     "domain.position": "Entry Partial Position Trade",
     "domain.signal": "CancelReason CloseReason Side Signal",
+    "domain.sizing": "Size SizingCheck",
     "events.facts": (
         "CommandRefused ErrorOccurred Event PositionActive PositionAveraged PositionClosed PositionOpened "
         "PositionReduced SessionIdle SignalCancelled SignalInvalid SignalScheduled TickPassed"
     ),
+    "policies.sizing.correlation": "Correlation",
+    "policies.sizing.methods": "Atr FixedPct Kelly",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "Atr",
     "CancelReason",
     "Candle",
     "Candles",
     "CloseReason",
     "CommandRefused",
     "CommandResult",
+    "Correlation",
     "Entry",
     "ErrorOccurred",
     "Event",
+    "FixedPct",
+    "Kelly",
     "Partial",
     "Position",
     "PositionActive",
@@ -84,11 +96,14 @@ __all__ = [
     "SignalCancelled",
     "SignalInvalid",
     "SignalScheduled",
+    "Size",
+    "SizingCheck",
     "TickPassed",
     "Trade",
     "activate",
     "add_exchange",
     "add_frame",
+    "add_sizing",
     "add_strategy",
     "average_buy",
     "cancel",
