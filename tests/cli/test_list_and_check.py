@@ -42,7 +42,7 @@ def _listed(*arguments: str) -> dict[str, list[dict[str, str]]]:
 @pytest.mark.usefixtures("configured")
 def test_list_has_what_the_config_and_the_strategy_file_offer_and_says_where_it_is() -> None:
     found = _listed("-c", "run.yaml")
-    assert list(found) == ["strategies", "exchanges", "frames", "fill-models", "settings"]
+    assert list(found) == ["strategies", "exchanges", "frames", "sizings", "fill-models", "settings"]
     assert found["strategies"] == [{"name": "tiny", "interval": "1h", "note": "long every hour", "where": "tiny.py:7"}]
     assert [(row["name"], row["kind"], row["where"]) for row in found["exchanges"]] == [
         ("demo", "demo", "built in"),
@@ -58,7 +58,7 @@ def test_list_has_what_the_config_and_the_strategy_file_offer_and_says_where_it_
 
 
 @pytest.mark.usefixtures("configured")
-@pytest.mark.parametrize("kind", ["strategies", "exchanges", "frames", "fill-models", "settings"])
+@pytest.mark.parametrize("kind", ["strategies", "exchanges", "frames", "sizings", "fill-models", "settings"])
 def test_list_shows_one_kind_alone(kind: str) -> None:
     assert list(_listed(kind, "-c", "run.yaml")) == [kind]
     assert called("list", kind, "-c", "run.yaml").out.count("\n\n") <= 1

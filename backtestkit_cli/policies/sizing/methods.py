@@ -72,7 +72,10 @@ class Method(ABC):
         for clamp in clamps(cost, balance, self):
             cost = clamp.cost
             reasons += [clamp.name] if clamp.changed else []
-        return Size(cost / check.price, cost, "; ".join(reasons))
+        quantity = cost / check.price
+        if not (isfinite(quantity) and quantity > 0):
+            return nothing(f"{cost:g} at a price of {check.price:g} is no quantity")
+        return Size(quantity, cost, "; ".join(reasons))
 
 
 @dataclass(frozen=True, slots=True)
