@@ -194,7 +194,9 @@ def _read(
     try:
         sizing = sizing_from({"method": method, **given}, where="btk size")
     except ConfigError as error:
-        raise ConfigError([*problems, *error.problems]) from None
+        # What a config may leave open is given here.
+        problems += [problem.replace(" or null,", ",") for problem in error.problems]
+        raise ConfigError(problems) from None
     if problems:
         raise ConfigError(problems)
     return sizing, amounts

@@ -111,7 +111,9 @@ def _method_complaint(given: object) -> tuple[Key, str]:
         return (), f"expected {_A_SIZING}, found {found(given)}"
     if "method" not in given:
         return ("method",), f"missing, expected {names}"
-    return ("method",), f"expected {names}, found {found(given['method'])}{near(str(given['method']), METHODS)}"
+    name = given["method"]
+    hint = near(name, METHODS) if isinstance(name, str) else ""
+    return ("method",), f"expected {names}, found {found(name)}{hint}"
 
 
 def _unknown(path: list[str], method: str, hints: Mapping[str, object]) -> str:
