@@ -5,7 +5,7 @@ from math import isclose, isfinite
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli.program import called
@@ -109,6 +109,7 @@ def test_all_wrong_numbers_are_told_at_once() -> None:
 positive = st.floats(min_value=5e-324, max_value=1.7e308).map(str)
 
 
+@settings(max_examples=40)  # each runs the program twice
 @given(entry=positive, stop=positive, balance=positive, least=positive, most_pct=st.floats(1e-9, 100).map(str))
 def test_absurd_numbers_end_in_a_document_or_a_line(
     entry: str, stop: str, balance: str, least: str, most_pct: str

@@ -99,8 +99,8 @@ KEYS = "atr_multiplier, balance, candles, correlation, interval, max_cost, max_p
             ".correlation.threshold: expected a number of at least 0 and below 1, found 1",
         ),
         (
-            "{method: atr, risk_pct: 1, correlation: {treshold: 1}}",
-            ".correlation.treshold: unknown key; did you mean 'threshold'?",
+            "{method: atr, risk_pct: 1, correlation: {threshld: 1}}",
+            ".correlation.threshld: unknown key; did you mean 'threshold'?",
         ),
     ],
 )

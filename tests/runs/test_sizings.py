@@ -67,8 +67,8 @@ def test_a_config_may_put_another_sizing_in_the_place_of_one_of_the_file() -> No
 
 
 def test_an_unknown_name_is_refused_with_who_asks_and_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match=r"mine.py:15: unknown sizing 'smal'; did you mean 'small'\?"):
-        assemble(loaded(chosen="smal"))
+    with pytest.raises(UnknownNameError, match=r"mine.py:15: unknown sizing 'smalll'; did you mean 'small'\?"):
+        assemble(loaded(chosen="smalll"))
     with pytest.raises(UnknownNameError, match=r"flag --set: unknown sizing 'clam'; did you mean 'calm'\?"):
         assemble(loaded(CALM, "sizing=clam"))
 
