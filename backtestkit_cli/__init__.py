@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from backtestkit_cli.api.listening import listen
     from backtestkit_cli.api.markets import add_exchange, add_frame
+    from backtestkit_cli.api.sizing import add_sizing
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
     from backtestkit_cli.domain.command import CommandResult
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
     from backtestkit_cli.domain.position_view import Extreme, PositionView
     from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
+    from backtestkit_cli.domain.sizing import Size, SizingCheck
     from backtestkit_cli.events.facts import (
         CommandRefused,
         ErrorOccurred,
@@ -54,14 +56,18 @@ if TYPE_CHECKING:
         TargetMoved,
         TickPassed,
     )
+    from backtestkit_cli.policies.sizing.correlation import Correlation
+    from backtestkit_cli.policies.sizing.methods import Atr, FixedPct, Kelly
 
 _HOMES = {
     "api.context": (
-        "activate average_buy breakeven cancel close_position context format_price format_quantity get_average_price "
-        "get_candles get_indicator mode move_stop move_take_profit now partial_close position"
+        "activate average_buy breakeven cancel close_position context format_price format_quantity "
+        "get_average_price get_candles get_indicator mode move_stop move_take_profit now partial_close "
+        "position"
     ),
     "api.listening": "listen",
     "api.markets": "add_exchange add_frame",
+    "api.sizing": "add_sizing",
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
     "domain.command": "CommandResult",
@@ -69,25 +75,32 @@ _HOMES = {
     "domain.position": "Entry Partial Position Trade",
     "domain.position_view": "Extreme PositionView",
     "domain.signal": "CancelReason CloseReason Side Signal",
+    "domain.sizing": "Size SizingCheck",
     "events.facts": (
         "CommandRefused ErrorOccurred Event LossLevelReached PortfolioStopped PositionActive PositionAveraged "
         "PositionClosed PositionOpened PositionReduced ProfitLevelReached SessionIdle SignalAdmitted "
         "SignalCancelled SignalInvalid SignalRefused SignalScheduled StopMoved TargetMoved TickPassed"
     ),
+    "policies.sizing.correlation": "Correlation",
+    "policies.sizing.methods": "Atr FixedPct Kelly",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "Atr",
     "CancelReason",
     "Candle",
     "Candles",
     "CloseReason",
     "CommandRefused",
     "CommandResult",
+    "Correlation",
     "Entry",
     "ErrorOccurred",
     "Event",
     "Extreme",
+    "FixedPct",
+    "Kelly",
     "Ladder",
     "LossLevelReached",
     "Partial",
@@ -108,6 +121,8 @@ __all__ = [
     "SignalInvalid",
     "SignalRefused",
     "SignalScheduled",
+    "Size",
+    "SizingCheck",
     "StopMoved",
     "TargetMoved",
     "TickPassed",
@@ -115,6 +130,7 @@ __all__ = [
     "activate",
     "add_exchange",
     "add_frame",
+    "add_sizing",
     "add_strategy",
     "average_buy",
     "breakeven",

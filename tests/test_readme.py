@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from backtestkit_cli import errors
-from backtestkit_cli.cli.app import STOPPED, app
+from backtestkit_cli import Atr, Correlation, FixedPct, errors
+from backtestkit_cli.cli.app import STOPPED, app, run
+from backtestkit_cli.config.loader import load_config
+from backtestkit_cli.config.sizings import METHODS
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import BacktestKitError
 from tests.strategies.demo_run import run_on_demo
@@ -83,6 +85,30 @@ def test_the_table_of_settings_has_each_with_its_default() -> None:
     }
     true = {f.name: f.default for f in fields(Settings)}
     assert told == {k: v.value if isinstance(v, StrEnum) else f"{v:g}" for k, v in true.items()}
+
+
+SIZING = README[README.index("## Sizing") : README.index("## Indicator columns")]
+
+
+def test_every_method_of_sizing_has_a_row_that_says_when_to_use_it() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \| (.+) \|$", SIZING, re.MULTILINE)
+    assert [method for method, *_ in rows] == list(METHODS)
+    assert all(len(words.split()) > 5 for _, _, use, careful in rows for words in (use, careful))
+
+
+def test_the_sizings_of_the_readme_are_a_config(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(re.findall(r"```yaml\n(.*?)```", SIZING, re.DOTALL)[0], encoding="utf-8")
+    config = load_config(file, flags={}, sets=["sizings.small.risk_pct=2"], environ={}, dotenv=None, required=()).config
+    assert config.sizings["small"] == FixedPct(risk_pct=2, max_position_pct=10)
+    assert config.sizings["calm"] == Atr(risk_pct=1, balance=10_000, correlation=Correlation())
+    assert config.sizing == "small"
+
+
+def test_the_calculations_of_the_readme_are_done() -> None:
+    lines = re.findall(r"^\.venv/bin/btk (size .*)$", SIZING, re.MULTILINE)
+    assert [line.split()[1] for line in lines] == ["fixed", "kelly", "atr"]
+    assert [run(line.split()) for line in lines] == [0, 0, 0]
 
 
 def test_every_make_target_and_every_path_that_is_named_exists() -> None:

@@ -14,6 +14,7 @@ from backtestkit_cli.cli.cache import list_cache, warm_cache
 from backtestkit_cli.cli.cache_files import export_cache, import_cache, verify_cache
 from backtestkit_cli.cli.check import check_config
 from backtestkit_cli.cli.listing import list_names
+from backtestkit_cli.cli.size import size_atr, size_fixed, size_kelly
 from backtestkit_cli.errors import BacktestKitError, UnknownNameError, suggestion
 
 STOPPED = 130
@@ -44,6 +45,8 @@ check = typer.Typer(cls=Commands, help="Check what a run is given, without runni
 
 cache = typer.Typer(cls=Commands, help="Candles of venues, kept on this machine.", rich_markup_mode=None)
 
+size = typer.Typer(cls=Commands, help="How much an entry would buy, as a calculator.", rich_markup_mode=None)
+
 app.command()(backtest)
 app.command("list")(list_names)
 check.command("config")(check_config)
@@ -54,6 +57,10 @@ cache.command("verify")(verify_cache)
 cache.command("import")(import_cache)
 cache.command("export")(export_cache)
 app.add_typer(cache, name="cache")
+size.command("fixed")(size_fixed)
+size.command("kelly")(size_kelly)
+size.command("atr")(size_atr)
+app.add_typer(size, name="size")
 
 
 def _show_version(wanted: bool) -> None:
@@ -77,6 +84,7 @@ def btk(
 
 @cache.callback(invoke_without_command=True)
 @check.callback(invoke_without_command=True)
+@size.callback(invoke_without_command=True)
 def _group(ctx: typer.Context) -> None:
     _need_command(ctx)
 

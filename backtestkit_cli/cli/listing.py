@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from backtestkit_cli.api.registry import Registry
     from backtestkit_cli.config.loader import LoadedConfig
+    from backtestkit_cli.domain.sizing import Sizing
 
 Row: TypeAlias = dict[str, str]
 
@@ -22,6 +23,7 @@ _COLUMNS = {
     "strategies": ("name", "interval", "note", "where"),
     "exchanges": ("name", "kind", "options", "note", "where"),
     "frames": ("name", "from", "to", "note", "where"),
+    "sizings": ("name", "method", "options", "note", "where"),
     "fill-models": ("name", "note"),
     "settings": ("name", "default", "expected"),
 }
@@ -35,13 +37,15 @@ _FILL_MODELS = {
 def list_names(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="KIND", help="strategies, exchanges, frames, fill-models or settings; all by default."),
+        typer.Argument(
+            metavar="KIND", help="strategies, exchanges, frames, sizings, fill-models or settings; all by default."
+        ),
     ] = None,
     entry: options.Entry = None,
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """List strategies, exchanges, frames, fill models and settings.
+    """List strategies, exchanges, frames, sizings, fill models and settings.
 
     What a strategy file registers is shown where --entry or the config names one.
     """
@@ -73,6 +77,7 @@ def _everything(loaded: "LoadedConfig") -> dict[str, list[Row]]:
         ],
         "exchanges": _exchanges(loaded, registry),
         "frames": _frames(loaded, registry),
+        "sizings": _sizings(loaded, registry),
         "fill-models": [{"name": model.value, "note": _FILL_MODELS[model.value]} for model in FillModelName],
         "settings": _settings(),
     }
@@ -140,6 +145,30 @@ def _frame(name: str, start_ms: int, end_ms: int, note: str, where: str) -> Row:
     from backtestkit_cli.domain.interval import utc_text
 
     return {"name": name, "from": utc_text(start_ms), "to": utc_text(end_ms), "note": note, "where": where}
+
+
+def _sizings(loaded: "LoadedConfig", registry: "Registry") -> list[Row]:
+    described = {
+        name: _sizing(name, sizing, "", _origin(loaded, "sizings", name))
+        for name, sizing in loaded.config.sizings.items()
+    }
+    registered = {
+        name: _sizing(name, spec.sizing, spec.note, console.short_path(spec.where))
+        for name, spec in registry.sizings.items()
+    }
+    return list((registered | described).values())
+
+
+def _sizing(name: str, sizing: "Sizing", note: str, where: str) -> Row:
+    from backtestkit_cli.config.origins import dotted
+    from backtestkit_cli.config.sizings import sizing_values
+    from backtestkit_cli.policies.sizing.methods import Atr, FixedPct, Kelly
+
+    row = {"name": name, "method": "its own", "options": "", "note": note, "where": where}
+    if not isinstance(sizing, FixedPct | Kelly | Atr):
+        return row
+    values = {dotted(key): value for key, value in sizing_values(sizing).items() if value is not None}
+    return row | {"method": str(values.pop("method")), "options": _options(values.items())}
 
 
 def _settings() -> list[Row]:

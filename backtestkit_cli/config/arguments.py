@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 
-from backtestkit_cli.config.complaints import near
 from backtestkit_cli.config.layers import Override
 from backtestkit_cli.config.origins import Mistake, Origin, Rank
 from backtestkit_cli.config.schema import RunConfig, settings_names
-from backtestkit_cli.config.wording import found
+from backtestkit_cli.config.wording import found, near
 from backtestkit_cli.config.yaml_file import parse_value
 from backtestkit_cli.errors import suggestion
 
-_DEPTHS = {"settings": 2, "exchange": 2, "frame": 2, "exchanges": 3, "frames": 3}
+_DEPTHS = {"settings": 2, "exchange": 2, "frame": 2, "exchanges": 3, "frames": 3, "sizings": 4}
 _ENDS = ("from", "to")
 _SET = Origin(Rank.SET, "flag --set")
 

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 from backtestkit_cli.config.exchanges import EXCHANGES
 from backtestkit_cli.config.origins import Key
 from backtestkit_cli.config.schema import FrameConfig, RunConfig, settings_names
-from backtestkit_cli.config.wording import alternatives, choices, expected, found
+from backtestkit_cli.config.sizings import sizing_complaint
+from backtestkit_cli.config.wording import alternatives, choices, expected, found, near
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import suggestion
 
@@ -25,6 +26,9 @@ def complaints(error: ValidationError) -> Iterator[tuple[Key, str]]:
             case "problems":
                 for place, text in detail["ctx"]["problems"]:
                     yield key + place, text
+            case kind if key[0] == "sizings" and len(key) > 1:
+                place, text = sizing_complaint(detail["loc"][2:], kind, given)
+                yield key[:2] + place, text
             case "extra_forbidden" | "unexpected_keyword_argument":
                 yield key, _unknown_key(key, detail["loc"])
             case "missing":
@@ -38,15 +42,9 @@ def complaints(error: ValidationError) -> Iterator[tuple[Key, str]]:
                 yield key, f"expected {_expected_at(key)}, found {found(given)}"
 
 
-def near(name: object, known: Iterable[str]) -> str:
-    """Return `; did you mean 'a'?`, or nothing where nothing is near."""
-    text = suggestion(str(name), known)
-    return text if text.startswith("; did you mean") else ""
-
-
 def _key(loc: tuple[int | str, ...]) -> Key:
     """Return *loc* without the tags that pydantic puts in for the forms of a union."""
-    tag_at = {"exchange": 1, "frame": 1, "exchanges": 2}.get(str(loc[0]), len(loc))
+    tag_at = {"exchange": 1, "frame": 1, "exchanges": 2, "sizings": 2}.get(str(loc[0]), len(loc))
     return loc[:tag_at] + loc[tag_at + 1 :]
 
 

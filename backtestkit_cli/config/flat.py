@@ -6,6 +6,8 @@ from pydantic import BaseModel
 
 from backtestkit_cli.config.origins import Key
 from backtestkit_cli.config.schema import RunConfig, settings_names
+from backtestkit_cli.config.sizings import sizing_values
+from backtestkit_cli.policies.sizing.methods import Atr, FixedPct, Kelly
 
 
 def flat(config: RunConfig) -> dict[Key, object]:
@@ -19,6 +21,8 @@ def flat(config: RunConfig) -> dict[Key, object]:
 def _parts(key: Key, value: object) -> Iterator[tuple[Key, object]]:
     if key == ("settings",):
         yield from (((*key, name), getattr(value, name)) for name in settings_names())
+    elif isinstance(value, FixedPct | Kelly | Atr):
+        yield from (((*key, *place), part) for place, part in sizing_values(value).items())
     elif isinstance(value, BaseModel):
         yield from (
             ((*key, field.alias or name), getattr(value, name)) for name, field in type(value).model_fields.items()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from backtestkit_cli.config.origins import DEFAULT, Key, Mistake, Origin
 
-SECTIONS = ("settings", "exchanges", "frames")
+SECTIONS = ("settings", "exchanges", "frames", "sizings")
 """The mappings that sources add to, where every other value is replaced as a whole."""
 
 _SECTION_OF = {"exchange": "exchanges", "frame": "frames"}

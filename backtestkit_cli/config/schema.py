@@ -11,6 +11,7 @@ from typing import Annotated, Self, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from backtestkit_cli.config.exchanges import A_COUNT, NAME_TAG, Count, Described, NamedOrDescribed, Part, Text
+from backtestkit_cli.config.sizings import SizingConfig
 from backtestkit_cli.config.values import instant, numbers, refuse, strategies, symbols, yes_or_no
 from backtestkit_cli.domain.interval import to_datetime, utc_text
 from backtestkit_cli.domain.settings import Settings
@@ -81,3 +82,5 @@ class RunConfig(Part):
     workers: Count = Field(default=1, description=A_COUNT)
     exchanges: dict[str, Described] = Field(default={}, description="a mapping from names to exchanges")
     frames: dict[str, FrameConfig] = Field(default={}, description="a mapping from names to frames")
+    sizings: dict[str, SizingConfig] = Field(default={}, description="a mapping from names to sizings")
+    sizing: Text | None = Field(default=None, description="the name of a sizing")

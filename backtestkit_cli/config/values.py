@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from backtestkit_cli.config.wording import found
 from backtestkit_cli.domain.interval import MINUTE_MS, to_ms
 
-Problem = tuple[tuple[int, ...], str]
+Problem = tuple[tuple[int | str, ...], str]
 """What is wrong, and at which place within the value."""
 
 _SYMBOL = re.compile(r"[^\s/\\.][^\s/\\]*(/[^\s/\\.][^\s/\\]*)?")

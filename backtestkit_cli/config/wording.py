@@ -5,7 +5,9 @@ from enum import Enum, EnumType
 from types import NoneType, UnionType
 from typing import Annotated, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le, Lt
+
+from backtestkit_cli.errors import suggestion
 
 _LONGEST = 60
 _TYPES: Mapping[object, str] = {int: "a whole number", float: "a number", str: "a text"}
@@ -31,12 +33,18 @@ def alternatives(words: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
+def near(name: object, known: Iterable[str]) -> str:
+    """Return `; did you mean 'a'?`, or nothing where nothing is near."""
+    text = suggestion(str(name), known)
+    return text if text.startswith("; did you mean") else ""
+
+
 def expected(hint: object) -> str:
     """Say in words what a type hint asks for: `a number of at least 0 or null`."""
     origin = get_origin(hint)
     if origin is Annotated:
         inner, *limits = get_args(hint)
-        return " ".join([expected(inner), *(_limit(limit) for limit in limits)])
+        return " ".join([expected(inner), " and ".join(map(_limit, limits))])
     if origin in {Union, UnionType}:
         return alternatives("null" if part is NoneType else expected(part) for part in get_args(hint))
     return _TYPES[hint] if hint in _TYPES else alternatives(choices(hint))
@@ -54,6 +62,10 @@ def _limit(limit: object) -> str:
             return f"of at least {least}"
         case Gt(gt=bound):
             return f"above {bound}"
+        case Le(le=most):
+            return f"at most {most}"
+        case Lt(lt=bound):
+            return f"below {bound}"
         case _:
             raise TypeError(f"no words for {limit!r}")
 

@@ -16,6 +16,7 @@ from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.errors import ConfigError, StrategyError, UnknownNameError
 from backtestkit_cli.ports import CandleSource
 from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.sizings import check_balances, sizings_of, with_candles_of
 from backtestkit_cli.runs.sources import (
     OWN_CLASS,
     DataAccess,
@@ -43,6 +44,9 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess
         raise ConfigError("no strategy: give --entry FILE (or entry: in the config), such as strategies/sma_cross.py")
     module = load_strategies(config.entry, where=loaded.origins["entry"])
     strategies = chosen_strategies(config.strategy, module, where=loaded.origins["strategy"])
+    sizings = sizings_of(loaded, module.registry, strategies)
+    check_balances(sizings.values(), config)
+    strategies = with_candles_of(strategies, sizings)
     exchange, source, source_facts = source_of(loaded, module.registry, access or access_of(loaded))
     frame, start_ms, end_ms = frame_span(loaded, module.registry)
     settings = {spec.name: _settings(spec, loaded) for spec in strategies}
@@ -60,6 +64,7 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess
         source_hashes={spec.name: module.source_hash for spec in strategies},
         listeners=tuple(module.registry.listeners),
         max_concurrent=config.max_concurrent,
+        sizings=sizings,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from backtestkit_cli.api.specs import StrategySpec
+from backtestkit_cli.api.specs import SizingSpec, StrategySpec
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import DataError, VenueError
 from backtestkit_cli.events.bus import Listener
@@ -20,7 +20,7 @@ class RunPlan:
 
     `settings` are those in force for each strategy by name, `source_hashes` the SHA-256 of the file each
     came from. `max_concurrent` bounds the sessions that are active at once, None for all. `problems` are symbols
-    that are known to have no candles: their sessions fail without asking again.
+    that are known to have no candles: their sessions fail without asking again. `sizings` are by strategy name.
     """
 
     mode: str
@@ -37,3 +37,4 @@ class RunPlan:
     listeners: tuple[Listener, ...] = ()
     max_concurrent: int | None = None
     problems: Mapping[str, Unavailable] = field(default_factory=dict)
+    sizings: Mapping[str, SizingSpec] = field(default_factory=dict)

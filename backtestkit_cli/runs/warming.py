@@ -16,6 +16,7 @@ from backtestkit_cli.errors import ConfigError, DataError, VenueError
 from backtestkit_cli.runs.assembly import chosen_strategies, frame_span, source_of
 from backtestkit_cli.runs.history import HistoryPlan, history_of, history_plan, problems_of_each, read_history
 from backtestkit_cli.runs.plan import RunPlan, Unavailable
+from backtestkit_cli.runs.sizings import sizings_of, with_candles_of
 from backtestkit_cli.runs.sources import DataAccess
 from backtestkit_cli.runs.strategy_file import load_strategies
 
@@ -94,6 +95,7 @@ def warming(loaded: LoadedConfig, intervals: Sequence[str], access: DataAccess) 
         strategies = tuple(registry.strategies.values())
         if config.strategy:
             strategies = chosen_strategies(config.strategy, module, where=loaded.origins["strategy"])
+        strategies = with_candles_of(strategies, sizings_of(loaded, registry, strategies))
     name, source, facts = source_of(loaded, registry, access)
     if not isinstance(source, CachedSource):
         raise ConfigError(

@@ -42,7 +42,7 @@ def _listed(*arguments: str) -> dict[str, list[dict[str, str]]]:
 @pytest.mark.usefixtures("configured")
 def test_list_has_what_the_config_and_the_strategy_file_offer_and_says_where_it_is() -> None:
     found = _listed("-c", "run.yaml")
-    assert list(found) == ["strategies", "exchanges", "frames", "fill-models", "settings"]
+    assert list(found) == ["strategies", "exchanges", "frames", "sizings", "fill-models", "settings"]
     assert found["strategies"] == [{"name": "tiny", "interval": "1h", "note": "long every hour", "where": "tiny.py:7"}]
     assert [(row["name"], row["kind"], row["where"]) for row in found["exchanges"]] == [
         ("demo", "demo", "built in"),
@@ -58,7 +58,7 @@ def test_list_has_what_the_config_and_the_strategy_file_offer_and_says_where_it_
 
 
 @pytest.mark.usefixtures("configured")
-@pytest.mark.parametrize("kind", ["strategies", "exchanges", "frames", "fill-models", "settings"])
+@pytest.mark.parametrize("kind", ["strategies", "exchanges", "frames", "sizings", "fill-models", "settings"])
 def test_list_shows_one_kind_alone(kind: str) -> None:
     assert list(_listed(kind, "-c", "run.yaml")) == [kind]
     assert called("list", kind, "-c", "run.yaml").out.count("\n\n") <= 1
@@ -82,6 +82,31 @@ add_exchange("theirs", source=Theirs, cache=True)
     }
     assert shown["theirs"] == "source Theirs, cache True"
     assert shown["mine"] == "id kraken, url http://me:***@127.0.0.1"
+
+
+def test_list_and_check_show_the_sizings_of_config_and_strategy_file(folder: Path) -> None:
+    (folder / "run.yaml").write_text(
+        "sizing: calm\nsizings:\n  calm: {method: fixed_pct, risk_pct: 1, balance: 500, correlation: {factor: 0.4}}\n"
+    )
+    own = """
+from backtestkit_cli import Kelly, add_sizing
+add_sizing("bold", Kelly(win_rate=0.5, reward_ratio=2), note="a quarter")
+add_sizing("mine", lambda check: 50)
+"""
+    a_strategy(folder, TINY + own)
+    rows = _listed("sizings", "-c", "run.yaml", "-e", "tiny.py")["sizings"]
+    correlation = "correlation.threshold 0.8, correlation.factor 0.4, correlation.interval 1h, correlation.candles 48"
+    assert [tuple(row.values()) for row in rows] == [
+        ("bold", "kelly", "win_rate 0.5, reward_ratio 2, kelly_multiplier 0.25", "a quarter", "tiny.py:10"),
+        ("mine", "its own", "", "", "tiny.py:11"),
+        ("calm", "fixed_pct", f"balance 500.0, {correlation}, risk_pct 1.0", "", "run.yaml:3"),
+    ]
+    values = _values("-c", "run.yaml", "-e", "tiny.py", "-s", "A", *DAY)
+    assert values["sizing"] == ("calm", "run.yaml:1")
+    assert values["sizings.calm.risk_pct"] == ("1.0", "run.yaml:3")
+    refused = called("check", "config", "-c", "run.yaml", "-e", "tiny.py", "-s", "A", *DAY, "--set", "sizing=clam")
+    assert refused.code == 2
+    assert refused.errors == ["error: flag --set: unknown sizing 'clam'; did you mean 'calm'?"]
 
 
 @pytest.mark.usefixtures("folder")

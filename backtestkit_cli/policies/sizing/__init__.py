@@ -1,0 +1,1 @@
+"""Sizing: how much an entry buys, from a balance, the prices of the entry and the candles before it."""
