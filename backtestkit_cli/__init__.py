@@ -19,17 +19,20 @@ if TYPE_CHECKING:
         now,
         partial_close,
     )
+    from backtestkit_cli.api.jobs import add_job
     from backtestkit_cli.api.listening import listen
     from backtestkit_cli.api.markets import add_exchange, add_frame
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
     from backtestkit_cli.domain.command import CommandResult
+    from backtestkit_cli.domain.job import JobCall
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
     from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
     from backtestkit_cli.events.facts import (
         CommandRefused,
         ErrorOccurred,
         Event,
+        JobRan,
         PositionActive,
         PositionAveraged,
         PositionClosed,
@@ -47,15 +50,17 @@ _HOMES = {
         "activate average_buy cancel close_position context format_price format_quantity get_average_price "
         "get_candles get_indicator mode now partial_close"
     ),
+    "api.jobs": "add_job",
     "api.listening": "listen",
     "api.markets": "add_exchange add_frame",
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
     "domain.command": "CommandResult",
+    "domain.job": "JobCall",
     "domain.position": "Entry Partial Position Trade",
     "domain.signal": "CancelReason CloseReason Side Signal",
     "events.facts": (
-        "CommandRefused ErrorOccurred Event PositionActive PositionAveraged PositionClosed PositionOpened "
+        "CommandRefused ErrorOccurred Event JobRan PositionActive PositionAveraged PositionClosed PositionOpened "
         "PositionReduced SessionIdle SignalCancelled SignalInvalid SignalScheduled TickPassed"
     ),
 }
@@ -71,6 +76,8 @@ __all__ = [
     "Entry",
     "ErrorOccurred",
     "Event",
+    "JobCall",
+    "JobRan",
     "Partial",
     "Position",
     "PositionActive",
@@ -89,6 +96,7 @@ __all__ = [
     "activate",
     "add_exchange",
     "add_frame",
+    "add_job",
     "add_strategy",
     "average_buy",
     "cancel",

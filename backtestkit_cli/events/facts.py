@@ -106,6 +106,13 @@ class ErrorOccurred(Event):
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class JobRan(Event):
+    """A job was called at this boundary and returned; `strategy` is empty, and `symbol` for a job of the whole run."""
+
+    job: str
+
+
 class PositionActive(NamedTuple):
     """Ping: the position is still open after this minute; here commands are decided."""
 

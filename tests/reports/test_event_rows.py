@@ -10,6 +10,7 @@ from backtestkit_cli.events.facts import (
     CommandRefused,
     ErrorOccurred,
     Event,
+    JobRan,
     PositionAveraged,
     PositionClosed,
     PositionOpened,
@@ -33,6 +34,7 @@ EVERY_KIND: list[Event] = [
     CommandRefused(*STAMP, "average_buy", 100.0, 50.0, "price 100.0 is not below …"),
     PositionClosed(*STAMP, a_trade()),
     ErrorOccurred(*STAMP, "strategy", "ValueError: no", 'Traceback:\n  File "/home/me/sma.py"'),
+    JobRan(START_MS, "", "", "news"),
 ]
 
 
@@ -59,6 +61,7 @@ def test_a_kind_is_its_name_in_small_letters() -> None:
         "command_refused",
         "position_closed",
         "error_occurred",
+        "job_ran",
     ]
 
 
