@@ -20,6 +20,7 @@ from backtestkit_cli.events.facts import Event, JobRan
 from backtestkit_cli.ports import Clock
 
 _NEVER_MS = sys.maxsize
+_MS_PER_SECOND = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ class JobRunner:
 
     async def _call(self, spec: JobSpec, call: JobCall, next_ms: int) -> None:
         """Call the job once and publish how that went."""
-        interval_s, most_s = (next_ms - call.at_ms) / 1000, self._plan.max_job_seconds
+        interval_s, most_s = (next_ms - call.at_ms) / _MS_PER_SECOND, self._plan.max_job_seconds
         self.limit_s = limit_s = min(interval_s, most_s)
         ambient.set(self._context(call))
         publisher = self._publisher(call.symbol)
