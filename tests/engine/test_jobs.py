@@ -294,6 +294,20 @@ def test_a_job_that_takes_too_long_is_cut_off_and_the_run_goes_on(slow: Callable
     assert outcome.exit_code == 0
 
 
+async def test_a_run_that_is_cancelled_ends_within_a_job_that_waits() -> None:
+    begun = asyncio.Event()
+
+    async def job(_call: btk.JobCall) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    running = asyncio.create_task(run_backtest(plan_for(with_job(job), {"AAA": TWO_HOURS})))
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 def test_a_job_may_not_take_longer_than_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     allowed: list[float] = []
 
