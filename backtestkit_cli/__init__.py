@@ -23,12 +23,14 @@ if TYPE_CHECKING:
         partial_close,
         position,
     )
+    from backtestkit_cli.api.jobs import add_job
     from backtestkit_cli.api.listening import listen
     from backtestkit_cli.api.markets import add_exchange, add_frame
     from backtestkit_cli.api.sizing import add_sizing
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
     from backtestkit_cli.domain.command import CommandResult
+    from backtestkit_cli.domain.job import JobCall
     from backtestkit_cli.domain.ladder import Ladder
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
     from backtestkit_cli.domain.position_view import Extreme, PositionView
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         CommandRefused,
         ErrorOccurred,
         Event,
+        JobRan,
         LossLevelReached,
         PortfolioStopped,
         PositionActive,
@@ -65,21 +68,24 @@ _HOMES = {
         "get_average_price get_candles get_indicator mode move_stop move_take_profit now partial_close "
         "position"
     ),
+    "api.jobs": "add_job",
     "api.listening": "listen",
     "api.markets": "add_exchange add_frame",
     "api.sizing": "add_sizing",
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
     "domain.command": "CommandResult",
+    "domain.job": "JobCall",
     "domain.ladder": "Ladder",
     "domain.position": "Entry Partial Position Trade",
     "domain.position_view": "Extreme PositionView",
     "domain.signal": "CancelReason CloseReason Side Signal",
     "domain.sizing": "Size SizingCheck",
     "events.facts": (
-        "CommandRefused ErrorOccurred Event LossLevelReached PortfolioStopped PositionActive PositionAveraged "
-        "PositionClosed PositionOpened PositionReduced ProfitLevelReached SessionIdle SignalAdmitted "
-        "SignalCancelled SignalInvalid SignalRefused SignalScheduled StopMoved TargetMoved TickPassed"
+        "CommandRefused ErrorOccurred Event JobRan LossLevelReached PortfolioStopped PositionActive "
+        "PositionAveraged PositionClosed PositionOpened PositionReduced ProfitLevelReached SessionIdle "
+        "SignalAdmitted SignalCancelled SignalInvalid SignalRefused SignalScheduled StopMoved TargetMoved "
+        "TickPassed"
     ),
     "policies.sizing.correlation": "Correlation",
     "policies.sizing.methods": "Atr FixedPct Kelly",
@@ -100,6 +106,8 @@ __all__ = [
     "Event",
     "Extreme",
     "FixedPct",
+    "JobCall",
+    "JobRan",
     "Kelly",
     "Ladder",
     "LossLevelReached",
@@ -130,6 +138,7 @@ __all__ = [
     "activate",
     "add_exchange",
     "add_frame",
+    "add_job",
     "add_sizing",
     "add_strategy",
     "average_buy",

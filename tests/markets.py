@@ -12,6 +12,7 @@ from backtestkit_cli.domain.candle import COLUMNS, Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import MissingCandlesError
+from backtestkit_cli.runs.jobs import jobs_of
 from backtestkit_cli.runs.plan import RunPlan
 
 START_MS = 1_735_689_600_000  # 2025-01-01 00:00 UTC
@@ -111,5 +112,6 @@ def plan_for(
         settings={name: settings or Settings() for name in registry.strategies},
         source_hashes=dict.fromkeys(registry.strategies, "none"),
         listeners=tuple(registry.listeners),
+        jobs=jobs_of(registry, symbols or candles),
         **changes,
     )

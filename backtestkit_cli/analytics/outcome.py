@@ -52,7 +52,8 @@ class SessionOutcome:
 class RunFacts:
     """What a run was: all that its reports and its manifest state, and nothing that changes on a rerun.
 
-    `settings` are those in force by strategy; `strategies` maps a name to the SHA-256 of its source file.
+    `settings` are those in force by strategy; `strategies` maps a name to the SHA-256 of its source file. `jobs`
+    have `name`, `every`, `cron` and `symbols`.
     """
 
     run_id: str
@@ -68,19 +69,22 @@ class RunFacts:
     strategies: dict[str, str]
     notes: dict[str, str]
     settings: dict[str, Settings]
+    jobs: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RunOutcome:
     """A finished run: sessions in the order of (symbol, strategy), events in that of (time, session).
 
-    `candles_beside` are those of symbols that were not listed and that a strategy read all the same.
+    `candles_beside` are those of symbols that were not listed and that a strategy read all the same. `counts` has
+    the recorded events of no session, such as those of jobs, by kind; at one instant they precede the others.
     """
 
     facts: RunFacts
     sessions: tuple[SessionOutcome, ...]
     events: tuple[Event, ...]
     candles_beside: dict[str, CandleFacts] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:

@@ -78,11 +78,15 @@ class SizingSpec:
     where: str
 
 
+ALL_SYMBOLS = ("all",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """A registered job; exactly one of `every` (an interval) and `cron` (five fields, UTC) is set.
 
-    With `symbols` it is called once for each of them at every boundary, without once in all.
+    With `symbols` it is called once for each of them at every boundary, without once in all; `ALL_SYMBOLS` stands
+    for those of the run until it is known which these are.
     """
 
     name: str

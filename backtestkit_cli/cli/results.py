@@ -139,7 +139,8 @@ def notes(outcome: RunOutcome) -> Iterator[str]:
 
 
 def _first_of(noun: str, events: Sequence[Event], text: str) -> str:
-    return f"{_count(len(events), noun)}; the first, {events[0].symbol} at {utc_text(events[0].at_ms)}: {text}"
+    place = " ".join(part for part in (events[0].symbol, f"at {utc_text(events[0].at_ms)}") if part)
+    return f"{_count(len(events), noun)}; the first, {place}: {text}"
 
 
 def _count(number: int, noun: str) -> str:

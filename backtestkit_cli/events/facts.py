@@ -180,6 +180,13 @@ class ErrorOccurred(Event):
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class JobRan(Event):
+    """A job was called at this boundary and returned; `strategy` is empty, and `symbol` for a job of the whole run."""
+
+    job: str
+
+
 class SignalAdmitted(NamedTuple):
     """Ping: a signal passed every rule of `profiles`; `check` is what they saw."""
 

@@ -13,6 +13,7 @@ from backtestkit_cli.events.facts import (
     CommandRefused,
     ErrorOccurred,
     Event,
+    JobRan,
     LossLevelReached,
     PortfolioStopped,
     PositionAveraged,
@@ -270,3 +271,8 @@ def _(event: PositionClosed) -> EventRow:
 @_facts.register
 def _(event: ErrorOccurred) -> EventRow:
     return {"source": clean_text(event.source), "error": clean_text(event.error)}
+
+
+@_facts.register
+def _(event: JobRan) -> EventRow:
+    return {"job": clean_text(event.job)}

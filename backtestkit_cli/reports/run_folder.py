@@ -115,9 +115,11 @@ def manifest(outcome: RunOutcome) -> dict[str, Any]:
         "frame": {"name": facts.frame, "start": facts.start_ms, "end": facts.end_ms},
         "symbols": facts.symbols,
         "settings": {name: asdict(settings) for name, settings in facts.settings.items()},
+        **({"jobs": facts.jobs} if facts.jobs else {}),
     }
     return {
         **decided,
+        **({"events": outcome.counts} if outcome.counts else {}),
         "run_id": facts.run_id,
         "config_hash": hashlib.sha256(orjson.dumps(decided, option=_JSON, default=str)).hexdigest(),
         "is_synthetic": facts.is_synthetic,

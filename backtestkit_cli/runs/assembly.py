@@ -15,6 +15,7 @@ from backtestkit_cli.config.settings import settings_from
 from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.errors import ConfigError, StrategyError, UnknownNameError
 from backtestkit_cli.ports import CandleSource
+from backtestkit_cli.runs.jobs import jobs_of
 from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.sizings import check_balances, sizings_of, with_candles_of
 from backtestkit_cli.runs.sources import (
@@ -28,8 +29,8 @@ from backtestkit_cli.runs.sources import (
 )
 from backtestkit_cli.runs.strategy_file import LoadedStrategies, load_strategies
 
-RUN_WIDE = ("avg_price_candles", "gaps")
-"""Settings that shape the candles all sessions share, so that no single strategy may set them."""
+RUN_WIDE = ("avg_price_candles", "gaps", "max_job_seconds")
+"""Settings of the candles and jobs that all sessions share, so that no single strategy may set them."""
 
 
 def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess | None = None) -> RunPlan:
@@ -63,6 +64,7 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess
         settings=settings,
         source_hashes={spec.name: module.source_hash for spec in strategies},
         listeners=tuple(module.registry.listeners),
+        jobs=jobs_of(module.registry, config.symbols),
         max_concurrent=config.max_concurrent,
         sizings=sizings,
     )

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome, SessionOutcome
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
-from backtestkit_cli.engine.clock import VirtualClock
+from backtestkit_cli.engine.clock import SessionBody, VirtualClock
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.errors import ShortHistoryError, VenueError
@@ -24,8 +24,9 @@ from backtestkit_cli.events.facts import Event
 from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.reports.event_rows import event_kind
 from backtestkit_cli.runs.history import history_of, problems_of_each
+from backtestkit_cli.runs.jobs import job_facts, job_runner, jobs_first
 from backtestkit_cli.runs.markets import MarketBook
-from backtestkit_cli.runs.plan import RunPlan, Unavailable
+from backtestkit_cli.runs.plan import RunPlan, Unavailable, shares_something
 from backtestkit_cli.runs.watchdog import watching
 
 _OBJECTS_PER_COLLECTION = 100_000
@@ -61,7 +62,7 @@ async def run_backtest(
         book = market_book(plan)
     facts = facts_of(plan)
     names = sorted((symbol, spec.name) for symbol in plan.symbols for spec in plan.strategies)
-    size = plan.max_concurrent or len(names)
+    size = len(names) if shares_something(plan) else plan.max_concurrent or len(names)
     by_name = {spec.name: spec for spec in plan.strategies}
     finished: list[SessionOutcome] = []
     events: list[tuple[Event, ...]] = []
@@ -79,7 +80,14 @@ async def run_backtest(
             for symbol in {symbol for symbol, _ in wave} - upcoming:
                 book.forget(symbol)
     beside = {symbol: book.facts[symbol] for symbol in sorted(book.facts.keys() - set(plan.symbols))}
-    return RunOutcome(facts=facts, sessions=tuple(finished), events=in_run_order(events), candles_beside=beside)
+    in_order = in_run_order(events)
+    return RunOutcome(
+        facts=facts,
+        sessions=tuple(finished),
+        events=in_order,
+        candles_beside=beside,
+        counts=counts_of(event for event in in_order if not event.strategy) if shares_something(plan) else {},
+    )
 
 
 async def _run_wave(
@@ -102,11 +110,15 @@ async def _run_wave(
         for spec, symbol in names
         if symbol not in problems
     }
+    bodies: list[SessionBody] = [session.run for session in sessions.values()]
+    runner = job_runner(plan, run_id, book, bus) if plan.jobs and sessions else None
+    if runner is not None:
+        bodies = jobs_first(runner, bodies, plan.start_ms)
     clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms))
     limit_s = max(settings.max_signal_seconds for settings in plan.settings.values())
-    with watching(limit_s), _collecting_rarely():
-        await clock.run([session.run for session in sessions.values()])
-    outcomes, events = [], []
+    with watching(limit_s, runner), _collecting_rarely():
+        await clock.run(bodies)
+    outcomes, events = [], [tuple(runner.events)] if runner is not None else []
     for spec, symbol in names:
         session = sessions.get((symbol, spec.name))
         if session is None:
@@ -198,11 +210,15 @@ def counts_of(events: Iterable[Event]) -> dict[str, int]:
 
 
 def in_run_order(parts: Iterable[Iterable[Event]]) -> tuple[Event, ...]:
-    """Return the events of all sessions in the order of (time, session); those of one session are in order."""
+    """Return all events in the order of (time, session), those of no session first; each part is in order."""
     lists = list(parts)
     if len(lists) == 1:
         return tuple(lists[0])
-    return tuple(sorted(chain.from_iterable(lists), key=lambda event: (event.at_ms, event.symbol, event.strategy)))
+    return tuple(sorted(chain.from_iterable(lists), key=_moment))
+
+
+def _moment(event: Event) -> tuple[int, str, str]:
+    return event.at_ms, event.symbol if event.strategy else "", event.strategy
 
 
 def market_book(plan: RunPlan) -> MarketBook:
@@ -226,7 +242,7 @@ def _wave_progress(
 def facts_of(plan: RunPlan) -> RunFacts:
     """Return what *plan* is; its run id is a hash of all that decides the result but the candles themselves."""
     package_version = installed_version()
-    decisive = {
+    decisive: dict[str, Any] = {
         "version": package_version,
         "mode": plan.mode,
         "exchange": plan.exchange,
@@ -236,6 +252,12 @@ def facts_of(plan: RunPlan) -> RunFacts:
         "strategies": dict(plan.source_hashes),
         "settings": {name: asdict(settings) for name, settings in plan.settings.items()},
     }
+    jobs = tuple(map(job_facts, plan.jobs))
+    if jobs:
+        decisive["jobs"] = jobs
+    else:
+        for settings in decisive["settings"].values():
+            del settings["max_job_seconds"]  # it decides nothing
     text = json.dumps(decisive, sort_keys=True, default=str)
     digest = hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
     label = "-".join(spec.name for spec in plan.strategies[:3])
@@ -254,6 +276,7 @@ def facts_of(plan: RunPlan) -> RunFacts:
         strategies=dict(plan.source_hashes),
         notes={spec.name: spec.note for spec in plan.strategies},
         settings=dict(plan.settings),
+        jobs=jobs,
     )
 
 

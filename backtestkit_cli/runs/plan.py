@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from backtestkit_cli.api.specs import SizingSpec, StrategySpec
+from backtestkit_cli.api.specs import JobSpec, SizingSpec, StrategySpec
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import DataError, VenueError
 from backtestkit_cli.events.bus import Listener
@@ -19,8 +19,9 @@ class RunPlan:
     """One run: strategies × symbols on one source and one frame.
 
     `settings` are those in force for each strategy by name, `source_hashes` the SHA-256 of the file each
-    came from. `max_concurrent` bounds the sessions that are active at once, None for all. `problems` are symbols
-    that are known to have no candles: their sessions fail without asking again. `sizings` are by strategy name.
+    came from. `jobs` have their symbols, in the order of registration. `max_concurrent` bounds the sessions that are
+    active at once, None for all. `problems` are symbols that are known to have no candles: their sessions fail
+    without asking again. `sizings` are by strategy name.
     """
 
     mode: str
@@ -35,6 +36,12 @@ class RunPlan:
     settings: Mapping[str, Settings]
     source_hashes: Mapping[str, str]
     listeners: tuple[Listener, ...] = ()
+    jobs: tuple[JobSpec, ...] = ()
     max_concurrent: int | None = None
     problems: Mapping[str, Unavailable] = field(default_factory=dict)
     sizings: Mapping[str, SizingSpec] = field(default_factory=dict)
+
+
+def shares_something(plan: RunPlan) -> tuple[str, ...]:
+    """Return what the sessions of *plan* share besides candles; with nothing, each may run at another time."""
+    return (f"jobs ({', '.join(job.name for job in plan.jobs)})",) if plan.jobs else ()

@@ -10,10 +10,10 @@ from dataclasses import replace
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.domain.settings import FillModelName
-from backtestkit_cli.errors import BacktestKitError
+from backtestkit_cli.errors import BacktestKitError, ConfigError
 from backtestkit_cli.runs.assembly import assemble, with_fill_model
 from backtestkit_cli.runs.backtest import OnProgress, Progress, facts_of, in_run_order, run_backtest
-from backtestkit_cli.runs.plan import RunPlan, Unavailable
+from backtestkit_cli.runs.plan import RunPlan, Unavailable, shares_something
 
 _SHARES_PER_WORKER = 4
 
@@ -27,8 +27,12 @@ def run_in_processes(
     across symbols, and listeners of one process do not hear the others.
 
     Raises:
+        ConfigError: the sessions share something that no process can have for itself.
         BacktestKitError: a process died.
     """
+    shared = shares_something(plan)
+    if shared:
+        raise ConfigError(f"workers: all symbols share {' and '.join(shared)}: run with --workers 1")
     if loaded.config.cache:
         from backtestkit_cli.runs.warming import ready_for_workers
 

@@ -12,6 +12,7 @@ from backtestkit_cli.events.facts import (
     CommandRefused,
     ErrorOccurred,
     Event,
+    JobRan,
     LossLevelReached,
     MovedBy,
     PortfolioStopped,
@@ -48,6 +49,7 @@ EVERY_KIND: list[Event] = [
     CommandRefused(*STAMP, "average_buy", 100.0, 50.0, "price 100.0 is not below …"),
     PositionClosed(*STAMP, a_trade()),
     ErrorOccurred(*STAMP, "strategy", "ValueError: no", 'Traceback:\n  File "/home/me/sma.py"'),
+    JobRan(START_MS, "", "", "news"),
 ]
 
 
@@ -84,6 +86,7 @@ def test_a_kind_is_its_name_in_small_letters() -> None:
         "command_refused",
         "position_closed",
         "error_occurred",
+        "job_ran",
     ]
 
 

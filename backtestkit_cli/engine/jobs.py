@@ -1,0 +1,149 @@
+"""Jobs on the run's clock: each is called at its boundaries, before any session gets there."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from backtestkit_cli.api.context import ambient
+from backtestkit_cli.api.specs import JobSpec
+from backtestkit_cli.domain.boundaries import cron_boundaries, interval_boundaries
+from backtestkit_cli.domain.job import JobCall
+from backtestkit_cli.engine.ambient import Markets
+from backtestkit_cli.engine.asking import TookTooLongError
+from backtestkit_cli.engine.cutting_off import awaited_within
+from backtestkit_cli.engine.job_context import JobContext
+from backtestkit_cli.engine.publishing import AUTHORS_FAILURES, Publisher
+from backtestkit_cli.events.bus import Audience, Bus, Listener
+from backtestkit_cli.events.facts import Event, JobRan
+from backtestkit_cli.ports import Clock
+
+_NEVER_MS = sys.maxsize
+_MS_PER_SECOND = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsPlan:
+    """The jobs of one run, in the order of registration, and the frame `[start_ms, end_ms)` they are called in."""
+
+    run_id: str
+    mode: str
+    exchange: str
+    frame: str
+    start_ms: int
+    end_ms: int
+    max_job_seconds: float
+    jobs: tuple[JobSpec, ...]
+
+
+class JobRunner:
+    """Calls the jobs of a run; `events` is the record of it.
+
+    Its `run` is the first sleeper of the run's clock: who sleeps until the same instant goes on after it.
+    `limit_s` is the real time that the call under way may take, for who watches over calls that block.
+    """
+
+    def __init__(self, plan: JobsPlan, markets: Markets, bus: Bus) -> None:
+        """Prepare the calls; the author's code runs only in `run`."""
+        self._plan = plan
+        self._markets = markets
+        self._bus = bus
+        self._publishers: dict[str, Publisher] = {}
+        self.events: list[Event] = []
+        self.limit_s = plan.max_job_seconds
+        # A session that nobody hears runs ahead of the clock, and a job may begin to listen at any boundary.
+        bus.subscribe(Listener(_NeverHappens, _ignore, Audience(), None, once=False))
+
+    async def run(self, clock: Clock) -> None:
+        """Live through the frame on *clock*; a job that fails is recorded and called again at its next boundary."""
+        timetables = [_Timetable(spec, self._plan.start_ms) for spec in self._plan.jobs]
+        while (at_ms := min(timetable.next_ms for timetable in timetables)) < self._plan.end_ms:
+            await clock.sleep_until(at_ms)
+            for timetable in timetables:
+                if timetable.next_ms == at_ms:
+                    timetable.step()
+                    for symbol in timetable.symbols:
+                        await self._call(timetable.spec, JobCall(timetable.spec.name, at_ms, symbol), timetable.next_ms)
+
+    async def _call(self, spec: JobSpec, call: JobCall, next_ms: int) -> None:
+        """Call the job once and publish how that went."""
+        interval_s, most_s = (next_ms - call.at_ms) / _MS_PER_SECOND, self._plan.max_job_seconds
+        self.limit_s = limit_s = min(interval_s, most_s)
+        ambient.set(self._context(call))
+        publisher = self._publisher(call.symbol)
+        try:
+            outcome = call_job(spec.handler, call)
+            if hasattr(outcome, "__await__"):
+                await awaited_within(outcome, limit_s)
+        except TookTooLongError as error:
+            limit = f"its interval ({interval_s:g} s)" if interval_s <= most_s else f"max_job_seconds ({most_s:g})"
+            failure: BaseException = TimeoutError(f"took longer than {limit}")
+            failure.__cause__ = error
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            failure = error  # of something the job itself awaits
+        except AUTHORS_FAILURES as error:
+            failure = error
+        else:
+            await publisher.publish(JobRan(call.at_ms, "", call.symbol, spec.name))
+            return
+        await publisher.publish(publisher.failure(call.at_ms, f"job {spec.name}", failure))
+
+    def _publisher(self, symbol: str) -> Publisher:
+        """Return who publishes for *symbol*; all of them write one record."""
+        found = self._publishers.get(symbol)
+        if found is None:
+            found = self._publishers[symbol] = Publisher(self._bus, strategy="", symbol=symbol, mode=self._plan.mode)
+            found.record = self.events
+        return found
+
+    def _context(self, call: JobCall) -> JobContext:
+        plan = self._plan
+        return JobContext(
+            run_id=plan.run_id,
+            mode=plan.mode,
+            exchange=plan.exchange,
+            frame=plan.frame,
+            symbol=call.symbol,
+            when_ms=call.at_ms,
+            bus=self._bus,
+            markets=self._markets,
+        )
+
+
+class _Timetable:
+    """The boundaries of one job, one after the other, from *start_ms* on."""
+
+    def __init__(self, spec: JobSpec, start_ms: int) -> None:
+        self.spec = spec
+        self.symbols = ("",) if spec.symbols is None else tuple(sorted(spec.symbols))
+        if spec.every is not None:
+            self._boundaries = interval_boundaries(spec.every, start_ms)
+        else:
+            assert spec.cron is not None  # noqa: S101 - registration sees to it
+            self._boundaries = cron_boundaries(spec.cron, start_ms)
+        self.next_ms = next(self._boundaries, _NEVER_MS)
+
+    def step(self) -> None:
+        """Go on to the next boundary."""
+        self.next_ms = next(self._boundaries, _NEVER_MS)
+
+
+class _NeverHappens:
+    """A kind that nobody publishes."""
+
+
+def _ignore(_event: object) -> None:
+    pass
+
+
+def call_job(handler: Callable[[JobCall], Any], call: JobCall) -> Any:  # noqa: ANN401 - whatever the author's code returns
+    """Call *handler*; a function of its own, so that it can be seen on the stack how long the call takes."""
+    return handler(call)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
