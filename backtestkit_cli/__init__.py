@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     )
     from backtestkit_cli.api.listening import listen
     from backtestkit_cli.api.markets import add_exchange, add_frame
+    from backtestkit_cli.api.risk import add_risk
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
     from backtestkit_cli.domain.command import CommandResult
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
+    from backtestkit_cli.domain.risk import OpenPosition, RiskCheck
     from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
     from backtestkit_cli.events.facts import (
         CommandRefused,
@@ -41,6 +43,24 @@ if TYPE_CHECKING:
         SignalScheduled,
         TickPassed,
     )
+    from backtestkit_cli.policies.risk.counts import (
+        MaxOpen,
+        MaxOpenPerGroup,
+        MaxOpenPerGroupSide,
+        MaxOpenPerSide,
+        MaxOpenPerStrategy,
+        MaxOpenPerSymbol,
+    )
+    from backtestkit_cli.policies.risk.exposure import (
+        MaxExposurePct,
+        MaxGroupExposurePct,
+        MaxPositionPct,
+        MaxSymbolExposurePct,
+    )
+    from backtestkit_cli.policies.risk.hours import TradingHours
+    from backtestkit_cli.policies.risk.losses import CoolDown, MinWinRate
+    from backtestkit_cli.policies.risk.pace import MaxSignals
+    from backtestkit_cli.policies.risk.symbols import AllowSymbols, BlockSymbols
 
 _HOMES = {
     "api.context": (
@@ -49,28 +69,54 @@ _HOMES = {
     ),
     "api.listening": "listen",
     "api.markets": "add_exchange add_frame",
+    "api.risk": "add_risk",
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
     "domain.command": "CommandResult",
     "domain.position": "Entry Partial Position Trade",
+    "domain.risk": "OpenPosition RiskCheck",
     "domain.signal": "CancelReason CloseReason Side Signal",
     "events.facts": (
         "CommandRefused ErrorOccurred Event PositionActive PositionAveraged PositionClosed PositionOpened "
         "PositionReduced SessionIdle SignalCancelled SignalInvalid SignalScheduled TickPassed"
     ),
+    "policies.risk.counts": (
+        "MaxOpen MaxOpenPerGroup MaxOpenPerGroupSide MaxOpenPerSide MaxOpenPerStrategy MaxOpenPerSymbol"
+    ),
+    "policies.risk.exposure": "MaxExposurePct MaxGroupExposurePct MaxPositionPct MaxSymbolExposurePct",
+    "policies.risk.hours": "TradingHours",
+    "policies.risk.losses": "CoolDown MinWinRate",
+    "policies.risk.pace": "MaxSignals",
+    "policies.risk.symbols": "AllowSymbols BlockSymbols",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "AllowSymbols",
+    "BlockSymbols",
     "CancelReason",
     "Candle",
     "Candles",
     "CloseReason",
     "CommandRefused",
     "CommandResult",
+    "CoolDown",
     "Entry",
     "ErrorOccurred",
     "Event",
+    "MaxExposurePct",
+    "MaxGroupExposurePct",
+    "MaxOpen",
+    "MaxOpenPerGroup",
+    "MaxOpenPerGroupSide",
+    "MaxOpenPerSide",
+    "MaxOpenPerStrategy",
+    "MaxOpenPerSymbol",
+    "MaxPositionPct",
+    "MaxSignals",
+    "MaxSymbolExposurePct",
+    "MinWinRate",
+    "OpenPosition",
     "Partial",
     "Position",
     "PositionActive",
@@ -78,6 +124,7 @@ __all__ = [
     "PositionClosed",
     "PositionOpened",
     "PositionReduced",
+    "RiskCheck",
     "SessionIdle",
     "Side",
     "Signal",
@@ -86,9 +133,11 @@ __all__ = [
     "SignalScheduled",
     "TickPassed",
     "Trade",
+    "TradingHours",
     "activate",
     "add_exchange",
     "add_frame",
+    "add_risk",
     "add_strategy",
     "average_buy",
     "cancel",
