@@ -1,11 +1,15 @@
 """A config as one list of dotted keys."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 from pydantic import BaseModel
 
 from backtestkit_cli.config.origins import Key
+from backtestkit_cli.config.risks import RiskProfile, rules_of
 from backtestkit_cli.config.schema import RunConfig, settings_names
+from backtestkit_cli.domain.portfolio import Portfolio
+from backtestkit_cli.policies.risk.catalogue import spelled
 
 
 def flat(config: RunConfig) -> dict[Key, object]:
@@ -19,6 +23,11 @@ def flat(config: RunConfig) -> dict[Key, object]:
 def _parts(key: Key, value: object) -> Iterator[tuple[Key, object]]:
     if key == ("settings",):
         yield from (((*key, name), getattr(value, name)) for name in settings_names())
+    elif isinstance(value, Portfolio):
+        yield from (((*key, field.name), getattr(value, field.name)) for field in fields(value))
+    elif isinstance(value, RiskProfile):
+        for rule in rules_of(value):
+            yield from _parts((*key, rule.name), spelled(rule))
     elif isinstance(value, BaseModel):
         yield from (
             ((*key, field.alias or name), getattr(value, name)) for name, field in type(value).model_fields.items()

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from enum import Enum, EnumType
 from types import NoneType, UnionType
-from typing import Annotated, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 _LONGEST = 60
 _TYPES: Mapping[object, str] = {int: "a whole number", float: "a number", str: "a text"}
@@ -44,6 +44,8 @@ def expected(hint: object) -> str:
 
 def choices(hint: object) -> list[str]:
     """Return the values of a closed set, in their order; of anything else none."""
+    if get_origin(hint) is Literal:
+        return [str(word) for word in get_args(hint)]
     members: Iterable[Enum] = hint if isinstance(hint, EnumType) else ()
     return [str(member.value) for member in members]
 
@@ -54,6 +56,8 @@ def _limit(limit: object) -> str:
             return f"of at least {least}"
         case Gt(gt=bound):
             return f"above {bound}"
+        case Le(le=most):
+            return f"and at most {most}"  # a lower limit goes before it
         case _:
             raise TypeError(f"no words for {limit!r}")
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from backtestkit_cli.api.specs import StrategySpec
+from backtestkit_cli.api.specs import RiskSpec, StrategySpec
+from backtestkit_cli.domain.portfolio import Portfolio
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import DataError, VenueError
 from backtestkit_cli.events.bus import Listener
@@ -21,6 +22,10 @@ class RunPlan:
     `settings` are those in force for each strategy by name, `source_hashes` the SHA-256 of the file each
     came from. `max_concurrent` bounds the sessions that are active at once, None for all. `problems` are symbols
     that are known to have no candles: their sessions fail without asking again.
+
+    `risks` are the profiles that the signals of each strategy must pass, by its name, in the order they are asked.
+    `groups` are symbols by the name of a group. `portfolio` is the one account, None where symbols do not influence
+    each other. `coordination_facts` say all of this as plain values for the manifest and the run id.
     """
 
     mode: str
@@ -37,3 +42,7 @@ class RunPlan:
     listeners: tuple[Listener, ...] = ()
     max_concurrent: int | None = None
     problems: Mapping[str, Unavailable] = field(default_factory=dict)
+    risks: Mapping[str, tuple[RiskSpec, ...]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    portfolio: Portfolio | None = None
+    coordination_facts: Mapping[str, Any] = field(default_factory=dict)

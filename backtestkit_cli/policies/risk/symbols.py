@@ -11,7 +11,9 @@ from backtestkit_cli.policies.risk.rule import BuiltInRule
 
 
 @dataclass(frozen=True, slots=True)
-class _ListedSymbols(BuiltInRule):
+class ListedSymbols(BuiltInRule):
+    """A rule that is a list of symbols."""
+
     symbols: Annotated[tuple[str, ...], MinLen(1)]
 
     def __post_init__(self) -> None:
@@ -24,7 +26,7 @@ class _ListedSymbols(BuiltInRule):
 
 
 @dataclass(frozen=True, slots=True)
-class AllowSymbols(_ListedSymbols):
+class AllowSymbols(ListedSymbols):
     """Only these symbols open."""
 
     name: ClassVar[str] = "allow_symbols"
@@ -37,7 +39,7 @@ class AllowSymbols(_ListedSymbols):
 
 
 @dataclass(frozen=True, slots=True)
-class BlockSymbols(_ListedSymbols):
+class BlockSymbols(ListedSymbols):
     """These symbols never open."""
 
     name: ClassVar[str] = "block_symbols"
