@@ -97,6 +97,8 @@ def test_every_value_is_shown_with_its_origin() -> None:
         ("workers", "1", "default"),
         ("frames.may.from", "2025-05-01 00:00", "configs/run.yaml:7"),
         ("frames.may.to", "2025-06-01 00:00", "configs/run.yaml:7"),
+        ("risk", "none", "default"),
+        ("portfolio", "none", "default"),
     ]
 
 
