@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from backtestkit_cli import errors
 from backtestkit_cli.cli.app import STOPPED, app
+from backtestkit_cli.config.risks import RiskProfile, rules_of
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import BacktestKitError
+from backtestkit_cli.policies.risk.catalogue import RULES
 from tests.strategies.demo_run import run_on_demo
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +86,15 @@ def test_the_table_of_settings_has_each_with_its_default() -> None:
     }
     true = {f.name: f.default for f in fields(Settings)}
     assert told == {k: v.value if isinstance(v, StrEnum) else f"{v:g}" for k, v in true.items()}
+
+
+def test_the_table_of_risk_rules_has_each_as_it_can_be_written() -> None:
+    rows = re.findall(r"^\| `(\w+: .+?)` \| `(\w+)[.(].*?` \|", README, re.MULTILINE)
+    for written, python in rows:
+        ((name, value),) = yaml.safe_load(written).items()
+        (rule,) = rules_of(RiskProfile.model_validate({name: value}))
+        assert (rule.name, type(rule).__name__) == (name, python)
+    assert [written.partition(":")[0] for written, _ in rows] == list(RULES)
 
 
 def test_every_make_target_and_every_path_that_is_named_exists() -> None:
