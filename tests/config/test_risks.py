@@ -95,6 +95,14 @@ def test_sets_alone_make_profiles_groups_and_a_portfolio() -> None:
         assert config.portfolio == Portfolio(balance=10_000.0, max_drawdown_pct=10.0)
 
 
+def test_a_part_can_be_set_of_what_the_file_leaves_empty() -> None:
+    text = "risks:\n  careful:\n    max_signals: null\n    max_open: 1\n  bold:\n"
+    sets = ["risks.careful.max_signals.count=1", "risks.careful.max_signals.minutes=5", "risks.bold.max_open=2"]
+    risks = load(text, sets=sets).config.risks
+    assert rules_of(risks["careful"]) == (MaxOpen(1), MaxSignals(count=1, minutes=5))
+    assert rules_of(risks["bold"]) == (MaxOpen(2),)
+
+
 def test_a_portfolio_has_defaults_and_there_is_none_where_none_is_written() -> None:
     assert load("portfolio: {balance: 1e4}\n").config.portfolio == Portfolio(balance=10_000.0)
     given = "portfolio: {balance: 500, reserve: 499.9, max_daily_loss_pct: 3, on_daily_loss: block_entries}\n"
@@ -167,8 +175,8 @@ RULE_MISTAKES = {
     "max_signals: 3": "max_signals: expected a mapping with count and minutes, found 3",
     "max_signals: {count: 3}": "max_signals.minutes: missing, expected a whole number of at least 1",
     "max_signals: {count: 3, minutes: 5, scop: all}": "max_signals.scop: unknown key; did you mean 'scope'?",
-    "max_signals: {count: 3, minutes: 5, scope: symbl}": (
-        "max_signals.scope: expected all, strategy or symbol, found 'symbl'; did you mean 'symbol'?"
+    "max_signals: {count: 3, minutes: 5, scope: symbool}": (
+        "max_signals.scope: expected all, strategy or symbol, found 'symbool'; did you mean 'symbol'?"
     ),
     "cool_down: 3": "cool_down: expected a mapping with losses, within_minutes and minutes, found 3",
     "min_win_rate: {percent: 140, trades: 10}": f"min_win_rate.percent: {SHARE}, found 140",
