@@ -63,8 +63,8 @@ def test_a_profile_of_the_config_hides_one_of_the_strategy_file(tmp_path: Path) 
 
 
 def test_an_unknown_profile_of_a_strategy_fails_with_its_line_and_the_nearest(tmp_path: Path) -> None:
-    text = STRATEGIES.replace('risk="careful"', 'risk="carful"')
-    with pytest.raises(UnknownNameError, match=r"mine\.py:4: unknown risk profile 'carful'; did you mean 'careful'\?"):
+    text = STRATEGIES.replace('risk="careful"', 'risk="carefl"')
+    with pytest.raises(UnknownNameError, match=r"mine\.py:4: unknown risk profile 'carefl'; did you mean 'careful'\?"):
         planned(tmp_path, strategies=text)
     assert names(planned(tmp_path, strategies=text, run="two")) == {"two": ["careful", "own"]}
 
