@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.api.jobs import add_job
     from backtestkit_cli.api.listening import listen
     from backtestkit_cli.api.markets import add_exchange, add_frame
+    from backtestkit_cli.api.risk import add_risk
     from backtestkit_cli.api.sizing import add_sizing
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.domain.ladder import Ladder
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
     from backtestkit_cli.domain.position_view import Extreme, PositionView
+    from backtestkit_cli.domain.risk import OpenPosition, RiskCheck
     from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
     from backtestkit_cli.domain.sizing import Size, SizingCheck
     from backtestkit_cli.events.facts import (
@@ -59,6 +61,24 @@ if TYPE_CHECKING:
         TargetMoved,
         TickPassed,
     )
+    from backtestkit_cli.policies.risk.counts import (
+        MaxOpen,
+        MaxOpenPerGroup,
+        MaxOpenPerGroupSide,
+        MaxOpenPerSide,
+        MaxOpenPerStrategy,
+        MaxOpenPerSymbol,
+    )
+    from backtestkit_cli.policies.risk.exposure import (
+        MaxExposurePct,
+        MaxGroupExposurePct,
+        MaxPositionPct,
+        MaxSymbolExposurePct,
+    )
+    from backtestkit_cli.policies.risk.hours import TradingHours
+    from backtestkit_cli.policies.risk.losses import CoolDown, MinWinRate
+    from backtestkit_cli.policies.risk.pace import MaxSignals
+    from backtestkit_cli.policies.risk.symbols import AllowSymbols, BlockSymbols
     from backtestkit_cli.policies.sizing.correlation import Correlation
     from backtestkit_cli.policies.sizing.methods import Atr, FixedPct, Kelly
 
@@ -71,6 +91,7 @@ _HOMES = {
     "api.jobs": "add_job",
     "api.listening": "listen",
     "api.markets": "add_exchange add_frame",
+    "api.risk": "add_risk",
     "api.sizing": "add_sizing",
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
@@ -79,6 +100,7 @@ _HOMES = {
     "domain.ladder": "Ladder",
     "domain.position": "Entry Partial Position Trade",
     "domain.position_view": "Extreme PositionView",
+    "domain.risk": "OpenPosition RiskCheck",
     "domain.signal": "CancelReason CloseReason Side Signal",
     "domain.sizing": "Size SizingCheck",
     "events.facts": (
@@ -87,19 +109,30 @@ _HOMES = {
         "SignalAdmitted SignalCancelled SignalInvalid SignalRefused SignalScheduled StopMoved TargetMoved "
         "TickPassed"
     ),
+    "policies.risk.counts": (
+        "MaxOpen MaxOpenPerGroup MaxOpenPerGroupSide MaxOpenPerSide MaxOpenPerStrategy MaxOpenPerSymbol"
+    ),
+    "policies.risk.exposure": "MaxExposurePct MaxGroupExposurePct MaxPositionPct MaxSymbolExposurePct",
+    "policies.risk.hours": "TradingHours",
+    "policies.risk.losses": "CoolDown MinWinRate",
+    "policies.risk.pace": "MaxSignals",
+    "policies.risk.symbols": "AllowSymbols BlockSymbols",
     "policies.sizing.correlation": "Correlation",
     "policies.sizing.methods": "Atr FixedPct Kelly",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "AllowSymbols",
     "Atr",
+    "BlockSymbols",
     "CancelReason",
     "Candle",
     "Candles",
     "CloseReason",
     "CommandRefused",
     "CommandResult",
+    "CoolDown",
     "Correlation",
     "Entry",
     "ErrorOccurred",
@@ -111,6 +144,19 @@ __all__ = [
     "Kelly",
     "Ladder",
     "LossLevelReached",
+    "MaxExposurePct",
+    "MaxGroupExposurePct",
+    "MaxOpen",
+    "MaxOpenPerGroup",
+    "MaxOpenPerGroupSide",
+    "MaxOpenPerSide",
+    "MaxOpenPerStrategy",
+    "MaxOpenPerSymbol",
+    "MaxPositionPct",
+    "MaxSignals",
+    "MaxSymbolExposurePct",
+    "MinWinRate",
+    "OpenPosition",
     "Partial",
     "PortfolioStopped",
     "Position",
@@ -121,6 +167,7 @@ __all__ = [
     "PositionReduced",
     "PositionView",
     "ProfitLevelReached",
+    "RiskCheck",
     "SessionIdle",
     "Side",
     "Signal",
@@ -135,10 +182,12 @@ __all__ = [
     "TargetMoved",
     "TickPassed",
     "Trade",
+    "TradingHours",
     "activate",
     "add_exchange",
     "add_frame",
     "add_job",
+    "add_risk",
     "add_sizing",
     "add_strategy",
     "average_buy",

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from backtestkit_cli import Atr, Correlation, FixedPct, errors
 from backtestkit_cli.cli.app import STOPPED, app, run
 from backtestkit_cli.config.loader import load_config
+from backtestkit_cli.config.risks import RiskProfile, rules_of
 from backtestkit_cli.config.sizings import METHODS
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import BacktestKitError
+from backtestkit_cli.policies.risk.catalogue import RULES
 from tests.strategies.demo_run import run_on_demo
 
 ROOT = Path(__file__).parents[1]
@@ -109,6 +112,15 @@ def test_the_calculations_of_the_readme_are_done() -> None:
     lines = re.findall(r"^\.venv/bin/btk (size .*)$", SIZING, re.MULTILINE)
     assert [line.split()[1] for line in lines] == ["fixed", "kelly", "atr"]
     assert [run(line.split()) for line in lines] == [0, 0, 0]
+
+
+def test_the_table_of_risk_rules_has_each_as_it_can_be_written() -> None:
+    rows = re.findall(r"^\| `(\w+: .+?)` \| `(\w+)[.(].*?` \|", README, re.MULTILINE)
+    for written, python in rows:
+        ((name, value),) = yaml.safe_load(written).items()
+        (rule,) = rules_of(RiskProfile.model_validate({name: value}))
+        assert (rule.name, type(rule).__name__) == (name, python)
+    assert [written.partition(":")[0] for written, _ in rows] == list(RULES)
 
 
 def test_every_make_target_and_every_path_that_is_named_exists() -> None:

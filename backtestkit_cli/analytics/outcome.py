@@ -6,7 +6,7 @@ from typing import Any
 
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.settings import Settings
-from backtestkit_cli.events.facts import Event
+from backtestkit_cli.events.facts import Event, PortfolioStopped
 
 
 class Failure(StrEnum):
@@ -70,6 +70,33 @@ class RunFacts:
     notes: dict[str, str]
     settings: dict[str, Settings]
     jobs: tuple[dict[str, Any], ...] = ()
+    coordination: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountOutcome:
+    """How the one account of a run ended, in quote money.
+
+    `max_drawdown_pct` is the deepest fall from the highest equity so far, judged at every minute. `stopped` is
+    the last stop of the portfolio, if any.
+    """
+
+    balance: float
+    reserve: float
+    cash: float
+    equity: float
+    max_drawdown_pct: float
+    stopped: PortfolioStopped | None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Say whether the portfolio stopped the run for good."""
+        return self.stopped is not None and self.stopped.until_ms is None
+
+    @property
+    def return_pct(self) -> float:
+        """Return what the account won, in percent of what it began with."""
+        return (self.equity / self.balance - 1) * 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -78,6 +105,7 @@ class RunOutcome:
 
     `candles_beside` are those of symbols that were not listed and that a strategy read all the same. `counts` has
     the recorded events of no session, such as those of jobs, by kind; at one instant they precede the others.
+    `account` is None without a portfolio.
     """
 
     facts: RunFacts
@@ -85,10 +113,16 @@ class RunOutcome:
     events: tuple[Event, ...]
     candles_beside: dict[str, CandleFacts] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    account: AccountOutcome | None = None
 
     @property
     def exit_code(self) -> int:
-        """Return 0 when all sessions finished, 4 when some did, else 3 for missing data, 5 for a venue, or 1."""
+        """Return 0 when all sessions finished, 4 when some did, else 3 for missing data, 5 for a venue, or 1.
+
+        A run that its portfolio stopped for good has 6.
+        """
+        if self.account is not None and self.account.is_stopped:
+            return 6
         failures = {s.failure for s in self.sessions if s.failure is not None}
         if not failures:
             return 0

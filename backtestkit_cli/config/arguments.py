@@ -9,8 +9,19 @@ from backtestkit_cli.config.schema import RunConfig, settings_names
 from backtestkit_cli.config.wording import found, near
 from backtestkit_cli.config.yaml_file import parse_value
 from backtestkit_cli.errors import suggestion
+from backtestkit_cli.policies.risk.catalogue import RULES, has_parts
 
-_DEPTHS = {"settings": 2, "exchange": 2, "frame": 2, "exchanges": 3, "frames": 3, "sizings": 4}
+_DEPTHS = {
+    "settings": 2,
+    "exchange": 2,
+    "frame": 2,
+    "exchanges": 3,
+    "frames": 3,
+    "sizings": 4,
+    "risks": 3,
+    "groups": 2,
+    "portfolio": 2,
+}
 _ENDS = ("from", "to")
 _SET = Origin(Rank.SET, "flag --set")
 
@@ -49,11 +60,16 @@ def _key(name: str) -> tuple[str, ...] | None:
     """Return the key called *name*: dotted, or the bare name of a setting or of an end of the frame."""
     parts = tuple(name.split("."))
     if parts[0] in RunConfig.model_fields:
-        deepest = _DEPTHS.get(parts[0], 1) + ("columns" in parts[1:-1])
+        deepest = _DEPTHS.get(parts[0], 1) + ("columns" in parts[1:-1] or _may_be_in_parts(parts))
         return parts if all(parts) and len(parts) <= deepest else None
     if name in settings_names():
         return ("settings", name)
     return ("frame", name) if name in _ENDS else None
+
+
+def _may_be_in_parts(parts: tuple[str, ...]) -> bool:
+    """Say whether the key is within a risk rule, which is not known to be one value."""
+    return parts[0] == "risks" and len(parts) == 4 and (parts[2] not in RULES or has_parts(RULES[parts[2]]))
 
 
 def _nearest(name: str) -> str:

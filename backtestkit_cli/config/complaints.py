@@ -7,11 +7,15 @@ from pydantic import BaseModel, ValidationError
 
 from backtestkit_cli.config.exchanges import EXCHANGES
 from backtestkit_cli.config.origins import Key
+from backtestkit_cli.config.risks import in_risks, rule_hint, rule_parts
 from backtestkit_cli.config.schema import FrameConfig, RunConfig, settings_names
 from backtestkit_cli.config.sizings import sizing_complaint
 from backtestkit_cli.config.wording import alternatives, choices, expected, found, near
+from backtestkit_cli.domain.portfolio import Portfolio
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import suggestion
+from backtestkit_cli.policies.risk.catalogue import RULES
+from backtestkit_cli.policies.risk.rule import field_hints
 
 _AN_EXCHANGE = "a mapping with kind"
 _A_FRAME = "a mapping with from and to"
@@ -35,8 +39,8 @@ def complaints(error: ValidationError) -> Iterator[tuple[Key, str]]:
                 yield key, _missing(key)
             case "union_tag_not_found" | "union_tag_invalid":
                 yield _kind_complaint(key, given)
-            case "enum":
-                names = choices(_setting_hint(str(key[-1])))
+            case "enum" | "literal_error" if _hint_at(key) is not None:
+                names = choices(_hint_at(key))
                 yield key, f"expected {_expected_at(key)}, found {found(given)}{near(given, names)}"
             case _:
                 yield key, f"expected {_expected_at(key)}, found {found(given)}"
@@ -44,14 +48,21 @@ def complaints(error: ValidationError) -> Iterator[tuple[Key, str]]:
 
 def _key(loc: tuple[int | str, ...]) -> Key:
     """Return *loc* without the tags that pydantic puts in for the forms of a union."""
+    if loc[0] == "risks":
+        return in_risks(loc)
     tag_at = {"exchange": 1, "frame": 1, "exchanges": 2, "sizings": 2}.get(str(loc[0]), len(loc))
     return loc[:tag_at] + loc[tag_at + 1 :]
 
 
 def _expected_at(key: Key) -> str:
+    hint = _hint_at(key)
+    if hint is not None:
+        return expected(hint)
     match key:
-        case ("settings", str(name)):
-            return expected(_setting_hint(name))
+        case ("risks", _, *rest):
+            return rule_parts(str(rest[0])) if rest else "a mapping of rules"
+        case ("groups", _):
+            return "a list of symbols"
         case ("exchanges", _):
             return _AN_EXCHANGE
         case ("frames", _):
@@ -65,8 +76,17 @@ def _expected_at(key: Key) -> str:
     return next((words for part in reversed(key) if (words := described.get(str(part)))), "another value")
 
 
-def _setting_hint(name: str) -> object:
-    return get_type_hints(Settings, include_extras=True)[name]
+def _hint_at(key: Key) -> object:
+    """Return the type of a value whose type says what was expected, None for any other."""
+    match key:
+        case ("settings", str(name)):
+            return get_type_hints(Settings, include_extras=True)[name]
+        case ("portfolio", str(name)):
+            return get_type_hints(Portfolio, include_extras=True)[name]
+        case ("risks", _, str(rule), *part):
+            return rule_hint(rule, str(part[0]) if part else None)
+        case _:
+            return None
 
 
 def _missing(key: Key) -> str:
@@ -91,6 +111,12 @@ def _unknown_key(key: Key, loc: tuple[int | str, ...]) -> str:
             return _unknown_at_top(name)
         case ("settings", _):
             known: Iterable[str] = settings_names()
+        case ("portfolio", _):
+            known = get_type_hints(Portfolio)
+        case ("risks", _, _):
+            known = RULES
+        case ("risks", _, str(rule), _):
+            known = field_hints(RULES[rule])
         case ("frame", _, _) | ("frames", _, _):
             known = _keys(FrameConfig)
         case _:

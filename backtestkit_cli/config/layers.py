@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from backtestkit_cli.config.origins import DEFAULT, Key, Mistake, Origin
 
-SECTIONS = ("settings", "exchanges", "frames", "sizings")
+SECTIONS = ("settings", "exchanges", "frames", "sizings", "risks", "groups", "portfolio")
 """The mappings that sources add to, where every other value is replaced as a whole."""
 
 _SECTION_OF = {"exchange": "exchanges", "frame": "frames"}
@@ -65,7 +65,9 @@ class Layers:
             return
         node = self.tree
         for name in parents:
-            child = node.setdefault(name, {})
+            if node.get(name) is None:
+                node[name] = {}
+            child = node[name]
             if not isinstance(child, dict):
                 return  # the file has a wrong value there, which is reported as what it is
             node = child

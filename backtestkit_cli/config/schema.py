@@ -11,6 +11,7 @@ from typing import Annotated, Self, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from backtestkit_cli.config.exchanges import A_COUNT, NAME_TAG, Count, Described, NamedOrDescribed, Part, Text
+from backtestkit_cli.config.risks import Account, Groups, ProfileNames, RiskProfiles
 from backtestkit_cli.config.sizings import SizingConfig
 from backtestkit_cli.config.values import instant, numbers, refuse, strategies, symbols, yes_or_no
 from backtestkit_cli.domain.interval import to_datetime, utc_text
@@ -59,6 +60,7 @@ class RunConfig(Part):
     """Everything one run is told; what names stand for is looked up once the strategy module is loaded.
 
     `strategy` is a list of names, None where the module's only one is meant; `settings` are complete.
+    Every signal must pass the profiles of `risk`, besides those of its strategy.
     A file path in `entry` or `path` is as it has to be opened.
     """
 
@@ -84,3 +86,7 @@ class RunConfig(Part):
     frames: dict[str, FrameConfig] = Field(default={}, description="a mapping from names to frames")
     sizings: dict[str, SizingConfig] = Field(default={}, description="a mapping from names to sizings")
     sizing: Text | None = Field(default=None, description="the name of a sizing")
+    risk: ProfileNames = Field(default=(), description="the name of a risk profile, or a list of them")
+    risks: RiskProfiles = Field(default={}, description="a mapping from names to risk profiles")
+    groups: Groups = Field(default={}, description="a mapping from names to lists of symbols")
+    portfolio: Account | None = Field(default=None, description="a mapping with balance, or null")

@@ -110,6 +110,12 @@ def strategies(value: object) -> list[str] | None:
     return list(_distinct("strategy", _A_STRATEGY, listed, is_one_line))
 
 
+def profile_names(value: object) -> tuple[str, ...]:
+    """Return distinct names of risk profiles, none for null; a text is one name."""
+    listed = [] if value is None else value if isinstance(value, list | tuple) else [value]
+    return _distinct("risk profile", "expected the name of a risk profile", listed, is_one_line)
+
+
 def _is_symbol(text: str) -> bool:
     return text.isprintable() and _SYMBOL.fullmatch(text) is not None
 

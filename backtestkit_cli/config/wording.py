@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from enum import Enum, EnumType
 from types import NoneType, UnionType
-from typing import Annotated, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -52,6 +52,8 @@ def expected(hint: object) -> str:
 
 def choices(hint: object) -> list[str]:
     """Return the values of a closed set, in their order; of anything else none."""
+    if get_origin(hint) is Literal:
+        return [str(word) for word in get_args(hint)]
     members: Iterable[Enum] = hint if isinstance(hint, EnumType) else ()
     return [str(member.value) for member in members]
 

@@ -259,7 +259,8 @@ class Desk:
         return waiting
 
     def _refused(self, signal_id: str, signal: Signal, price: float, why: Refusal) -> SignalRefused:
-        return SignalRefused(*self.stamp(), signal_id, signal, price, why.stage, why.profile, why.rule, why.reason)
+        stage, profile, rule, reason, check = why
+        return SignalRefused(*self.stamp(), signal_id, signal, price, stage, profile, rule, reason, check)
 
     def _refusal_to_open(self, waiting: Waiting, price: float) -> Refusal | None:
         """Return why the gate does not let *waiting* open now, or None; there is no gate in most runs."""

@@ -1,5 +1,6 @@
 """The gate of a session: whether a signal may open, and how large; asked at the instant it would."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ class Refusal(NamedTuple):
     profile: str
     rule: str
     reason: str
+    check: RiskCheck | None = None
 
 
 class Admission(NamedTuple):
@@ -130,10 +132,10 @@ class SessionGate:
             for rule in profile.rules:
                 reason = rule.refusal(check)
                 if reason is not None:
-                    return Refusal(stage, profile.name, rule.name, reason)
+                    return Refusal(stage, profile.name, rule.name, reason, check)
         problem = None if account is None else self._cash_problem(check.cost, account)
         if problem is not None:
-            return Refusal(stage, PORTFOLIO, "cash", problem)
+            return Refusal(stage, PORTFOLIO, "cash", problem, check)
         return Admission(signal, check, self._names)
 
     def _check(self, signal: Signal, price: float, when_ms: int, stage: Stage, account: Account | None) -> RiskCheck:
@@ -174,12 +176,12 @@ class SessionGate:
             price=price if signal.price_open is None else float(signal.price_open),
             stop_loss=float(signal.stop_loss),
             at_ms=when_ms,
-            balance=account.free if account else 0.0,
+            balance=account.free if account else math.nan,
             positions=self._run.places(),
             candles=lambda symbol, interval, n: self._visible(symbol, interval, n, when_ms),
         )
         size = self._sizing.sizing.size(check)
-        if not 0 < size.cost < float("inf"):
+        if not 0 < size.cost < math.inf:
             reason = f"a size of {size.cost:g}" + (f": {size.limited_by}" if size.limited_by else "")
             return Refusal(Stage.APPEARS, SIZING, self._sizing.name, reason)
         return replace(signal, cost=float(size.cost))

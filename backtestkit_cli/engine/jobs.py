@@ -59,7 +59,8 @@ class JobRunner:
         """Live through the frame on *clock*; a job that fails is recorded and called again at its next boundary."""
         timetables = [_Timetable(spec, self._plan.start_ms) for spec in self._plan.jobs]
         while (at_ms := min(timetable.next_ms for timetable in timetables)) < self._plan.end_ms:
-            await clock.sleep_until(at_ms)
+            while clock.now_ms < at_ms:
+                await clock.sleep_until(at_ms)
             for timetable in timetables:
                 if timetable.next_ms == at_ms:
                     timetable.step()

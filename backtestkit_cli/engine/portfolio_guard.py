@@ -9,7 +9,7 @@ from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.portfolio import Portfolio, StopAction
 from backtestkit_cli.engine.coordination import Coordination, Stop
 from backtestkit_cli.engine.publishing import Publisher
-from backtestkit_cli.events.facts import PortfolioStopped
+from backtestkit_cli.events.facts import Event, PortfolioStopped
 from backtestkit_cli.ports import Clock
 
 MAX_DRAWDOWN, MAX_DAILY_LOSS = "max_drawdown", "max_daily_loss"
@@ -41,6 +41,11 @@ class PortfolioGuard:
         self._pending: PortfolioStopped | None = None
         self.deepest_pct = 0.0
         self.stopped: PortfolioStopped | None = None
+
+    @property
+    def events(self) -> list[Event]:
+        """Return every stop, in order."""
+        return self._publisher.record
 
     async def run(self, clock: Clock) -> None:
         """Tell of each stop at its tick, before any session obeys it."""

@@ -60,7 +60,11 @@ class SignalInvalid(Event):
 
 @dataclass(frozen=True, slots=True)
 class SignalRefused(Event):
-    """A valid signal may not open: `rule` of `profile` says so with `reason`, as it appeared or as it would open."""
+    """A valid signal may not open: `rule` of `profile` says so with `reason`, as it appeared or as it would open.
+
+    The profiles `portfolio` and `sizing` are the account and the sizing. `check` is what the rule saw, None where
+    no rule was asked.
+    """
 
     signal_id: str
     signal: Signal
@@ -69,6 +73,7 @@ class SignalRefused(Event):
     profile: str
     rule: str
     reason: str
+    check: RiskCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)

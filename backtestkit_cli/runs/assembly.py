@@ -17,6 +17,7 @@ from backtestkit_cli.errors import ConfigError, StrategyError, UnknownNameError
 from backtestkit_cli.ports import CandleSource
 from backtestkit_cli.runs.jobs import jobs_of
 from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.risks import coordination_facts, risks_of_each
 from backtestkit_cli.runs.sizings import check_balances, sizings_of, with_candles_of
 from backtestkit_cli.runs.sources import (
     OWN_CLASS,
@@ -51,6 +52,7 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess
     exchange, source, source_facts = source_of(loaded, module.registry, access or access_of(loaded))
     frame, start_ms, end_ms = frame_span(loaded, module.registry)
     settings = {spec.name: _settings(spec, loaded) for spec in strategies}
+    risks = risks_of_each(strategies, loaded, module.registry)
     return RunPlan(
         mode=mode,
         strategies=strategies,
@@ -67,6 +69,10 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess
         jobs=jobs_of(module.registry, config.symbols),
         max_concurrent=config.max_concurrent,
         sizings=sizings,
+        risks=risks,
+        groups=config.groups,
+        portfolio=config.portfolio,
+        coordination_facts=coordination_facts(risks, config.groups, config.portfolio),
     )
 
 

@@ -12,10 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from typing import Any, TypeAlias
 
-from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome, SessionOutcome
+from backtestkit_cli.analytics.outcome import AccountOutcome, Failure, RunFacts, RunOutcome, SessionOutcome
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.engine.clock import SessionBody, VirtualClock
+from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.errors import ShortHistoryError, VenueError
@@ -23,6 +24,7 @@ from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.reports.event_rows import event_kind
+from backtestkit_cli.runs.coordination import account_of, coordination_of, guard_of, risk_listeners
 from backtestkit_cli.runs.history import history_of, problems_of_each
 from backtestkit_cli.runs.jobs import job_facts, job_runner, jobs_first
 from backtestkit_cli.runs.markets import MarketBook
@@ -66,13 +68,16 @@ async def run_backtest(
     by_name = {spec.name: spec for spec in plan.strategies}
     finished: list[SessionOutcome] = []
     events: list[tuple[Event, ...]] = []
+    account: AccountOutcome | None = None
     waves = [names[i : i + size] for i in range(0, len(names), size)]
     for index, wave in enumerate(waves):
         report = None
         if on_progress is not None:
             report = _wave_progress(on_progress, plan, done=index * size, wave=len(wave), total=len(names))
         sessions = [(by_name[strategy], symbol) for symbol, strategy in wave]
-        outcomes, facts_heard = await _run_wave(plan, facts.run_id, book, sessions, report, sees_ahead=sees_ahead)
+        outcomes, facts_heard, account = await _run_wave(
+            plan, facts.run_id, book, sessions, report, sees_ahead=sees_ahead
+        )
         finished += outcomes
         events += facts_heard
         if len(waves) > 1:
@@ -86,6 +91,7 @@ async def run_backtest(
         sessions=tuple(finished),
         events=in_order,
         candles_beside=beside,
+        account=account,
         counts=counts_of(event for event in in_order if not event.strategy) if shares_something(plan) else {},
     )
 
@@ -98,27 +104,34 @@ async def _run_wave(
     on_progress: Callable[[int], None] | None,
     *,
     sees_ahead: bool,
-) -> tuple[list[SessionOutcome], list[tuple[Event, ...]]]:
+) -> tuple[list[SessionOutcome], list[tuple[Event, ...]], AccountOutcome | None]:
     """Run the sessions of *names* in lockstep on a clock of their own."""
     listed = {symbol for _, symbol in names}
     problems = await _load(book, listed - plan.problems.keys()) | dict(plan.problems)
     bus = Bus()
-    for listener in (*_callbacks(plan.strategies), *plan.listeners):
+    for listener in (*_callbacks(plan.strategies), *risk_listeners(plan), *plan.listeners):
         bus.subscribe(listener)
+    shared = coordination_of(plan)
+    guard = guard_of(plan, shared, bus)
     sessions = {
-        (symbol, spec.name): Session(_session_plan(plan, run_id, spec, symbol, sees_ahead=sees_ahead), book, bus)
+        (symbol, spec.name): Session(
+            _session_plan(plan, run_id, spec, symbol, shared=shared, sees_ahead=sees_ahead), book, bus
+        )
         for spec, symbol in names
         if symbol not in problems
     }
     bodies: list[SessionBody] = [session.run for session in sessions.values()]
     runner = job_runner(plan, run_id, book, bus) if plan.jobs and sessions else None
+    if guard is not None and sessions:
+        bodies = [guard.run, *bodies]
     if runner is not None:
         bodies = jobs_first(runner, bodies, plan.start_ms)
-    clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms))
+    clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms), alarm=guard)
     limit_s = max(settings.max_signal_seconds for settings in plan.settings.values())
     with watching(limit_s, runner), _collecting_rarely():
         await clock.run(bodies)
-    outcomes, events = [], [tuple(runner.events)] if runner is not None else []
+    outcomes: list[SessionOutcome] = []
+    events = [tuple(one.events) for one in (runner, guard) if one is not None]
     for spec, symbol in names:
         session = sessions.get((symbol, spec.name))
         if session is None:
@@ -126,7 +139,7 @@ async def _run_wave(
             continue
         outcomes.append(_finished(plan, book, spec, symbol, session))
         events.append(tuple(session.events))
-    return outcomes, events
+    return outcomes, events, account_of(shared, guard, plan.end_ms)
 
 
 @contextmanager
@@ -156,7 +169,9 @@ def _callbacks(strategies: tuple[StrategySpec, ...]) -> list[Listener]:
     ]
 
 
-def _session_plan(plan: RunPlan, run_id: str, spec: StrategySpec, symbol: str, *, sees_ahead: bool) -> SessionPlan:
+def _session_plan(
+    plan: RunPlan, run_id: str, spec: StrategySpec, symbol: str, *, shared: Coordination | None, sees_ahead: bool
+) -> SessionPlan:
     return SessionPlan(
         run_id=run_id,
         mode=plan.mode,
@@ -168,6 +183,9 @@ def _session_plan(plan: RunPlan, run_id: str, spec: StrategySpec, symbol: str, *
         start_ms=plan.start_ms,
         end_ms=plan.end_ms,
         sees_ahead=sees_ahead,
+        shared=shared,
+        profiles=plan.risks.get(spec.name, ()),
+        sizing=plan.sizings.get(spec.name),
     )
 
 
@@ -255,9 +273,7 @@ def facts_of(plan: RunPlan) -> RunFacts:
     jobs = tuple(map(job_facts, plan.jobs))
     if jobs:
         decisive["jobs"] = jobs
-    else:
-        for settings in decisive["settings"].values():
-            del settings["max_job_seconds"]  # it decides nothing
+    decisive |= plan.coordination_facts
     text = json.dumps(decisive, sort_keys=True, default=str)
     digest = hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
     label = "-".join(spec.name for spec in plan.strategies[:3])
@@ -277,6 +293,7 @@ def facts_of(plan: RunPlan) -> RunFacts:
         notes={spec.name: spec.note for spec in plan.strategies},
         settings=dict(plan.settings),
         jobs=jobs,
+        coordination=dict(plan.coordination_facts),
     )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from backtestkit_cli.api.specs import JobSpec, SizingSpec, StrategySpec
+from backtestkit_cli.api.specs import JobSpec, RiskSpec, SizingSpec, StrategySpec
+from backtestkit_cli.domain.portfolio import Portfolio
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import DataError, VenueError
 from backtestkit_cli.events.bus import Listener
@@ -22,6 +23,10 @@ class RunPlan:
     came from. `jobs` have their symbols, in the order of registration. `max_concurrent` bounds the sessions that are
     active at once, None for all. `problems` are symbols that are known to have no candles: their sessions fail
     without asking again. `sizings` are by strategy name.
+
+    `risks` are the profiles that the signals of each strategy must pass, by its name, in the order they are asked.
+    `groups` are symbols by the name of a group. `portfolio` is the one account, None where symbols do not influence
+    each other. `coordination_facts` say all of this as plain values for the manifest and the run id.
     """
 
     mode: str
@@ -40,8 +45,22 @@ class RunPlan:
     max_concurrent: int | None = None
     problems: Mapping[str, Unavailable] = field(default_factory=dict)
     sizings: Mapping[str, SizingSpec] = field(default_factory=dict)
+    risks: Mapping[str, tuple[RiskSpec, ...]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    portfolio: Portfolio | None = None
+    coordination_facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def shares_something(plan: RunPlan) -> tuple[str, ...]:
     """Return what the sessions of *plan* share besides candles; with nothing, each may run at another time."""
-    return (f"jobs ({', '.join(job.name for job in plan.jobs)})",) if plan.jobs else ()
+    shared = []
+    if plan.jobs:
+        shared.append(f"jobs ({', '.join(job.name for job in plan.jobs)})")
+    if plan.portfolio is not None:
+        shared.append("a portfolio")
+    if any(getattr(spec.sizing, "correlation", spec) is not None for spec in plan.sizings.values()):
+        shared.append("sizings that look at other positions")
+    if plan.risks:
+        names = {profile.name: None for profiles in plan.risks.values() for profile in profiles}
+        shared.append(f"risk profiles ({', '.join(names)})")
+    return tuple(shared)

@@ -42,7 +42,7 @@ def check_balances(sizings: Iterable[SizingSpec], config: RunConfig) -> None:
         ConfigError: there are such sizings; all of them are named.
     """
     poor = {spec.name: spec for spec in sizings if needs_balance(spec.sizing)}
-    if poor and not has_account(config):
+    if poor and config.portfolio is None:
         raise ConfigError(
             [
                 f"{spec.where}: sizing {spec.name!r}: expected a balance to size by, found neither `balance`"
@@ -55,11 +55,6 @@ def check_balances(sizings: Iterable[SizingSpec], config: RunConfig) -> None:
 def needs_balance(sizing: Sizing) -> bool:
     """Say whether *sizing* can only size by the account of the run; an author's own answers for itself."""
     return isinstance(sizing, Method) and sizing.balance is None
-
-
-def has_account(config: RunConfig) -> bool:
-    """Say whether the sessions of a run share an account, whose balance sizings may use."""
-    return getattr(config, "portfolio", None) is not None
 
 
 def with_candles_of(strategies: Iterable[StrategySpec], sizings: Mapping[str, SizingSpec]) -> tuple[StrategySpec, ...]:

@@ -10,8 +10,8 @@ from backtestkit_cli.config.schema import FrameConfig
 from tests.config.sources import load, problems
 
 KEYS = (
-    "cache, data, entry, exchange, exchanges, frame, frames, max_concurrent, offline, out, settings, sizing, sizings, "
-    "strategy, symbols, workers"
+    "cache, data, entry, exchange, exchanges, frame, frames, groups, max_concurrent, offline, out, portfolio, "
+    "risk, risks, settings, sizing, …"
 )
 
 

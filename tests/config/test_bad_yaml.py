@@ -75,8 +75,8 @@ def test_a_file_that_may_not_be_read() -> None:
 A_SYMBOL = "expected a symbol such as BTCUSDT, BTC/USDT or BTC/USDT:USDT"
 A_DATE = "expected a date such as 2025-05-04 or 2025-05-04T12:00"
 KEYS = (
-    "cache, data, entry, exchange, exchanges, frame, frames, max_concurrent, offline, out, settings, sizing, sizings, "
-    "strategy, symbols, workers"
+    "cache, data, entry, exchange, exchanges, frame, frames, groups, max_concurrent, offline, out, portfolio, "
+    "risk, risks, settings, sizing, …"
 )
 VALUES = {
     # keys

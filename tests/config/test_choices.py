@@ -90,6 +90,7 @@ def test_every_value_is_shown_with_its_origin() -> None:
         ("settings.max_signal_seconds", "180.0", "default"),
         ("settings.max_job_seconds", "180.0", "default"),
         ("settings.averaging", "below_lowest", "default"),
+        ("settings.partial_basis", "revenue", "default"),
         ("out", "dump", "default"),
         ("data", ".btk/data", "default"),
         ("cache", "true", "default"),
@@ -99,6 +100,8 @@ def test_every_value_is_shown_with_its_origin() -> None:
         ("frames.may.from", "2025-05-01 00:00", "configs/run.yaml:7"),
         ("frames.may.to", "2025-06-01 00:00", "configs/run.yaml:7"),
         ("sizing", "none", "default"),
+        ("risk", "none", "default"),
+        ("portfolio", "none", "default"),
     ]
 
 

@@ -3,12 +3,16 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from backtestkit_cli.config.choices import exchange_name
 from backtestkit_cli.config.exchanges import DemoExchange, ParquetExchange
 from backtestkit_cli.config.loader import LoadedConfig, load_config
+from backtestkit_cli.config.risks import RiskProfile, rules_of
 from backtestkit_cli.config.schema import FrameConfig
 from backtestkit_cli.domain.interval import DAY_MS
+from backtestkit_cli.policies.risk.catalogue import RULES
+from backtestkit_cli.runs.assembly import assemble
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,3 +43,22 @@ def test_the_sixteen_perpetuals_come_from_a_folder_beside_the_configs() -> None:
     assert config.exchange == ParquetExchange(kind="parquet", name="binance-usdm", path=path)
     assert exchange_name(config) == "binance-usdm"
     assert len(config.symbols) == 16
+
+
+def test_the_portfolio_config_resolves_to_a_plan_with_an_account_groups_and_a_profile() -> None:
+    plan = assemble(read("portfolio.yaml"))
+    (careful,) = plan.risks["sma_cross"]
+    assert [rule.name for rule in careful.rules][:2] == ["max_open", "max_open_per_group_side"]
+    assert plan.portfolio is not None
+    assert set(plan.groups) == {"majors", "layer_one", "memes"}
+    assert {symbol for group in plan.groups.values() for symbol in group} <= set(plan.symbols)
+
+
+def test_the_portfolio_config_names_every_rule_there_is_in_use_or_commented_out() -> None:
+    text = (ROOT / "configs" / "portfolio.yaml").read_text(encoding="utf-8")
+    assert {name for name in RULES if f"{name}:" not in text} == set()
+    written_out = text.replace("    # max_", "    max_").replace("    # allow", "    allow")
+    written_out = written_out.replace("    # block", "    block").replace("    # trading", "    trading")
+    tree = yaml.safe_load(written_out)
+    profile = RiskProfile.model_validate(tree["risks"]["careful"])
+    assert [rule.name for rule in rules_of(profile)] == list(RULES)
