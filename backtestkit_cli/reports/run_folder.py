@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from backtestkit_cli.analytics.equity import equity_of
-from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome
+from backtestkit_cli.analytics.outcome import AccountOutcome, Failure, RunFacts, RunOutcome
 from backtestkit_cli.analytics.trade_figures import in_closing_order
 from backtestkit_cli.atomic import replacing, write_bytes
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.position import Partial, Trade
 from backtestkit_cli.errors import OutputError
-from backtestkit_cli.reports.event_rows import clean_text, event_rows
+from backtestkit_cli.reports.event_rows import clean_text, event_row, event_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,10 +116,12 @@ def manifest(outcome: RunOutcome) -> dict[str, Any]:
         "symbols": facts.symbols,
         "settings": {name: asdict(settings) for name, settings in facts.settings.items()},
         **({"jobs": facts.jobs} if facts.jobs else {}),
+        **facts.coordination,
     }
     return {
         **decided,
         **({"events": outcome.counts} if outcome.counts else {}),
+        **({"account": _account(outcome.account)} if outcome.account else {}),
         "run_id": facts.run_id,
         "config_hash": hashlib.sha256(orjson.dumps(decided, option=_JSON, default=str)).hexdigest(),
         "is_synthetic": facts.is_synthetic,
@@ -146,6 +148,11 @@ def manifest(outcome: RunOutcome) -> dict[str, Any]:
         "exit_code": outcome.exit_code,
         "versions": _versions(facts),
     }
+
+
+def _account(account: AccountOutcome) -> dict[str, Any]:
+    stopped = None if account.stopped is None else event_row(account.stopped)
+    return {**asdict(account), "stopped": stopped}
 
 
 def _versions(facts: RunFacts) -> dict[str, str]:

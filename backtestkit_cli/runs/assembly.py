@@ -18,7 +18,7 @@ from backtestkit_cli.ports import CandleSource
 from backtestkit_cli.runs.jobs import jobs_of
 from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.risks import coordination_facts, risks_of_each
-from backtestkit_cli.runs.sizings import check_balances, sizings_of, with_candles_of
+from backtestkit_cli.runs.sizings import check_balances, sizing_facts, sizings_of, with_candles_of
 from backtestkit_cli.runs.sources import (
     OWN_CLASS,
     DataAccess,
@@ -72,7 +72,7 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess
         risks=risks,
         groups=config.groups,
         portfolio=config.portfolio,
-        coordination_facts=coordination_facts(risks, config.groups, config.portfolio),
+        coordination_facts=coordination_facts(risks, config.groups, config.portfolio) | sizing_facts(sizings),
     )
 
 

@@ -1,7 +1,8 @@
 """Which sizing each strategy of a run has, and what a run must bring for it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 from backtestkit_cli.api.own_sizing import OwnSizing
 from backtestkit_cli.api.registry import Registry, pick
@@ -55,6 +56,15 @@ def check_balances(sizings: Iterable[SizingSpec], config: RunConfig) -> None:
 def needs_balance(sizing: Sizing) -> bool:
     """Say whether *sizing* can only size by the account of the run; an author's own answers for itself."""
     return isinstance(sizing, Method) and sizing.balance is None
+
+
+def sizing_facts(sizings: Mapping[str, SizingSpec]) -> dict[str, Any]:
+    """Return what sizes the entries of each strategy, as plain values; of an author's function its name only."""
+    facts = {
+        name: {"name": spec.name, **(asdict(spec.sizing) if isinstance(spec.sizing, Method) else {})}
+        for name, spec in sorted(sizings.items())
+    }
+    return {"sizings": facts} if facts else {}
 
 
 def with_candles_of(strategies: Iterable[StrategySpec], sizings: Mapping[str, SizingSpec]) -> tuple[StrategySpec, ...]:
