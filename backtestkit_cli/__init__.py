@@ -20,7 +20,16 @@ if TYPE_CHECKING:
         partial_close,
     )
     from backtestkit_cli.api.listening import listen
+    from backtestkit_cli.api.listing import (
+        list_exchanges,
+        list_frames,
+        list_jobs,
+        list_risks,
+        list_sizings,
+        list_strategies,
+    )
     from backtestkit_cli.api.markets import add_exchange, add_frame
+    from backtestkit_cli.api.settings import set_config
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
     from backtestkit_cli.domain.command import CommandResult
@@ -48,7 +57,9 @@ _HOMES = {
         "get_candles get_indicator mode now partial_close"
     ),
     "api.listening": "listen",
+    "api.listing": "list_exchanges list_frames list_jobs list_risks list_sizings list_strategies",
     "api.markets": "add_exchange add_frame",
+    "api.settings": "set_config",
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
     "domain.command": "CommandResult",
@@ -99,10 +110,17 @@ __all__ = [
     "get_average_price",
     "get_candles",
     "get_indicator",
+    "list_exchanges",
+    "list_frames",
+    "list_jobs",
+    "list_risks",
+    "list_sizings",
+    "list_strategies",
     "listen",
     "mode",
     "now",
     "partial_close",
+    "set_config",
 ]
 
 

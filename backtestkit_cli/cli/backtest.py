@@ -145,7 +145,7 @@ def _run_all(loaded: "LoadedConfig", *, bounds: bool, quiet: bool) -> Finished:
             )
             for model in FillModelName
         }
-        return Finished(outcomes[loaded.config.settings.fill_model], outcomes)
+        return Finished(outcomes[next(iter(plan.settings.values())).fill_model], outcomes)
 
 
 def _run(

@@ -5,7 +5,7 @@ from enum import Enum, EnumType
 from types import NoneType, UnionType
 from typing import Annotated, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 _LONGEST = 60
 _TYPES: Mapping[object, str] = {int: "a whole number", float: "a number", str: "a text"}
@@ -36,7 +36,7 @@ def expected(hint: object) -> str:
     origin = get_origin(hint)
     if origin is Annotated:
         inner, *limits = get_args(hint)
-        return " ".join([expected(inner), *(_limit(limit) for limit in limits)])
+        return " ".join([expected(inner), _limits(limits)])
     if origin in {Union, UnionType}:
         return alternatives("null" if part is NoneType else expected(part) for part in get_args(hint))
     return _TYPES[hint] if hint in _TYPES else alternatives(choices(hint))
@@ -48,14 +48,18 @@ def choices(hint: object) -> list[str]:
     return [str(member.value) for member in members]
 
 
-def _limit(limit: object) -> str:
-    match limit:
-        case Ge(ge=least):
+def _limits(limits: list[object]) -> str:
+    match limits:
+        case [Ge(ge=least)]:
             return f"of at least {least}"
-        case Gt(gt=bound):
+        case [Gt(gt=bound)]:
             return f"above {bound}"
+        case [Ge(ge=least), Le(le=most)]:
+            return f"from {least} to {most:,}"
+        case [Gt(gt=bound), Le(le=most)]:
+            return f"above {bound} and at most {most:,}"
         case _:
-            raise TypeError(f"no words for {limit!r}")
+            raise TypeError(f"no words for {limits!r}")
 
 
 def _is_number(text: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from backtestkit_cli.api.specs import StrategySpec
+from backtestkit_cli.api.specs import LogSink, StrategySpec
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import DataError, VenueError
 from backtestkit_cli.events.bus import Listener
@@ -20,7 +20,8 @@ class RunPlan:
 
     `settings` are those in force for each strategy by name, `source_hashes` the SHA-256 of the file each
     came from. `max_concurrent` bounds the sessions that are active at once, None for all. `problems` are symbols
-    that are known to have no candles: their sessions fail without asking again.
+    that are known to have no candles: their sessions fail without asking again. `log_sink` is the author's own
+    logger, if there is one.
     """
 
     mode: str
@@ -37,3 +38,4 @@ class RunPlan:
     listeners: tuple[Listener, ...] = ()
     max_concurrent: int | None = None
     problems: Mapping[str, Unavailable] = field(default_factory=dict)
+    log_sink: LogSink | None = None

@@ -54,7 +54,7 @@ def test_list_has_what_the_config_and_the_strategy_file_offer_and_says_where_it_
         ("may", "2025-05-01 00:00", "run.yaml:5"),
     ]
     assert [row["name"] for row in found["fill-models"]] == ["vwap", "candle"]
-    assert {"name": "fee_pct", "default": "0.1", "expected": "a number of at least 0"} in found["settings"]
+    assert {"name": "fee_pct", "default": "0.1", "expected": "a number from 0 to 50"} in found["settings"]
 
 
 @pytest.mark.usefixtures("configured")
