@@ -1,5 +1,7 @@
 """What registrations refuse, what can be listed of them, and what belongs to no module."""
 
+from collections.abc import Callable
+
 import pytest
 
 from backtestkit_cli import (
@@ -39,7 +41,7 @@ def test_what_is_registered_is_listed_by_kind_with_its_note() -> None:
 
 @pytest.mark.parametrize("kind", ["strategy", "exchange", "frame"])
 def test_a_name_registered_twice_is_an_error_that_names_both_lines(kind: str) -> None:
-    register = {
+    register: Callable[[], None] = {
         "strategy": lambda: add_strategy("x", entries=none_of),
         "exchange": lambda: add_exchange("x", kind="demo"),
         "frame": lambda: add_frame("x", start="2025-05-01", end="2025-06-01"),

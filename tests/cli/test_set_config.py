@@ -55,11 +55,9 @@ def test_one_key_is_changed_and_the_others_keep_their_defaults_also_over_several
 def test_each_higher_source_hides_the_one_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a_strategy(folder, with_config("set_config(fee_pct=0.01)"))
     assert origins(*RUN[1:])["settings.fee_pct"] == ("0.01", "set_config (tiny.py:2)")
-    a_strategy(
-        folder, with_config("set_config(fee_pct=0.01)", TINY.replace("note=", "settings={'fee_pct': 0.02}, note="))
-    )
-    steps: list[tuple[str, str]] = [("0.02", "strategy tiny (tiny.py:9)")]
-    assert origins(*RUN[1:])["settings.fee_pct"] == steps[-1]
+    asking = TINY.replace("note=", "settings={'fee_pct': 0.02}, note=")
+    a_strategy(folder, with_config("set_config(fee_pct=0.01)", asking))
+    assert origins(*RUN[1:])["settings.fee_pct"] == ("0.02", "strategy tiny (tiny.py:9)")
     (folder / "run.yaml").write_text("settings: {fee_pct: 0.03}\n")
     config = ("-c", "run.yaml")
     assert origins(*RUN[1:], *config)["settings.fee_pct"] == ("0.03", "run.yaml:1")
@@ -105,10 +103,9 @@ def test_a_broken_entry_is_a_mistake_of_check_config_as_of_a_run(folder: Path) -
     a_strategy(folder, "import nothing_of_that_name\n")
     for command in (RUN, ("check", "config", "-e", "tiny.py", "-s", "A")):
         ended = called(*command)
-        assert (ended.code, ended.errors) == (
-            2,
-            ["error: tiny.py:1: does not import: ModuleNotFoundError: No module named 'nothing_of_that_name'"],
-        )
+        assert ended.code == 2
+        assert len(ended.errors) == 1
+        assert ended.errors[0].startswith("error: tiny.py:1: does not import: ModuleNotFoundError: ")
 
 
 def test_a_change_inside_a_run_is_refused(folder: Path) -> None:

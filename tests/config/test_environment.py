@@ -71,10 +71,12 @@ def test_two_names_of_one_setting_are_one_too_many() -> None:
 
 
 def test_an_empty_list_of_symbols_is_an_error_that_names_it_unless_a_flag_has_symbols() -> None:
-    for given in ({"environ": {"CC_SYMBOL_LIST": ""}}, {"dotenv": "CC_SYMBOL_LIST=\n"}):
-        (found,) = problems("symbols: [A]\n", **given)  # type: ignore[arg-type]
-        assert found.startswith(("environment CC_SYMBOL_LIST: symbols: ", ".env:1: symbols: "))
-        assert found.endswith("but entry 1 is blank")
+    (found,) = problems("symbols: [A]\n", environ={"CC_SYMBOL_LIST": ""})
+    assert found.startswith("environment CC_SYMBOL_LIST: symbols: ")
+    assert found.endswith("but entry 1 is blank")
+    (found,) = problems("symbols: [A]\n", dotenv="CC_SYMBOL_LIST=\n")
+    assert found.startswith(".env:1: symbols: ")
+    Path(".env").unlink()
     assert load(environ={"CC_SYMBOL_LIST": ""}, flags={"symbols": "A"}).config.symbols == ("A",)
 
 
