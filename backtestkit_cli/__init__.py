@@ -28,7 +28,9 @@ if TYPE_CHECKING:
         list_sizings,
         list_strategies,
     )
+    from backtestkit_cli.api.logger import set_logger
     from backtestkit_cli.api.markets import add_exchange, add_frame
+    from backtestkit_cli.api.mock_context import MockContext, mock_context
     from backtestkit_cli.api.settings import set_config
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
@@ -58,7 +60,9 @@ _HOMES = {
     ),
     "api.listening": "listen",
     "api.listing": "list_exchanges list_frames list_jobs list_risks list_sizings list_strategies",
+    "api.logger": "set_logger",
     "api.markets": "add_exchange add_frame",
+    "api.mock_context": "MockContext mock_context",
     "api.settings": "set_config",
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
@@ -82,6 +86,7 @@ __all__ = [
     "Entry",
     "ErrorOccurred",
     "Event",
+    "MockContext",
     "Partial",
     "Position",
     "PositionActive",
@@ -117,10 +122,12 @@ __all__ = [
     "list_sizings",
     "list_strategies",
     "listen",
+    "mock_context",
     "mode",
     "now",
     "partial_close",
     "set_config",
+    "set_logger",
 ]
 
 

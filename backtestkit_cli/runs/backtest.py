@@ -25,6 +25,7 @@ from backtestkit_cli.reports.event_rows import event_kind
 from backtestkit_cli.runs.history import history_of, problems_of_each
 from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan, Unavailable
+from backtestkit_cli.runs.run_log import RunLog
 from backtestkit_cli.runs.watchdog import watching
 
 _OBJECTS_PER_COLLECTION = 100_000
@@ -59,6 +60,8 @@ async def run_backtest(
     if book is None:
         book = market_book(plan)
     facts = facts_of(plan)
+    log = RunLog(facts, plan.log_sink)
+    log.begins(plan)
     names = sorted((symbol, spec.name) for symbol in plan.symbols for spec in plan.strategies)
     size = plan.max_concurrent or len(names)
     by_name = {spec.name: spec for spec in plan.strategies}
@@ -70,7 +73,7 @@ async def run_backtest(
         if on_progress is not None:
             report = _wave_progress(on_progress, plan, done=index * size, wave=len(wave), total=len(names))
         sessions = [(by_name[strategy], symbol) for symbol, strategy in wave]
-        outcomes, facts_heard = await _run_wave(plan, facts.run_id, book, sessions, report, sees_ahead=sees_ahead)
+        outcomes, facts_heard = await _run_wave(plan, log, book, sessions, report, sees_ahead=sees_ahead)
         finished += outcomes
         events += facts_heard
         if len(waves) > 1:
@@ -78,12 +81,14 @@ async def run_backtest(
             for symbol in {symbol for symbol, _ in wave} - upcoming:
                 book.forget(symbol)
     beside = {symbol: book.facts[symbol] for symbol in sorted(book.facts.keys() - set(plan.symbols))}
-    return RunOutcome(facts=facts, sessions=tuple(finished), events=in_run_order(events), candles_beside=beside)
+    outcome = RunOutcome(facts=facts, sessions=tuple(finished), events=in_run_order(events), candles_beside=beside)
+    log.ends(outcome)
+    return outcome
 
 
 async def _run_wave(
     plan: RunPlan,
-    run_id: str,
+    log: RunLog,
     book: MarketBook,
     names: list[tuple[StrategySpec, str]],
     on_progress: Callable[[int], None] | None,
@@ -93,18 +98,19 @@ async def _run_wave(
     """Run the sessions of *names* in lockstep on a clock of their own."""
     listed = {symbol for _, symbol in names}
     problems = await _load(book, listed - plan.problems.keys()) | dict(plan.problems)
+    log.read({symbol: book.facts[symbol] for symbol in listed - problems.keys()}, problems)
     bus = Bus()
-    for listener in (*_callbacks(plan.strategies), *plan.listeners):
+    for listener in (*log.listeners(), *_callbacks(plan.strategies), *plan.listeners):
         bus.subscribe(listener)
     sessions = {
-        (symbol, spec.name): Session(_session_plan(plan, run_id, spec, symbol, sees_ahead=sees_ahead), book, bus)
+        (symbol, spec.name): Session(_session_plan(plan, log.run_id, spec, symbol, sees_ahead=sees_ahead), book, bus)
         for spec, symbol in names
         if symbol not in problems
     }
     clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms))
     limit_s = max(settings.max_signal_seconds for settings in plan.settings.values())
     with watching(limit_s), _collecting_rarely():
-        await clock.run([session.run for session in sessions.values()])
+        await clock.run(log.bodies((strategy, symbol, session) for (symbol, strategy), session in sessions.items()))
     outcomes, events = [], []
     for spec, symbol in names:
         session = sessions.get((symbol, spec.name))

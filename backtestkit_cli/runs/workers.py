@@ -2,7 +2,7 @@
 
 import asyncio
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -19,12 +19,17 @@ _SHARES_PER_WORKER = 4
 
 
 def run_in_processes(
-    loaded: LoadedConfig, plan: RunPlan, *, workers: int, on_progress: OnProgress | None = None
+    loaded: LoadedConfig,
+    plan: RunPlan,
+    *,
+    workers: int,
+    on_progress: OnProgress | None = None,
+    prepare: Callable[[], None] | None = None,
 ) -> RunOutcome:
     """Run *plan*, which was assembled from *loaded*, in *workers* processes; the outcome is that of one process.
 
     Every process loads the strategy file for itself, so what it keeps in module variables is not shared
-    across symbols, and listeners of one process do not hear the others.
+    across symbols, and listeners of one process do not hear the others. Each calls *prepare* first.
 
     Raises:
         BacktestKitError: a process died.
@@ -42,7 +47,7 @@ def run_in_processes(
     parts, done = [], 0
     spawn = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(min(workers, count), mp_context=spawn) as pool:
+        with ProcessPoolExecutor(min(workers, count), mp_context=spawn, initializer=prepare) as pool:
             futures = [pool.submit(_run_share, loaded, share, model, dict(plan.problems)) for share in shares]
             try:
                 for future in as_completed(futures):
