@@ -1,6 +1,6 @@
 """`btk list`: the names that can be given to a run, and where each comes from."""
 
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -14,14 +14,20 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from backtestkit_cli.api.registry import Registry
+    from backtestkit_cli.api.specs import JobSpec, RiskSpec, SizingSpec
     from backtestkit_cli.config.loader import LoadedConfig
 
-Row: TypeAlias = dict[str, str]
+Row: TypeAlias = dict[str, Any]
+"""Text by column; what has parts, such as the fields of an event, is a list or a mapping."""
 
 _COLUMNS = {
     "strategies": ("name", "interval", "note", "where"),
     "exchanges": ("name", "kind", "options", "note", "where"),
     "frames": ("name", "from", "to", "note", "where"),
+    "risks": ("name", "rules", "note", "where"),
+    "sizings": ("name", "sizing", "note", "where"),
+    "jobs": ("name", "when", "symbols", "handler", "note", "where"),
+    "events": ("name", "kind", "fields", "note"),
     "fill-models": ("name", "note"),
     "settings": ("name", "default", "expected"),
 }
@@ -35,15 +41,16 @@ _FILL_MODELS = {
 def list_names(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="KIND", help="strategies, exchanges, frames, fill-models or settings; all by default."),
+        typer.Argument(metavar="KIND", help=f"One of {', '.join(_COLUMNS)}; all by default."),
     ] = None,
     entry: options.Entry = None,
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """List strategies, exchanges, frames, fill models and settings.
+    """List what can be named: strategies, exchanges, frames, risks, sizings, jobs, events, fill models, settings.
 
-    What a strategy file registers is shown where --entry or the config names one.
+    What a strategy file registers is shown where --entry or the config names one. An event is recorded, or a
+    ping that is only made for who listens to it.
     """
     if kind is not None and kind not in _COLUMNS:
         raise UnknownNameError("kind", kind, _COLUMNS, where="btk list")
@@ -61,6 +68,7 @@ def list_names(
 
 def _everything(loaded: "LoadedConfig") -> dict[str, list[Row]]:
     from backtestkit_cli.api.registry import Registry
+    from backtestkit_cli.cli.event_kinds import event_kinds
     from backtestkit_cli.domain.settings import FillModelName
     from backtestkit_cli.runs.strategy_file import load_strategies
 
@@ -73,6 +81,10 @@ def _everything(loaded: "LoadedConfig") -> dict[str, list[Row]]:
         ],
         "exchanges": _exchanges(loaded, registry),
         "frames": _frames(loaded, registry),
+        "risks": [_risk(spec) for spec in registry.risks.values()],
+        "sizings": [_sizing(spec) for spec in registry.sizings.values()],
+        "jobs": [_job(spec) for spec in registry.jobs.values()],
+        "events": event_kinds(),
         "fill-models": [{"name": model.value, "note": _FILL_MODELS[model.value]} for model in FillModelName],
         "settings": _settings(),
     }
@@ -142,6 +154,32 @@ def _frame(name: str, start_ms: int, end_ms: int, note: str, where: str) -> Row:
     return {"name": name, "from": utc_text(start_ms), "to": utc_text(end_ms), "note": note, "where": where}
 
 
+def _risk(spec: "RiskSpec") -> Row:
+    rules = [rule.name for rule in spec.rules]
+    return {"name": spec.name, "rules": rules, "note": spec.note, "where": console.short_path(spec.where)}
+
+
+def _sizing(spec: "SizingSpec") -> Row:
+    sizing = _called(spec.sizing)
+    return {"name": spec.name, "sizing": sizing, "note": spec.note, "where": console.short_path(spec.where)}
+
+
+def _job(spec: "JobSpec") -> Row:
+    return {
+        "name": spec.name,
+        "when": f"every {spec.every}" if spec.every else f"cron {spec.cron}",
+        "symbols": list(spec.symbols or ()),
+        "handler": _called(spec.handler),
+        "note": spec.note,
+        "where": console.short_path(spec.where),
+    }
+
+
+def _called(part: object) -> str:
+    """Return how the author calls a function or an object."""
+    return str(getattr(part, "__qualname__", type(part).__name__))
+
+
 def _settings() -> list[Row]:
     from dataclasses import fields
     from typing import get_type_hints
@@ -162,6 +200,12 @@ def _show(name: str, rows: "list[Row]") -> None:
         console.out(f"{title}: none\n")
         return
     keys = [key for key in _COLUMNS[name] if any(row[key] for row in rows)]
-    cells = [[row[key] for key in keys] for row in rows]
+    cells = [[_cell(row[key]) for key in keys] for row in rows]
     console.show_table([Heading(key.capitalize()) for key in keys], [cells], title=title)
     console.out("")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(value)
+    return ", ".join(value) if isinstance(value, list) else str(value)
