@@ -123,7 +123,9 @@ def test_list_has_risks_sizings_and_jobs_with_their_notes(folder: Path) -> None:
 def test_list_has_every_event_with_its_fields_and_whether_it_is_recorded() -> None:
     rows = {row["name"]: row for row in _listed("events")["events"]}
     exported = set(backtestkit_cli.__all__)
-    assert {"PositionOpened", "SignalCancelled", "ErrorOccurred", "TickPassed", "SessionIdle"} <= rows.keys() <= exported
+    assert (
+        {"PositionOpened", "SignalCancelled", "ErrorOccurred", "TickPassed", "SessionIdle"} <= rows.keys() <= exported
+    )
     head = {"at_ms": "int", "strategy": "str", "symbol": "str"}
     assert rows["SignalCancelled"]["fields"] == {**head, "signal_id": "str", "reason": "CancelReason"}
     assert rows["CommandRefused"]["fields"]["argument"] == "float | None"
