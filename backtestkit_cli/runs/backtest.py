@@ -246,7 +246,7 @@ def facts_of(plan: RunPlan) -> RunFacts:
     label = "-".join(spec.name for spec in plan.strategies[:3])
     safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in label)[:60]
     return RunFacts(
-        run_id=f"{safe}-{digest}",
+        run_id=plan.run_id or f"{safe}-{digest}",
         mode=plan.mode,
         version=package_version,
         exchange=plan.exchange,

@@ -21,7 +21,7 @@ class RunPlan:
     `settings` are those in force for each strategy by name, `source_hashes` the SHA-256 of the file each
     came from. `max_concurrent` bounds the sessions that are active at once, None for all. `problems` are symbols
     that are known to have no candles: their sessions fail without asking again. `log_sink` is the author's own
-    logger, if there is one.
+    logger, if there is one. `run_id` is that of the whole run where this is a share of it, else empty.
     """
 
     mode: str
@@ -39,3 +39,4 @@ class RunPlan:
     max_concurrent: int | None = None
     problems: Mapping[str, Unavailable] = field(default_factory=dict)
     log_sink: LogSink | None = None
+    run_id: str = ""

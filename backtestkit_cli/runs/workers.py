@@ -43,12 +43,13 @@ def run_in_processes(
     shares = [tuple(symbols[i::count]) for i in range(count)]
     models = {name: settings.fill_model for name, settings in plan.settings.items()}
     model = next(iter(set(models.values()))) if len(set(models.values())) == 1 else None
+    run_id = facts_of(plan).run_id
     minutes = (plan.end_ms - plan.start_ms) // 60_000
     parts, done = [], 0
     spawn = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(min(workers, count), mp_context=spawn, initializer=prepare) as pool:
-            futures = [pool.submit(_run_share, loaded, share, model, dict(plan.problems)) for share in shares]
+            futures = [pool.submit(_run_share, loaded, share, model, dict(plan.problems), run_id) for share in shares]
             try:
                 for future in as_completed(futures):
                     part = future.result()
@@ -70,8 +71,9 @@ def _run_share(
     symbols: tuple[str, ...],
     model: FillModelName | None,
     problems: dict[str, Unavailable],
+    run_id: str,
 ) -> RunOutcome:
-    plan = replace(assemble(loaded), symbols=symbols, problems=problems)
+    plan = replace(assemble(loaded), symbols=symbols, problems=problems, run_id=run_id)
     return asyncio.run(run_backtest(plan if model is None else with_fill_model(plan, model)))
 
 

@@ -230,6 +230,8 @@ def test_processes_log_as_one_does(loud: Path) -> None:
     asked = [line for line in found if line["message"].startswith("asked")]
     assert {line["symbol"] for line in asked} == {"AUSDT", "BUSDT"}
     assert all(line["message"].split()[1] == line["symbol"] for line in asked)
+    (folder,) = loud.glob("dump/runs/*")
+    assert {line["run_id"] for line in found if line["logger"] != "btk.cli"} == {folder.name}
 
 
 def test_there_are_no_bars_between_the_lines_on_a_terminal(loud: Path) -> None:

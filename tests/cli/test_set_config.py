@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from backtestkit_cli.cli import options
+from backtestkit_cli.domain.interval import utc_text
+from backtestkit_cli.runs.sources import access_of
+from backtestkit_cli.runs.warming import warming
 from tests.cli.program import DAY, RUN, TINY, Ended, a_strategy, called
 
 WAITS = """
@@ -152,3 +156,12 @@ def test_a_variable_of_either_name_makes_ten_candles_the_average_price(
     assert called(*RUN).code == 1
     monkeypatch.setenv("CC_AVG_PRICE_CANDLES_COUNT", "10")
     assert called(*RUN).code == 0
+
+
+def test_a_warm_up_fetches_the_candles_that_the_average_price_of_the_module_needs(folder: Path) -> None:
+    a_strategy(folder, with_config("set_config(avg_price_candles=100)"))
+    (folder / "run.yaml").write_text("symbols: [BTC/USDT]\nexchange: binance\nentry: tiny.py\n")
+    flags = {"from": "2025-05-04", "to": "2025-05-05"}
+    loaded = options.load("run.yaml", None, flags)
+    _, (need,) = warming(loaded, ["1m"], access_of(loaded))
+    assert utc_text(need.span[0]) == "2025-05-03 22:20"
