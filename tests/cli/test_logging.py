@@ -169,7 +169,7 @@ def test_filters_of_one_key_add_up_and_those_of_several_must_all_match(folder: P
     ("flag", "value", "complaint"),
     [
         ("--log-filter", "symbol", "--log-filter: expected key=value such as symbol=BTCUSDT, found 'symbol'"),
-        ("--log-filter", "symbl=A", "--log-filter: unknown key 'symbl'; did you mean 'symbol'?"),
+        ("--log-filter", "symbols=A", "--log-filter: unknown key 'symbols'; did you mean 'symbol'?"),
         ("--log-level", "infos", "--log-level: unknown level 'infos'; did you mean 'info'?"),
         ("--log-file", "no/such/folder", "--log-file: no/such/folder: cannot be written: No such file or directory"),
     ],
