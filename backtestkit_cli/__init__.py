@@ -25,8 +25,19 @@ if TYPE_CHECKING:
     )
     from backtestkit_cli.api.jobs import add_job
     from backtestkit_cli.api.listening import listen
+    from backtestkit_cli.api.listing import (
+        list_exchanges,
+        list_frames,
+        list_jobs,
+        list_risks,
+        list_sizings,
+        list_strategies,
+    )
+    from backtestkit_cli.api.logger import set_logger
     from backtestkit_cli.api.markets import add_exchange, add_frame
+    from backtestkit_cli.api.mock_context import MockContext, mock_context
     from backtestkit_cli.api.risk import add_risk
+    from backtestkit_cli.api.settings import set_config
     from backtestkit_cli.api.sizing import add_sizing
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
@@ -90,8 +101,12 @@ _HOMES = {
     ),
     "api.jobs": "add_job",
     "api.listening": "listen",
+    "api.listing": "list_exchanges list_frames list_jobs list_risks list_sizings list_strategies",
+    "api.logger": "set_logger",
     "api.markets": "add_exchange add_frame",
+    "api.mock_context": "MockContext mock_context",
     "api.risk": "add_risk",
+    "api.settings": "set_config",
     "api.sizing": "add_sizing",
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
@@ -156,6 +171,7 @@ __all__ = [
     "MaxSignals",
     "MaxSymbolExposurePct",
     "MinWinRate",
+    "MockContext",
     "OpenPosition",
     "Partial",
     "PortfolioStopped",
@@ -200,13 +216,22 @@ __all__ = [
     "get_average_price",
     "get_candles",
     "get_indicator",
+    "list_exchanges",
+    "list_frames",
+    "list_jobs",
+    "list_risks",
+    "list_sizings",
+    "list_strategies",
     "listen",
+    "mock_context",
     "mode",
     "move_stop",
     "move_take_profit",
     "now",
     "partial_close",
     "position",
+    "set_config",
+    "set_logger",
 ]
 
 

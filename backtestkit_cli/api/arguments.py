@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
-from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms, to_ms
+from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS, interval_ms, to_ms
 from backtestkit_cli.errors import ConfigError, UnknownNameError
+
+_LONGEST_WARM_UP_DAYS = 7300  # twenty years: older than any venue, and still a date
 
 
 def check_interval(text: str, where: str) -> None:
@@ -19,13 +21,17 @@ def check_interval(text: str, where: str) -> None:
 
 
 def check_count(interval: str, count: object, where: str) -> None:
-    """Refuse the warm-up *count* of *interval* unless it is a number of candles.
+    """Refuse the warm-up *count* of *interval* unless it is a number of candles of at most twenty years.
 
     Raises:
         ConfigError: it is none.
     """
-    if not isinstance(count, int) or count < 0:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
         raise ConfigError(f"{where}: warm_up of {interval!r} must be a whole number of candles, was {count!r}")
+    most = _LONGEST_WARM_UP_DAYS * DAY_MS // interval_ms(interval)
+    if count > most:
+        text = str(count) if count < 10**20 else "a far larger number"
+        raise ConfigError(f"{where}: warm_up of {interval!r} must be at most {most:,} candles, was {text}")
 
 
 def instant(moment: datetime | str, where: str) -> int:

@@ -7,7 +7,17 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from backtestkit_cli.api.specs import ExchangeSpec, FrameSpec, JobSpec, Named, RiskSpec, SizingSpec, StrategySpec
+from backtestkit_cli.api.specs import (
+    ExchangeSpec,
+    FrameSpec,
+    GivenSetting,
+    JobSpec,
+    LogSink,
+    Named,
+    RiskSpec,
+    SizingSpec,
+    StrategySpec,
+)
 from backtestkit_cli.errors import ConfigError, UnknownNameError
 from backtestkit_cli.events.bus import Listener
 
@@ -25,6 +35,8 @@ class Registry:
     sizings: dict[str, SizingSpec] = field(default_factory=dict)
     jobs: dict[str, JobSpec] = field(default_factory=dict)
     listeners: list[Listener] = field(default_factory=list)
+    settings: dict[str, GivenSetting] = field(default_factory=dict)
+    log_sink: LogSink | None = None
 
 
 def pick(kind: str, name: str, table: Mapping[str, N], *, where: str = "") -> N:

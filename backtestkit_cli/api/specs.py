@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.risk import RiskCheck, Rule
@@ -96,6 +96,17 @@ class JobSpec:
     handler: Callable[..., Any]
     note: str
     where: str
+
+
+class GivenSetting(NamedTuple):
+    """A value that `set_config` gives a setting, and the line that gave it."""
+
+    value: object
+    where: str
+
+
+LogSink: TypeAlias = Callable[[int, str, Mapping[str, str]], None]
+"""Takes a line of the internals: its level, as of `logging`, its text, and the names it is about."""
 
 
 class Named(Protocol):

@@ -101,7 +101,7 @@ def run(arguments: Sequence[str]) -> int:
     An expected failure is a line on stderr for each problem; what is not in the tree of errors is a bug
     and raised.
     """
-    console.prepare()
+    console.prepare(speaks_json="--log-json" in arguments)
     try:
         code = get_command(app).main(args=list(arguments), prog_name="btk", standalone_mode=False)
     except BacktestKitError as error:

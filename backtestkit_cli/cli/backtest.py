@@ -3,6 +3,7 @@
 import shlex
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from backtestkit_cli.analytics.outcome import RunOutcome
+    from backtestkit_cli.cli.log_lines import LogPlan
     from backtestkit_cli.config.loader import LoadedConfig
     from backtestkit_cli.domain.settings import FillModelName
     from backtestkit_cli.runs.backtest import OnProgress
@@ -69,6 +71,10 @@ def backtest(
     json: options.Json = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
+    log_level: options.LogLevel = None,
+    log_json: options.LogJson = False,
+    log_filter: options.LogFilter = None,
+    log_file: options.LogFile = None,
 ) -> None:
     """Run strategies over history and show what each symbol won.
 
@@ -77,10 +83,13 @@ def backtest(
     fetched first. Exit codes: 0 done, 1 failed, 2 wrong input, 3 candles missing or bad, 4 some symbols
     failed and the others finished, 5 a venue refused or was not reached.
     """
+    from backtestkit_cli.cli.log_lines import log_plan, written
+
     if bounds and fill_model is not None:
         raise ConfigError("--bounds runs every fill model: leave out --fill-model")
     if verbose and quiet:
         raise ConfigError("--verbose and --quiet contradict each other: leave out one")
+    log = log_plan(log_level, log_json, log_file, log_filter)
     flags = {
         "symbols": options.joined(symbols),
         "entry": entry,
@@ -98,8 +107,8 @@ def backtest(
     }
     loaded = options.load(config, sets, flags, required=_NEEDS)
     started = _now()
-    with console.stdout_for_data():
-        finished = _run_all(loaded, bounds=bounds, quiet=quiet)
+    with console.stdout_for_data(), written(log):
+        finished = _run_all(loaded, bounds=bounds, quiet=quiet, log=log)
     code = max(outcome.exit_code for outcome in finished.outcomes.values())
     extra = {"command": _command(), "started_at": started, "finished_at": _now(), "exit_code": code}
     if not json:
@@ -127,38 +136,49 @@ def _command() -> str:
     return shlex.join(["btk", *map(without_secrets, sys.argv[1:])])
 
 
-def _run_all(loaded: "LoadedConfig", *, bounds: bool, quiet: bool) -> Finished:
+def _run_all(loaded: "LoadedConfig", *, bounds: bool, quiet: bool, log: "LogPlan | None") -> Finished:
     from backtestkit_cli.cli.progress import access_for, shown_progress
     from backtestkit_cli.domain.settings import FillModelName
     from backtestkit_cli.runs.assembly import assemble, with_fill_model
     from backtestkit_cli.runs.backtest import market_book
 
-    with shown_progress(quiet=quiet) as display, console.stopped_at_once():
+    with shown_progress(quiet=quiet, with_bars=log is None) as display, console.stopped_at_once():
         plan = assemble(loaded, access=access_for(loaded, display))
         if not bounds:
-            return Finished(_run(loaded, plan, None, display.run("backtest") if display else None), {})
+            return Finished(_run(loaded, plan, log, on_progress=display.run("backtest") if display else None), {})
         book = market_book(plan)
         outcomes = {
             # Assembled anew for each, so that what the module keeps in variables does not pass from run to run.
             model: _run(
-                loaded, with_fill_model(assemble(loaded), model), book, display.run(model.value) if display else None
+                loaded,
+                with_fill_model(assemble(loaded), model),
+                log,
+                book=book,
+                on_progress=display.run(model.value) if display else None,
             )
             for model in FillModelName
         }
-        return Finished(outcomes[loaded.config.settings.fill_model], outcomes)
+        return Finished(outcomes[next(iter(plan.settings.values())).fill_model], outcomes)
 
 
 def _run(
-    loaded: "LoadedConfig", plan: "RunPlan", book: "MarketBook | None", on_progress: "OnProgress | None"
+    loaded: "LoadedConfig",
+    plan: "RunPlan",
+    log: "LogPlan | None",
+    *,
+    book: "MarketBook | None" = None,
+    on_progress: "OnProgress | None",
 ) -> "RunOutcome":
     import asyncio
 
+    from backtestkit_cli.cli.log_lines import begin_in_worker
     from backtestkit_cli.runs.backtest import run_backtest
     from backtestkit_cli.runs.workers import run_in_processes
 
     workers = loaded.config.workers
     if workers > 1:
-        return run_in_processes(loaded, plan, workers=workers, on_progress=on_progress)
+        prepare = partial(begin_in_worker, log) if log else None
+        return run_in_processes(loaded, plan, workers=workers, on_progress=on_progress, prepare=prepare)
     return asyncio.run(run_backtest(plan, book=book, on_progress=on_progress))
 
 

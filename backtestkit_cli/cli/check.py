@@ -12,6 +12,7 @@ from backtestkit_cli.errors import BacktestKitError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from backtestkit_cli.api.registry import Registry
     from backtestkit_cli.api.specs import StrategySpec
     from backtestkit_cli.config.loader import LoadedConfig
 
@@ -41,8 +42,9 @@ def check_config(
 ) -> None:
     """Show every value of a config with its origin, and every mistake in it.
 
-    Takes the flags of `btk backtest`, so that it shows what that command would be told. Exit codes: 0 the
-    config is right, 2 it is not.
+    Takes the flags of `btk backtest`, so that it shows what that command would be told. Where an entry is
+    given it is loaded, for what it sets by `set_config` and for its strategies; one that does not load is a
+    mistake. Exit codes: 0 the config is right, 2 it is not.
     """
     flags = {
         "symbols": options.joined(symbols),
@@ -64,9 +66,9 @@ def check_config(
     problem: BacktestKitError | None = None
     try:
         loaded = options.load(config, sets, flags)
-        rows, missing = _described(loaded, ()), _missing(loaded)
-        if not {"entry", "frame"} & set(missing):
-            rows = _described(loaded, _strategies(loaded))
+        rows, missing = _described(loaded, None, ()), _missing(loaded)
+        if "entry" not in missing:
+            rows = _described(loaded, *_of_entry(loaded, is_whole="frame" not in missing))
     except BacktestKitError as error:
         problem = error
     _show(rows, missing, problem, json=json)
@@ -77,15 +79,24 @@ def _missing(loaded: "LoadedConfig") -> list[str]:
     return [name for name in _NEEDS if not getattr(loaded.config, name)]
 
 
-def _strategies(loaded: "LoadedConfig") -> "Sequence[StrategySpec]":
-    """Return the strategies that would run, after everything that names something has been looked up."""
-    from backtestkit_cli.runs.assembly import assemble
+def _of_entry(loaded: "LoadedConfig", *, is_whole: bool) -> "tuple[Registry, Sequence[StrategySpec]]":
+    """Return what the entry registers and which of its strategies would run.
+
+    All that names something is looked up before, if there *is_whole* run to look at.
+    """
+    from backtestkit_cli.runs.assembly import assemble, chosen_strategies, loaded_module, settings_of
 
     with console.stdout_for_data():
-        return assemble(loaded).strategies
+        module = loaded_module(loaded)
+        if is_whole:
+            return module.registry, assemble(loaded, module=module).strategies
+        strategies = chosen_strategies(loaded.config.strategy, module, where=loaded.origins["strategy"])
+        for spec in strategies:
+            settings_of(spec, module.registry, loaded)
+        return module.registry, strategies
 
 
-def _described(loaded: "LoadedConfig", strategies: "Sequence[StrategySpec]") -> list[Row]:
+def _described(loaded: "LoadedConfig", registry: "Registry | None", strategies: "Sequence[StrategySpec]") -> list[Row]:
     """Return key, value and origin; a default that every strategy replaces by its own is left out."""
     from backtestkit_cli.config.describe import describe
 
@@ -95,13 +106,18 @@ def _described(loaded: "LoadedConfig", strategies: "Sequence[StrategySpec]") -> 
         is_open = section == "settings" and name not in loaded.settings_given
         own = [spec for spec in strategies if is_open and name in spec.settings]
         rows += [(key, _text(spec.settings[name]), _origin(spec)) for spec in own]
-        if not own or len(own) < len(strategies):
+        if own and len(own) == len(strategies):
+            continue
+        given = registry.settings.get(name) if registry and is_open else None
+        if given is None:
             rows.append((key, value, origin))
+        else:
+            rows.append((key, _text(given.value), f"set_config ({console.short_path(given.where)})"))
     return rows
 
 
 def _text(value: object) -> str:
-    return str(value.value if isinstance(value, Enum) else value)
+    return "none" if value is None else str(value.value if isinstance(value, Enum) else value)
 
 
 def _origin(spec: "StrategySpec") -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
 from types import FrameType
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TextIO, cast
 
 from backtestkit_cli.errors import BacktestKitError, ConfigError
 
@@ -26,8 +26,13 @@ class Heading(NamedTuple):
     rank: int = 0
 
 
-def prepare() -> None:
-    """Let a stream that cannot show a letter show its code instead."""
+_speaks_json = False
+
+
+def prepare(*, speaks_json: bool = False) -> None:
+    """Let a stream that cannot show a letter show its code instead; say whether stderr is for programs."""
+    global _speaks_json  # noqa: PLW0603 - a process has one stderr
+    _speaks_json = speaks_json
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -59,17 +64,26 @@ def out(text: str) -> None:
 
 def say(text: str) -> None:
     """Print a line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    _tell("info", text, text)
 
 
 def note(text: str) -> None:
     """Print what is worth knowing on stderr, on one line."""
-    say(f"{_painted('note:', '33')} {one_line(text)}")
+    _tell("warning", one_line(text), f"{_painted('note:', '33')} {one_line(text)}")
 
 
 def error(text: str) -> None:
     """Print what went wrong on stderr, on one line."""
-    say(f"{_painted('error:', '31')} {one_line(text)}")
+    _tell("error", one_line(text), f"{_painted('error:', '31')} {one_line(text)}")
+
+
+def _tell(level: str, text: str, shown: str) -> None:
+    """Print *shown* for people, or *text* as a line of JSON for programs."""
+    if _speaks_json:
+        from backtestkit_cli.cli.log_lines import command_line
+
+        shown = command_line(level, text)
+    print(shown, file=sys.stderr, flush=True)
 
 
 def fail(problem: BacktestKitError) -> None:
@@ -171,7 +185,7 @@ def _style(cell: str) -> str:
 @contextmanager
 def stdout_for_data() -> Iterator[None]:
     """Send whatever is printed within the block to stderr, also by other processes: strategies print."""
-    with redirect_stdout(sys.stderr):
+    with _beside_data() as stream, redirect_stdout(stream):
         real = sys.__stdout__
         if real is None or real.closed or sys.stderr is not sys.__stderr__:
             yield
@@ -184,6 +198,21 @@ def stdout_for_data() -> Iterator[None]:
         finally:
             os.dup2(kept, 1)
             os.close(kept)
+
+
+@contextmanager
+def _beside_data() -> Iterator[TextIO]:
+    """Yield what takes text that is no data: stderr, or what turns it into lines of JSON there."""
+    if not _speaks_json:
+        yield sys.stderr
+        return
+    from backtestkit_cli.cli.log_lines import PrintedLines
+
+    printed = PrintedLines()
+    try:
+        yield cast("TextIO", printed)
+    finally:
+        printed.finish()
 
 
 @contextmanager

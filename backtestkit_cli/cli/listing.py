@@ -1,6 +1,6 @@
 """`btk list`: the names that can be given to a run, and where each comes from."""
 
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -14,16 +14,21 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from backtestkit_cli.api.registry import Registry
+    from backtestkit_cli.api.specs import JobSpec, RiskSpec
     from backtestkit_cli.config.loader import LoadedConfig
     from backtestkit_cli.domain.sizing import Sizing
 
-Row: TypeAlias = dict[str, str]
+Row: TypeAlias = dict[str, Any]
+"""Text by column; what has parts, such as the fields of an event, is a list or a mapping."""
 
 _COLUMNS = {
     "strategies": ("name", "interval", "note", "where"),
     "exchanges": ("name", "kind", "options", "note", "where"),
     "frames": ("name", "from", "to", "note", "where"),
+    "risks": ("name", "rules", "note", "where"),
     "sizings": ("name", "method", "options", "note", "where"),
+    "jobs": ("name", "when", "symbols", "handler", "note", "where"),
+    "events": ("name", "kind", "fields", "note"),
     "fill-models": ("name", "note"),
     "settings": ("name", "default", "expected"),
 }
@@ -37,17 +42,16 @@ _FILL_MODELS = {
 def list_names(
     kind: Annotated[
         str | None,
-        typer.Argument(
-            metavar="KIND", help="strategies, exchanges, frames, sizings, fill-models or settings; all by default."
-        ),
+        typer.Argument(metavar="KIND", help=f"One of {', '.join(_COLUMNS)}; all by default."),
     ] = None,
     entry: options.Entry = None,
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """List strategies, exchanges, frames, sizings, fill models and settings.
+    """List what can be named: strategies, exchanges, frames, risks, sizings, jobs, events, fill models, settings.
 
-    What a strategy file registers is shown where --entry or the config names one.
+    What a strategy file registers is shown where --entry or the config names one. An event is recorded, or a
+    ping that is only made for who listens to it.
     """
     if kind is not None and kind not in _COLUMNS:
         raise UnknownNameError("kind", kind, _COLUMNS, where="btk list")
@@ -65,6 +69,7 @@ def list_names(
 
 def _everything(loaded: "LoadedConfig") -> dict[str, list[Row]]:
     from backtestkit_cli.api.registry import Registry
+    from backtestkit_cli.cli.event_kinds import event_kinds
     from backtestkit_cli.domain.settings import FillModelName
     from backtestkit_cli.runs.strategy_file import load_strategies
 
@@ -77,7 +82,10 @@ def _everything(loaded: "LoadedConfig") -> dict[str, list[Row]]:
         ],
         "exchanges": _exchanges(loaded, registry),
         "frames": _frames(loaded, registry),
+        "risks": _risks(loaded, registry),
         "sizings": _sizings(loaded, registry),
+        "jobs": [_job(spec) for spec in registry.jobs.values()],
+        "events": event_kinds(),
         "fill-models": [{"name": model.value, "note": _FILL_MODELS[model.value]} for model in FillModelName],
         "settings": _settings(),
     }
@@ -171,6 +179,33 @@ def _sizing(name: str, sizing: "Sizing", note: str, where: str) -> Row:
     return row | {"method": str(values.pop("method")), "options": _options(values.items())}
 
 
+def _risks(loaded: "LoadedConfig", registry: "Registry") -> list[Row]:
+    from backtestkit_cli.runs.risks import profiles_of
+
+    return [_risk(spec) for spec in (registry.risks | profiles_of(loaded)).values()]
+
+
+def _risk(spec: "RiskSpec") -> Row:
+    rules = [rule.name for rule in spec.rules]
+    return {"name": spec.name, "rules": rules, "note": spec.note, "where": console.short_path(spec.where)}
+
+
+def _job(spec: "JobSpec") -> Row:
+    return {
+        "name": spec.name,
+        "when": f"every {spec.every}" if spec.every else f"cron {spec.cron}",
+        "symbols": list(spec.symbols or ()),
+        "handler": _called(spec.handler),
+        "note": spec.note,
+        "where": console.short_path(spec.where),
+    }
+
+
+def _called(part: object) -> str:
+    """Return how the author calls a function or an object."""
+    return str(getattr(part, "__qualname__", type(part).__name__))
+
+
 def _settings() -> list[Row]:
     from dataclasses import fields
     from typing import get_type_hints
@@ -191,6 +226,12 @@ def _show(name: str, rows: "list[Row]") -> None:
         console.out(f"{title}: none\n")
         return
     keys = [key for key in _COLUMNS[name] if any(row[key] for row in rows)]
-    cells = [[row[key] for key in keys] for row in rows]
+    cells = [[_cell(row[key]) for key in keys] for row in rows]
     console.show_table([Heading(key.capitalize()) for key in keys], [cells], title=title)
     console.out("")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(value)
+    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -72,6 +72,26 @@ Verbose: TypeAlias = Annotated[
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Show results and errors only.")]
 
+LogLevel: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--log-level", metavar="LEVEL", help="Log from debug, info, warning or error on, on stderr."),
+]
+LogJson: TypeAlias = Annotated[
+    bool,
+    typer.Option("--log-json", help="Log as one JSON object a line; notes and errors on stderr are such lines too."),
+]
+LogFilter: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log-filter",
+        metavar="KEY=VALUE",
+        help="Log only records of that strategy, symbol, mode, exchange, frame or run_id; may be given again.",
+    ),
+]
+LogFile: TypeAlias = Annotated[
+    str | None, typer.Option("--log-file", metavar="FILE", help="Log to the end of a file instead of stderr.")
+]
+
 
 def load(
     config: str | None, sets: Sequence[str] | None, flags: Mapping[str, object], *, required: Sequence[str] = ()

@@ -41,11 +41,11 @@ class Display(Protocol):
 
 
 @contextmanager
-def shown_progress(*, quiet: bool) -> Iterator[Display | None]:
-    """Yield what work is reported to, or None where nobody wants to see it."""
+def shown_progress(*, quiet: bool, with_bars: bool = True) -> Iterator[Display | None]:
+    """Yield what work is reported to, or None where nobody wants to see it; bars need a terminal to themselves."""
     if quiet:
         yield None
-    elif sys.stderr.isatty():
+    elif with_bars and sys.stderr.isatty():
         with _board() as board:
             yield Bars(board)
     else:

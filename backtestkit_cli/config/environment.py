@@ -12,6 +12,8 @@ from backtestkit_cli.errors import suggestion
 _PREFIX = "CC_"
 _NULLS = frozenset({"null", "Null", "NULL", "~"})
 _PLAIN_KEYS = ("entry", "strategy", "exchange", "frame", "out", "workers", "max_concurrent", "cache", "offline")
+_SYMBOLS = f"{_PREFIX}SYMBOL_LIST"
+_SECOND_NAMES = {f"{_PREFIX}AVG_PRICE_CANDLES_COUNT": ("settings", "avg_price_candles")}
 _DATA = "BTK_DATA"  # the folder that several programs may share
 _DOTENV_LINE = re.compile(r"\s*(?:export\s+)?(?P<name>CC_\w*|BTK_DATA)\s*(?P<rest>.*)")
 _DOTENV_REST = re.compile(r"""=\s*(?:'(?P<a>[^']*)'|"(?P<b>[^"]*)"|(?P<c>[^'"#\s].*?))?(?:\s+#.*)?\s*""")
@@ -21,14 +23,15 @@ def variables() -> dict[str, tuple[str, ...]]:
     """Return the key that each variable sets."""
     settings = {f"{_PREFIX}{name.upper()}": ("settings", name) for name in settings_names()}
     plain = {f"{_PREFIX}{name.upper()}": (name,) for name in _PLAIN_KEYS}
-    return {f"{_PREFIX}SYMBOL_LIST": ("symbols",), _DATA: ("data",), **plain, **settings}
+    return {_SYMBOLS: ("symbols",), _DATA: ("data",), **plain, **settings, **_SECOND_NAMES}
 
 
 def from_environment(environ: Mapping[str, str], dotenv: Path | None) -> Iterator[Override | Mistake]:
     """Yield what the variables set, and what is wrong with them.
 
-    A variable of the environment hides one of *dotenv*; one that is empty sets nothing. Lines of
-    *dotenv* that are not about one of ours belong to other programs.
+    A variable of the environment hides one of *dotenv*; one that is empty sets nothing, but for the list of
+    symbols: whoever empties that does not mean the symbols of the config. Lines of *dotenv* that are not
+    about one of ours belong to other programs.
     """
     known = variables()
     given: dict[str, tuple[str, Origin]] = {}
@@ -42,9 +45,13 @@ def from_environment(environ: Mapping[str, str], dotenv: Path | None) -> Iterato
         for name, value in environ.items()
         if name.startswith(_PREFIX) or name == _DATA
     }
+    said: dict[tuple[tuple[str, ...], Rank], str] = {}
     for name, (value, origin) in given.items():
         if name in known:
-            if value:
+            other = said.setdefault((known[name], origin.rank), name) if value else name
+            if other != name:
+                yield Mistake(origin, (), f"expected one of {other} and {name}, which are the same setting, found both")
+            elif value or name == _SYMBOLS:
                 yield Override(known[name], None if value in _NULLS else value, origin)
         # Rust's build tools read CC_x86_64_unknown_linux_gnu and the like; ours are in capitals.
         elif name.isupper() or name.upper() in known:

@@ -44,7 +44,7 @@ def expected(hint: object) -> str:
     origin = get_origin(hint)
     if origin is Annotated:
         inner, *limits = get_args(hint)
-        return " ".join([expected(inner), " and ".join(map(_limit, limits))])
+        return " ".join([expected(inner), _limits(limits)])
     if origin in {Union, UnionType}:
         return alternatives("null" if part is NoneType else expected(part) for part in get_args(hint))
     return _TYPES[hint] if hint in _TYPES else alternatives(choices(hint))
@@ -58,6 +58,14 @@ def choices(hint: object) -> list[str]:
     return [str(member.value) for member in members]
 
 
+def _limits(limits: list[object]) -> str:
+    match limits:
+        case [Ge(ge=least), Le(le=most)]:
+            return f"from {least} to {most:,}"
+        case _:
+            return " and ".join(map(_limit, limits))
+
+
 def _limit(limit: object) -> str:
     match limit:
         case Ge(ge=least):
@@ -65,7 +73,7 @@ def _limit(limit: object) -> str:
         case Gt(gt=bound):
             return f"above {bound}"
         case Le(le=most):
-            return f"at most {most}"
+            return f"at most {most:,}"
         case Lt(lt=bound):
             return f"below {bound}"
         case _:

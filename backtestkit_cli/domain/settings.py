@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 
 class AveragingPolicy(StrEnum):
@@ -43,16 +43,16 @@ class Settings:
 
     fill_model: FillModelName = FillModelName.VWAP
     gaps: GapPolicy = GapPolicy.FILL
-    avg_price_candles: Annotated[int, Ge(1)] = 5
-    fee_pct: Annotated[float, Ge(0)] = 0.1
-    slippage_pct: Annotated[float, Ge(0)] = 0.1
+    avg_price_candles: Annotated[int, Ge(1), Le(10_000)] = 5
+    fee_pct: Annotated[float, Ge(0), Le(50)] = 0.1
+    slippage_pct: Annotated[float, Ge(0), Le(50)] = 0.1
     position_cost: Annotated[float, Gt(0)] = 100.0
-    schedule_await_minutes: Annotated[int, Ge(1)] = 120
+    schedule_await_minutes: Annotated[int, Ge(1), Le(10_000_000)] = 120
     min_take_profit_pct: Annotated[float, Ge(0)] = 0.5
     min_stop_loss_pct: Annotated[float, Ge(0)] = 0.5
     max_stop_loss_pct: Annotated[float, Gt(0)] = 20.0
-    max_minutes: Annotated[int, Ge(1)] | None = 1440
-    max_signal_seconds: Annotated[float, Gt(0)] = 180.0
-    max_job_seconds: Annotated[float, Gt(0)] = 180.0
+    max_minutes: Annotated[int, Ge(1), Le(10_000_000)] | None = 1440
+    max_signal_seconds: Annotated[float, Gt(0), Le(86_400)] = 180.0
+    max_job_seconds: Annotated[float, Gt(0), Le(86_400)] = 180.0
     averaging: AveragingPolicy = AveragingPolicy.BELOW_LOWEST
     partial_basis: PartialBasis = PartialBasis.REVENUE

@@ -34,25 +34,31 @@ RUN_WIDE = ("avg_price_candles", "gaps", "max_job_seconds")
 """Settings of the candles and jobs that all sessions share, so that no single strategy may set them."""
 
 
-def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess | None = None) -> RunPlan:
-    """Return the plan of the run that *loaded* describes, with candles by *access* (default: as *loaded* says).
+def assemble(
+    loaded: LoadedConfig,
+    *,
+    mode: str = "backtest",
+    access: DataAccess | None = None,
+    module: LoadedStrategies | None = None,
+) -> RunPlan:
+    """Return the plan of the run that *loaded* describes.
+
+    Candles come by *access* (default: as *loaded* says), strategies from *module* (default: its entry, loaded anew).
 
     Raises:
         ConfigError: a name is unknown, or something a run needs is missing.
         StrategyError: the entry does not load or does not hold the strategy.
     """
     config = loaded.config
-    if config.entry is None:
-        raise ConfigError("no strategy: give --entry FILE (or entry: in the config), such as strategies/sma_cross.py")
-    module = load_strategies(config.entry, where=loaded.origins["entry"])
+    module = module or loaded_module(loaded)
     strategies = chosen_strategies(config.strategy, module, where=loaded.origins["strategy"])
     sizings = sizings_of(loaded, module.registry, strategies)
     check_balances(sizings.values(), config)
     strategies = with_candles_of(strategies, sizings)
     exchange, source, source_facts = source_of(loaded, module.registry, access or access_of(loaded))
     frame, start_ms, end_ms = frame_span(loaded, module.registry)
-    settings = {spec.name: _settings(spec, loaded) for spec in strategies}
     risks = risks_of_each(strategies, loaded, module.registry)
+    settings = {spec.name: settings_of(spec, module.registry, loaded) for spec in strategies}
     return RunPlan(
         mode=mode,
         strategies=strategies,
@@ -67,6 +73,7 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess
         source_hashes={spec.name: module.source_hash for spec in strategies},
         listeners=tuple(module.registry.listeners),
         jobs=jobs_of(module.registry, config.symbols),
+        log_sink=module.registry.log_sink,
         max_concurrent=config.max_concurrent,
         sizings=sizings,
         risks=risks,
@@ -74,6 +81,18 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess
         portfolio=config.portfolio,
         coordination_facts=coordination_facts(risks, config.groups, config.portfolio) | sizing_facts(sizings),
     )
+
+
+def loaded_module(loaded: LoadedConfig) -> LoadedStrategies:
+    """Return what the entry of *loaded* registers, imported anew.
+
+    Raises:
+        ConfigError: no entry is given.
+        StrategyError: it does not load.
+    """
+    if loaded.config.entry is None:
+        raise ConfigError("no strategy: give --entry FILE (or entry: in the config), such as strategies/sma_cross.py")
+    return load_strategies(loaded.config.entry, where=loaded.origins["entry"])
 
 
 def with_fill_model(plan: RunPlan, model: FillModelName) -> RunPlan:
@@ -94,12 +113,35 @@ def chosen_strategies(
     return tuple(pick("strategy", name, there, where=where) for name in sorted(set(wanted)))
 
 
-def _settings(spec: StrategySpec, loaded: LoadedConfig) -> Settings:
+def settings_of(spec: StrategySpec, registry: Registry, loaded: LoadedConfig) -> Settings:
+    """Return what the strategy *spec* runs by: *loaded* before its own settings, and these before `set_config`.
+
+    Raises:
+        ConfigError: a setting is unknown, wrong, or not for a single strategy to decide.
+    """
     for name in RUN_WIDE:
         if name in spec.settings:
             raise ConfigError(f"{spec.where}: {name} holds for the whole run and cannot be set by a strategy")
     settings_from(spec.settings, where=spec.where)
-    return settings_from({**spec.settings, **loaded.settings_given}, where=spec.where)
+    given = {**settings_of_module(registry), **spec.settings, **loaded.settings_given}
+    return settings_from(given, where=spec.where)
+
+
+def settings_of_module(registry: Registry) -> dict[str, object]:
+    """Return what `set_config` gave in the module of *registry*.
+
+    Raises:
+        ConfigError: values are wrong; all of them are named, each with its line.
+    """
+    problems: list[str] = []
+    for name, given in registry.settings.items():
+        try:
+            settings_from({name: given.value}, where=given.where)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return {name: given.value for name, given in registry.settings.items()}
 
 
 def source_of(loaded: LoadedConfig, registry: Registry, access: DataAccess) -> tuple[str, CandleSource, dict[str, Any]]:

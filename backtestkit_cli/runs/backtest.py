@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from backtestkit_cli.analytics.outcome import AccountOutcome, Failure, RunFacts, RunOutcome, SessionOutcome
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
-from backtestkit_cli.engine.clock import SessionBody, VirtualClock
+from backtestkit_cli.engine.clock import VirtualClock
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.session_plan import SessionPlan
@@ -29,6 +29,7 @@ from backtestkit_cli.runs.history import history_of, problems_of_each
 from backtestkit_cli.runs.jobs import job_facts, job_runner, jobs_first
 from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan, Unavailable, shares_something
+from backtestkit_cli.runs.run_log import RunLog
 from backtestkit_cli.runs.watchdog import watching
 
 _OBJECTS_PER_COLLECTION = 100_000
@@ -63,6 +64,8 @@ async def run_backtest(
     if book is None:
         book = market_book(plan)
     facts = facts_of(plan)
+    log = RunLog(facts, plan.log_sink)
+    log.begins(plan)
     names = sorted((symbol, spec.name) for symbol in plan.symbols for spec in plan.strategies)
     size = len(names) if shares_something(plan) else plan.max_concurrent or len(names)
     by_name = {spec.name: spec for spec in plan.strategies}
@@ -75,9 +78,7 @@ async def run_backtest(
         if on_progress is not None:
             report = _wave_progress(on_progress, plan, done=index * size, wave=len(wave), total=len(names))
         sessions = [(by_name[strategy], symbol) for symbol, strategy in wave]
-        outcomes, facts_heard, account = await _run_wave(
-            plan, facts.run_id, book, sessions, report, sees_ahead=sees_ahead
-        )
+        outcomes, facts_heard, account = await _run_wave(plan, log, book, sessions, report, sees_ahead=sees_ahead)
         finished += outcomes
         events += facts_heard
         if len(waves) > 1:
@@ -86,7 +87,7 @@ async def run_backtest(
                 book.forget(symbol)
     beside = {symbol: book.facts[symbol] for symbol in sorted(book.facts.keys() - set(plan.symbols))}
     in_order = in_run_order(events)
-    return RunOutcome(
+    outcome = RunOutcome(
         facts=facts,
         sessions=tuple(finished),
         events=in_order,
@@ -94,11 +95,13 @@ async def run_backtest(
         account=account,
         counts=counts_of(event for event in in_order if not event.strategy) if shares_something(plan) else {},
     )
+    log.ends(outcome)
+    return outcome
 
 
 async def _run_wave(
     plan: RunPlan,
-    run_id: str,
+    log: RunLog,
     book: MarketBook,
     names: list[tuple[StrategySpec, str]],
     on_progress: Callable[[int], None] | None,
@@ -108,20 +111,21 @@ async def _run_wave(
     """Run the sessions of *names* in lockstep on a clock of their own."""
     listed = {symbol for _, symbol in names}
     problems = await _load(book, listed - plan.problems.keys()) | dict(plan.problems)
+    log.read({symbol: book.facts[symbol] for symbol in listed - problems.keys()}, problems)
     bus = Bus()
-    for listener in (*_callbacks(plan.strategies), *risk_listeners(plan), *plan.listeners):
+    for listener in (*log.listeners(), *_callbacks(plan.strategies), *risk_listeners(plan), *plan.listeners):
         bus.subscribe(listener)
     shared = coordination_of(plan)
     guard = guard_of(plan, shared, bus)
     sessions = {
         (symbol, spec.name): Session(
-            _session_plan(plan, run_id, spec, symbol, shared=shared, sees_ahead=sees_ahead), book, bus
+            _session_plan(plan, log.run_id, spec, symbol, shared=shared, sees_ahead=sees_ahead), book, bus
         )
         for spec, symbol in names
         if symbol not in problems
     }
-    bodies: list[SessionBody] = [session.run for session in sessions.values()]
-    runner = job_runner(plan, run_id, book, bus) if plan.jobs and sessions else None
+    bodies = log.bodies((strategy, symbol, session) for (symbol, strategy), session in sessions.items())
+    runner = job_runner(plan, log.run_id, book, bus) if plan.jobs and sessions else None
     if guard is not None and sessions:
         bodies = [guard.run, *bodies]
     if runner is not None:
@@ -279,7 +283,7 @@ def facts_of(plan: RunPlan) -> RunFacts:
     label = "-".join(spec.name for spec in plan.strategies[:3])
     safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in label)[:60]
     return RunFacts(
-        run_id=f"{safe}-{digest}",
+        run_id=plan.run_id or f"{safe}-{digest}",
         mode=plan.mode,
         version=package_version,
         exchange=plan.exchange,

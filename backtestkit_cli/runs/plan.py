@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from backtestkit_cli.api.specs import JobSpec, RiskSpec, SizingSpec, StrategySpec
+from backtestkit_cli.api.specs import JobSpec, LogSink, RiskSpec, SizingSpec, StrategySpec
 from backtestkit_cli.domain.portfolio import Portfolio
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import DataError, VenueError
@@ -27,6 +27,9 @@ class RunPlan:
     `risks` are the profiles that the signals of each strategy must pass, by its name, in the order they are asked.
     `groups` are symbols by the name of a group. `portfolio` is the one account, None where symbols do not influence
     each other. `coordination_facts` say all of this as plain values for the manifest and the run id.
+
+    `log_sink` is the author's own logger, if there is one. `run_id` is that of the whole run where this is a share
+    of it, else empty.
     """
 
     mode: str
@@ -49,6 +52,8 @@ class RunPlan:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     portfolio: Portfolio | None = None
     coordination_facts: Mapping[str, Any] = field(default_factory=dict)
+    log_sink: LogSink | None = None
+    run_id: str = ""
 
 
 def shares_something(plan: RunPlan) -> tuple[str, ...]:

@@ -8,12 +8,13 @@ from functools import partial
 from backtestkit_cli.api.registry import Registry
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.config.loader import LoadedConfig
+from backtestkit_cli.config.settings import settings_from
 from backtestkit_cli.data.cache.source import CachedSource, Warmed
 from backtestkit_cli.domain.interval import interval_ms
 from backtestkit_cli.domain.settings import GapPolicy
 from backtestkit_cli.domain.spans import Span, merged
 from backtestkit_cli.errors import ConfigError, DataError, VenueError
-from backtestkit_cli.runs.assembly import chosen_strategies, frame_span, source_of
+from backtestkit_cli.runs.assembly import chosen_strategies, frame_span, settings_of_module, source_of
 from backtestkit_cli.runs.history import HistoryPlan, history_of, history_plan, problems_of_each, read_history
 from backtestkit_cli.runs.plan import RunPlan, Unavailable
 from backtestkit_cli.runs.sizings import sizings_of, with_candles_of
@@ -102,8 +103,9 @@ def warming(loaded: LoadedConfig, intervals: Sequence[str], access: DataAccess) 
             f"exchange {name!r} is of kind {facts['kind']}, which is read as it is: expected one whose candles are"
             " fetched, such as --exchange binance"
         )
-    settings = {"": config.settings}  # what decides here holds for the whole run
-    plans = [history_plan(frame, strategies, settings, config.settings.gaps) for frame in _frames(loaded, registry)]
+    # What decides here holds for the whole run.
+    settings = settings_from({**settings_of_module(registry), **loaded.settings_given}, where="set_config")
+    plans = [history_plan(frame, strategies, {"": settings}, settings.gaps) for frame in _frames(loaded, registry)]
     return source, [need for symbol in config.symbols for need in _needs(symbol, intervals, plans)]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -19,12 +19,17 @@ _SHARES_PER_WORKER = 4
 
 
 def run_in_processes(
-    loaded: LoadedConfig, plan: RunPlan, *, workers: int, on_progress: OnProgress | None = None
+    loaded: LoadedConfig,
+    plan: RunPlan,
+    *,
+    workers: int,
+    on_progress: OnProgress | None = None,
+    prepare: Callable[[], None] | None = None,
 ) -> RunOutcome:
     """Run *plan*, which was assembled from *loaded*, in *workers* processes; the outcome is that of one process.
 
     Every process loads the strategy file for itself, so what it keeps in module variables is not shared
-    across symbols, and listeners of one process do not hear the others.
+    across symbols, and listeners of one process do not hear the others. Each calls *prepare* first.
 
     Raises:
         ConfigError: the sessions share something that no process can have for itself.
@@ -42,12 +47,13 @@ def run_in_processes(
     shares = [tuple(symbols[i::count]) for i in range(count)]
     models = {name: settings.fill_model for name, settings in plan.settings.items()}
     model = next(iter(set(models.values()))) if len(set(models.values())) == 1 else None
+    run_id = facts_of(plan).run_id
     minutes = (plan.end_ms - plan.start_ms) // 60_000
     parts, done = [], 0
     spawn = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(min(workers, count), mp_context=spawn) as pool:
-            futures = [pool.submit(_run_share, loaded, share, model, dict(plan.problems)) for share in shares]
+        with ProcessPoolExecutor(min(workers, count), mp_context=spawn, initializer=prepare) as pool:
+            futures = [pool.submit(_run_share, loaded, share, model, dict(plan.problems), run_id) for share in shares]
             try:
                 for future in as_completed(futures):
                     part = future.result()
@@ -69,8 +75,9 @@ def _run_share(
     symbols: tuple[str, ...],
     model: FillModelName | None,
     problems: dict[str, Unavailable],
+    run_id: str,
 ) -> RunOutcome:
-    plan = replace(assemble(loaded), symbols=symbols, problems=problems)
+    plan = replace(assemble(loaded), symbols=symbols, problems=problems, run_id=run_id)
     return asyncio.run(run_backtest(plan if model is None else with_fill_model(plan, model)))
 
 

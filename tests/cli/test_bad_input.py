@@ -27,7 +27,7 @@ SYMBOLLESS = ("backtest", "-e", "tiny.py", *DAY)
         (("list", "stratgies"), 2, ("'stratgies'", "'strategies'")),
         ((*RUN, "--set", "fee_pc=1"), 2, ("--set", "'fee_pc'", "'fee_pct'")),
         ((*RUN, "--set", "fee_pct"), 2, ("--set", "key=value", "'fee_pct'")),
-        ((*RUN, "--set", "fee_pct=-1"), 2, ("fee_pct", "at least 0", "-1")),
+        ((*RUN, "--set", "fee_pct=-1"), 2, ("fee_pct", "from 0 to 50", "-1")),
         ((*RUN, "--set", "fee_pct=much"), 2, ("fee_pct", "a number", "'much'")),
         ((*RUN, "--fill-model", "candel"), 2, ("--fill-model", "'candel'", "'candle'")),
         ((*RUN, "--workers", "0"), 2, ("--workers", "at least 1", "0")),

@@ -1,10 +1,13 @@
 """What `btk list` and `btk check config` show."""
 
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import backtestkit_cli
 from tests.cli.program import DAY, TINY, a_strategy, called, started
 
 CONFIG = """
@@ -32,17 +35,18 @@ def configured(folder: Path) -> Path:
     return folder
 
 
-def _listed(*arguments: str) -> dict[str, list[dict[str, str]]]:
+def _listed(*arguments: str) -> dict[str, list[dict[str, Any]]]:
     ended = called("list", *arguments, "--json")
     assert ended.code == 0, ended.err
-    found: dict[str, list[dict[str, str]]] = json.loads(ended.out)
+    found: dict[str, list[dict[str, Any]]] = json.loads(ended.out)
     return found
 
 
 @pytest.mark.usefixtures("configured")
 def test_list_has_what_the_config_and_the_strategy_file_offer_and_says_where_it_is() -> None:
     found = _listed("-c", "run.yaml")
-    assert list(found) == ["strategies", "exchanges", "frames", "sizings", "fill-models", "settings"]
+    kinds = ["strategies", "exchanges", "frames", "risks", "sizings", "jobs", "events", "fill-models", "settings"]
+    assert list(found) == kinds
     assert found["strategies"] == [{"name": "tiny", "interval": "1h", "note": "long every hour", "where": "tiny.py:7"}]
     assert [(row["name"], row["kind"], row["where"]) for row in found["exchanges"]] == [
         ("demo", "demo", "built in"),
@@ -54,11 +58,11 @@ def test_list_has_what_the_config_and_the_strategy_file_offer_and_says_where_it_
         ("may", "2025-05-01 00:00", "run.yaml:5"),
     ]
     assert [row["name"] for row in found["fill-models"]] == ["vwap", "candle"]
-    assert {"name": "fee_pct", "default": "0.1", "expected": "a number of at least 0"} in found["settings"]
+    assert {"name": "fee_pct", "default": "0.1", "expected": "a number from 0 to 50"} in found["settings"]
 
 
 @pytest.mark.usefixtures("configured")
-@pytest.mark.parametrize("kind", ["strategies", "exchanges", "frames", "sizings", "fill-models", "settings"])
+@pytest.mark.parametrize("kind", ["strategies", "exchanges", "frames", "events", "fill-models", "settings"])
 def test_list_shows_one_kind_alone(kind: str) -> None:
     assert list(_listed(kind, "-c", "run.yaml")) == [kind]
     assert called("list", kind, "-c", "run.yaml").out.count("\n\n") <= 1
@@ -107,6 +111,63 @@ add_sizing("mine", lambda check: 50)
     refused = called("check", "config", "-c", "run.yaml", "-e", "tiny.py", "-s", "A", *DAY, "--set", "sizing=clam")
     assert refused.code == 2
     assert refused.errors == ["error: flag --set: unknown sizing 'clam'; did you mean 'calm'?"]
+
+
+REGISTERED = """
+from backtestkit_cli.api.registry import caller, registry
+from backtestkit_cli.api.specs import JobSpec, RiskSpec, SizingSpec
+class Few:
+    name = "max open"
+    def refusal(self, check): return None
+class Half:
+    def size(self, check): return None
+def news(when): pass
+where = "tiny.py:1"
+here = registry()
+here.risks["calm"] = RiskSpec(name="calm", rules=(Few(),), on_allowed=None, on_rejected=None, note="few", where=where)
+here.sizings["half"] = SizingSpec(name="half", sizing=Half(), note="of all", where=where)
+here.jobs["news"] = JobSpec(
+    name="news", every="1h", cron=None, symbols=("A", "B"), handler=news, note="hourly", where=where
+)
+"""
+
+
+def test_list_has_risks_sizings_and_jobs_with_their_notes(folder: Path) -> None:
+    a_strategy(folder, TINY + REGISTERED)
+    found = _listed("-e", "tiny.py")
+    where = "tiny.py:1"
+    assert found["risks"] == [{"name": "calm", "rules": ["max open"], "note": "few", "where": where}]
+    half = {"name": "half", "method": "its own", "options": "", "note": "of all", "where": where}
+    assert found["sizings"] == [half]
+    job = {"name": "news", "when": "every 1h", "symbols": ["A", "B"], "handler": "news", "note": "hourly"}
+    assert found["jobs"] == [{**job, "where": where}]
+    text = called("list", "-e", "tiny.py").out
+    assert [note for note in ("few", "of all", "hourly", "long every hour") if note not in text] == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_list_has_every_event_with_its_fields_and_whether_it_is_recorded() -> None:
+    rows = {row["name"]: row for row in _listed("events")["events"]}
+    exported = set(backtestkit_cli.__all__)
+    assert (
+        {"PositionOpened", "SignalCancelled", "ErrorOccurred", "TickPassed", "SessionIdle"} <= rows.keys() <= exported
+    )
+    head = {"at_ms": "int", "strategy": "str", "symbol": "str"}
+    assert rows["SignalCancelled"]["fields"] == {**head, "signal_id": "str", "reason": "CancelReason"}
+    assert rows["CommandRefused"]["fields"]["argument"] == "float | None"
+    assert rows["SignalCancelled"]["kind"] == "recorded"
+    assert rows["PositionActive"]["kind"] == "ping"
+    for name, row in rows.items():
+        kind = getattr(backtestkit_cli, name)
+        own = getattr(kind, "_fields", None) or [field.name for field in dataclasses.fields(kind)]
+        assert list(row["fields"]) == list(own)
+        assert row["note"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_unknown_kind_names_the_nearest() -> None:
+    ended = called("list", "event")
+    assert (ended.code, ended.errors) == (2, ["error: btk list: unknown kind 'event'; did you mean 'events'?"])
 
 
 @pytest.mark.usefixtures("folder")

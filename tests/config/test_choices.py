@@ -123,8 +123,8 @@ def test_wrong_settings_of_a_strategy_name_its_line() -> None:
         settings_from({"fee_pc": 1, "fee_pct": True, "max_minutes": 1.5, "gaps": "drop"}, where="a.py:3")
     assert set(caught.value.problems) == {
         "a.py:3: settings.fee_pc: unknown key; did you mean 'fee_pct'?",
-        "a.py:3: settings.fee_pct: expected a number of at least 0, found 'true'",
-        "a.py:3: settings.max_minutes: expected a whole number of at least 1 or null, found 1.5",
+        "a.py:3: settings.fee_pct: expected a number from 0 to 50, found 'true'",
+        "a.py:3: settings.max_minutes: expected a whole number from 1 to 10,000,000 or null, found 1.5",
         "a.py:3: settings.gaps: expected error, fill or skip, found 'drop'",
     }
 

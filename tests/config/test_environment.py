@@ -48,6 +48,58 @@ def test_an_empty_variable_sets_nothing_and_hides_that_of_the_file() -> None:
     assert load("settings: {fee_pct: 1}\n", dotenv="CC_FEE_PCT=\n").config.settings.fee_pct == 1
 
 
+@pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
+def test_the_variable_of_every_setting_sets_it(name: str) -> None:
+    other = {"fill_model": "candle", "gaps": "skip", "averaging": "any"}.get(name, "7")
+    loaded = load(environ={f"CC_{name.upper()}": other})
+    assert loaded.settings_given.keys() == {name}
+    assert str(getattr(loaded.config.settings, name)) in {other, f"{other}.0"} - {str(getattr(Settings(), name))}
+    assert loaded.origins[f"settings.{name}"] == f"environment CC_{name.upper()}"
+
+
+def test_the_count_of_candles_of_the_average_price_has_a_second_name() -> None:
+    loaded = load(environ={"CC_AVG_PRICE_CANDLES_COUNT": "10"})
+    assert loaded.config.settings.avg_price_candles == 10
+    assert loaded.origins["settings.avg_price_candles"] == "environment CC_AVG_PRICE_CANDLES_COUNT"
+
+
+def test_two_names_of_one_setting_are_one_too_many() -> None:
+    (found,) = problems(environ={"CC_AVG_PRICE_CANDLES": "5", "CC_AVG_PRICE_CANDLES_COUNT": "10"})
+    assert "expected one of CC_AVG_PRICE_CANDLES" in found
+    over_the_file = load(environ={"CC_AVG_PRICE_CANDLES_COUNT": "10"}, dotenv="CC_AVG_PRICE_CANDLES=3")
+    assert over_the_file.config.settings.avg_price_candles == 10
+
+
+def test_an_empty_list_of_symbols_is_an_error_that_names_it_unless_a_flag_has_symbols() -> None:
+    (found,) = problems("symbols: [A]\n", environ={"CC_SYMBOL_LIST": ""})
+    assert found.startswith("environment CC_SYMBOL_LIST: symbols: ")
+    assert found.endswith("but entry 1 is blank")
+    (found,) = problems("symbols: [A]\n", dotenv="CC_SYMBOL_LIST=\n")
+    assert found.startswith(".env:1: symbols: ")
+    Path(".env").unlink()
+    assert load(environ={"CC_SYMBOL_LIST": ""}, flags={"symbols": "A"}).config.symbols == ("A",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("FEE_PCT", "50.1", "a number from 0 to 50"),
+        ("SLIPPAGE_PCT", "100", "a number from 0 to 50"),
+        ("MAX_MINUTES", "9" * 30, "a whole number from 1 to 10,000,000 or null"),
+        ("SCHEDULE_AWAIT_MINUTES", "9" * 30, "a whole number from 1 to 10,000,000"),
+        ("AVG_PRICE_CANDLES", "9" * 30, "a whole number from 1 to 10,000"),
+        ("MAX_SIGNAL_SECONDS", "1e9", "a number above 0 and at most 86,400"),
+    ],
+)
+def test_a_number_beyond_sense_is_refused(name: str, value: str, expected: str) -> None:
+    (found,) = problems(environ={f"CC_{name}": value})
+    assert found.startswith(f"environment CC_{name}: settings.{name.lower()}: expected {expected}, found ")
+
+
+def test_the_bounds_themselves_are_taken() -> None:
+    assert load(environ={"CC_FEE_PCT": "50", "CC_MAX_MINUTES": "10000000"}).config.settings.fee_pct == 50
+
+
 def test_null_is_no_limit() -> None:
     assert load(environ={"CC_MAX_MINUTES": "null"}).settings_given == {"max_minutes": None}
 
@@ -87,7 +139,7 @@ def test_a_line_that_cannot_be_read(line: str) -> None:
 
 def test_a_wrong_value_names_its_line() -> None:
     assert problems(dotenv="\nCC_FEE_PCT=low\n") == [
-        ".env:2: settings.fee_pct: expected a number of at least 0, found 'low'"
+        ".env:2: settings.fee_pct: expected a number from 0 to 50, found 'low'"
     ]
 
 
@@ -97,7 +149,7 @@ def test_a_wrong_value_names_its_line() -> None:
         ("CC_FEE_PC", "; did you mean 'CC_FEE_PCT'?"),
         ("CC_SYMBOLS", "; did you mean 'CC_SYMBOL_LIST'?"),
         ("CC_fill_model", "; did you mean 'CC_FILL_MODEL'?"),
-        ("CC_XYZZY", "; known: BTK_DATA, CC_AVERAGING, CC_AVG_PRICE_CANDLES, CC_CACHE, CC_ENTRY, "),
+        ("CC_XYZZY", "; known: BTK_DATA, CC_AVERAGING, CC_AVG_PRICE_CANDLES, CC_AVG_PRICE_CANDLES_COUNT, "),
     ],
 )
 def test_an_unknown_variable_is_named_with_the_nearest(name: str, suggestion: str) -> None:
