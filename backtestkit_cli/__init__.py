@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from backtestkit_cli.api.bracket import bracket
     from backtestkit_cli.api.context import (
         activate,
         average_buy,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
     from backtestkit_cli.domain.command import CommandResult
+    from backtestkit_cli.domain.order import EntryMarket, EntryOrder, EntryTouch
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
     from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
     from backtestkit_cli.events.facts import (
@@ -41,8 +43,12 @@ if TYPE_CHECKING:
         SignalScheduled,
         TickPassed,
     )
+    from backtestkit_cli.policies.orders.conditional import Above, Below
+    from backtestkit_cli.policies.orders.stop import Stop
+    from backtestkit_cli.policies.orders.stop_limit import StopLimit
 
 _HOMES = {
+    "api.bracket": "bracket",
     "api.context": (
         "activate average_buy cancel close_position context format_price format_quantity get_average_price "
         "get_candles get_indicator mode now partial_close"
@@ -52,16 +58,22 @@ _HOMES = {
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
     "domain.command": "CommandResult",
+    "domain.order": "EntryMarket EntryOrder EntryTouch",
     "domain.position": "Entry Partial Position Trade",
     "domain.signal": "CancelReason CloseReason Side Signal",
     "events.facts": (
         "CommandRefused ErrorOccurred Event PositionActive PositionAveraged PositionClosed PositionOpened "
         "PositionReduced SessionIdle SignalCancelled SignalInvalid SignalScheduled TickPassed"
     ),
+    "policies.orders.conditional": "Above Below",
+    "policies.orders.stop": "Stop",
+    "policies.orders.stop_limit": "StopLimit",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "Above",
+    "Below",
     "CancelReason",
     "Candle",
     "Candles",
@@ -69,6 +81,9 @@ __all__ = [
     "CommandRefused",
     "CommandResult",
     "Entry",
+    "EntryMarket",
+    "EntryOrder",
+    "EntryTouch",
     "ErrorOccurred",
     "Event",
     "Partial",
@@ -84,6 +99,8 @@ __all__ = [
     "SignalCancelled",
     "SignalInvalid",
     "SignalScheduled",
+    "Stop",
+    "StopLimit",
     "TickPassed",
     "Trade",
     "activate",
@@ -91,6 +108,7 @@ __all__ = [
     "add_frame",
     "add_strategy",
     "average_buy",
+    "bracket",
     "cancel",
     "close_position",
     "context",

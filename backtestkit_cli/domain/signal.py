@@ -6,6 +6,7 @@ from enum import StrEnum
 from numbers import Integral, Real
 from typing import Any, Self
 
+from backtestkit_cli.domain.order import EntryOrder, is_order
 from backtestkit_cli.domain.settings import Settings
 
 
@@ -48,7 +49,9 @@ class CancelReason(StrEnum):
 class Signal:
     """A wish to open a position, with both of its exits; prices are in the quote asset.
 
-    `price_open` left out means at market. `minutes` is the longest life of the position, None
+    `price_open` left out means at market; `entry` says any other way in, such as `Stop(price)`, in its place.
+    `post_only` and `reduce_only` are for the broker: the limit must not be taken at once, the exits must not
+    turn the position around. `minutes` is the longest life of the position, None
     for no limit where the settings allow it. `cost` is quote money, None for `position_cost`.
     Nothing is checked here: `problems_of` judges a signal at the price it arrives at.
     """
@@ -60,19 +63,33 @@ class Signal:
     price_open: float | None = None
     cost: float | None = None
     note: str = ""
+    entry: EntryOrder | None = None
+    post_only: bool = False
+    reduce_only: bool = False
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Return the names of the order flags that are set."""
+        if self.post_only or self.reduce_only:
+            return tuple(name for name in _FLAGS if getattr(self, name))
+        return ()
+
+
+_FLAGS = ("post_only", "reduce_only")
 
 
 def problems_of(signal: Signal, price: float, settings: Settings) -> list[str]:
     """Return every rule that *signal* breaks at market *price*, each with both numbers; none is good."""
-    problems = [] if _has_sound_numbers(signal) else _number_problems(signal)
-    if not problems:
+    if _has_sound_numbers(signal):
         entry = price if signal.price_open is None else signal.price_open
         problems = _level_problems(signal, entry, settings)
+    else:
+        problems = _unusual_problems(signal, price, settings)
     return problems + _minutes_problems(signal, settings)
 
 
 def _has_sound_numbers(signal: Signal) -> bool:
-    """Say at once that nothing is wrong, as with nearly every signal; `_number_problems` says what is."""
+    """Say at once that nothing is wrong, as with nearly every signal; `_unusual_problems` says what is."""
     cost, price_open = signal.cost, signal.price_open
     position: Any = signal.position
     return (
@@ -84,7 +101,49 @@ def _has_sound_numbers(signal: Signal) -> bool:
         and (price_open is None or (type(price_open) is float and 0 < price_open < math.inf))
         and isinstance(position, str)
         and (position == "long" or position == "short")  # noqa: PLR1714 - a set costs more
+        and signal.entry is None
+        and signal.post_only is False
+        and signal.reduce_only is False
     )
+
+
+def _unusual_problems(signal: Signal, price: float, settings: Settings) -> list[str]:
+    """Judge what `_has_sound_numbers` did not let pass, which may still be right: an `entry`, a flag, whole numbers."""
+    problems = _number_problems(signal) + _entry_problems(signal)
+    kind = "market" if signal.price_open is None else "limit"
+    if not problems:
+        sign = 1 if signal.position == "long" else -1
+        expected = price if signal.price_open is None else signal.price_open
+        opens_now = sign * (price - expected) <= 0
+        if signal.entry is not None:
+            kind, (opens_now, expected) = signal.entry.kind, signal.entry.placement(sign, price)
+        problems = _level_problems(signal, expected, settings)
+        if signal.post_only and kind == "limit" and opens_now:
+            way = "below" if sign > 0 else "above"
+            problems.append(f"a post_only {signal.position} must be {way} price {price!r}, was {expected!r}")
+    elif is_order(signal.entry):
+        kind = signal.entry.kind
+    if signal.post_only is True and kind != "limit":
+        problems.append(f"post_only needs a limit (price_open), was a {kind} entry")
+    return problems
+
+
+def _entry_problems(signal: Signal) -> list[str]:
+    entry: Any = signal.entry
+    problems = []
+    if entry is not None and signal.price_open is not None:
+        problems.append(f"only one of entry and price_open may be given, were {entry!r} and {signal.price_open!r}")
+    if is_order(entry):
+        for name, value in entry.levels().items():
+            if not _is_positive(value):
+                problems.append(f"{name} of a {entry.kind} entry must be a finite number above 0, was {value!r}")
+    elif entry is not None:
+        problems.append(f"entry must be an order such as Stop(price=…), was {entry!r}")
+    for name in _FLAGS:
+        value = getattr(signal, name)
+        if type(value) is not bool:
+            problems.append(f"{name} must be True or False, was {value!r}")
+    return problems
 
 
 def _number_problems(signal: Signal) -> list[str]:
@@ -117,7 +176,7 @@ def _level_problems(signal: Signal, entry: float, settings: Settings) -> list[st
     is_far_enough = profit_pct >= settings.min_take_profit_pct and least_loss <= loss_pct <= settings.max_stop_loss_pct
     if is_far_enough and profit_pct > 0 and loss_pct > 0:
         return []
-    name = "price" if signal.price_open is None else "price_open"
+    name = "entry" if signal.entry is not None else "price" if signal.price_open is None else "price_open"
     problems = []
     if profit_pct <= 0:
         way = "above" if sign > 0 else "below"

@@ -124,7 +124,7 @@ class Desk:
         """Open a valid *signal* at the price of this tick, or let it wait for its entry."""
         state = place(signal, self.price, self.when_ms, signal_id, self._plan.settings)
         if isinstance(state, Position):
-            self._open(state)
+            self._open(state, signal)
             return
         self._enter(state)
         self.outbox.append(SignalScheduled(*self._stamp(), state.id, state.side, state.price_open, signal))
@@ -178,11 +178,11 @@ class Desk:
         problem = commands.activation_problem(waiting, price)
         if problem:
             return self._refuse("activate", problem)
-        self._open(self._opened(waiting, price))
+        self._open(self._opened(waiting, price), waiting.signal)
         return ACCEPTED
 
     def _fill(self, waiting: Waiting, act: Opens) -> None:
-        self._open(self._opened(waiting, waiting.price_open))
+        self._open(self._opened(waiting, act.price), waiting.signal)
         if act.stopped_at is not None:
             self._close(CloseReason.STOP_LOSS, act.stopped_at)
 
@@ -190,9 +190,9 @@ class Desk:
         times_ms = (waiting.scheduled_at_ms, self.when_ms)
         return opened(waiting.signal, waiting.side, times_ms, price, waiting.id, self._plan.settings)
 
-    def _open(self, position: Position) -> None:
+    def _open(self, position: Position, signal: Signal) -> None:
         self._enter(position)
-        self.outbox.append(PositionOpened(*self._stamp(), position.entries[0].price, position))
+        self.outbox.append(PositionOpened(*self._stamp(), position.entries[0].price, position, signal.flags))
 
     def _close(self, reason: CloseReason, price: float, note: str = "") -> None:
         position = self.state
