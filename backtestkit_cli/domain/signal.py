@@ -124,7 +124,7 @@ def _unusual_problems(signal: Signal, price: float, settings: Settings) -> list[
     elif is_order(signal.entry):
         kind = signal.entry.kind
     if signal.post_only is True and kind != "limit":
-        problems.append(f"post_only needs a limit (price_open), was a {kind} entry")
+        problems.append(f"post_only needs a limit (price_open), was {kind!r}")
     return problems
 
 
@@ -136,7 +136,7 @@ def _entry_problems(signal: Signal) -> list[str]:
     if is_order(entry):
         for name, value in entry.levels().items():
             if not _is_positive(value):
-                problems.append(f"{name} of a {entry.kind} entry must be a finite number above 0, was {value!r}")
+                problems.append(f"{name} of the {entry.kind} entry must be a finite number above 0, was {value!r}")
     elif entry is not None:
         problems.append(f"entry must be an order such as Stop(price=…), was {entry!r}")
     for name in _FLAGS:

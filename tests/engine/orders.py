@@ -5,8 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-import pytest
-
 from backtestkit_cli import (
     Above,
     Below,
@@ -58,11 +56,17 @@ def events_of(signal: Signal, candles: Candles, model: FillModelName, *, at: int
 
 def story(signal: Signal, candles: Candles, model: FillModelName, *, at: int = 10, **settings: Any) -> list[Row]:
     """Return the rows of `events_of`, after a look that the mirrored signal on the mirrored market has the same."""
-    rows = [_row(event) for event in events_of(signal, candles, model, at=at, **settings)]
-    mirrored = [_row(event) for event in events_of(_mirrored(signal), _upside_down(candles), model, at=at, **settings)]
-    turned = [(minute, what, None if price is None else 200 - price) for minute, what, price in mirrored]
-    assert turned == [(minute, what, pytest.approx(price)) for minute, what, price in rows]
-    return [(minute, what, None if price is None else round(price, 9)) for minute, what, price in rows]
+    events = events_of(signal, candles, model, at=at, **settings)
+    mirrored = events_of(_mirrored(signal), _upside_down(candles), model, at=at, **settings)
+    rows = [_rounded(_row(event)) for event in events]
+    turned = ((minute, what, None if price is None else 200 - price) for minute, what, price in map(_row, mirrored))
+    assert [_rounded(row) for row in turned] == rows
+    return rows
+
+
+def _rounded(row: Row) -> Row:
+    minute, what, price = row
+    return minute, what, None if price is None else round(price, 9)
 
 
 def _row(event: Event) -> Row:
