@@ -10,7 +10,7 @@ from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import problems_of
 from backtestkit_cli.policies.orders.limit import Limit
 
-SHORT = {"position": "short", "take_profit": 97.0, "stop_loss": 102.0}
+SHORT: dict[str, Any] = {"position": "short", "take_profit": 97.0, "stop_loss": 102.0}
 
 
 def problems(price: float = 100.0, **changes: Any) -> list[str]:

@@ -113,6 +113,9 @@ def test_a_stop_limit_whose_stop_is_touched_where_it_appears_is_a_limit_from_the
     dips = with_candle(flat(), 20, low=98.5)
     rows = story(a_long(entry=StopLimit(99.0, 98.9), stop_loss=95.0), dips, model)
     assert rows[:2] == [(10, "scheduled", 98.9), (21, "opened", 98.9)]
+    far_above = with_candle(at_levels([107.0] * 60), 20, low=105.5)
+    rows = story(a_long(entry=StopLimit(105.0, 106.0)), far_above, model)
+    assert rows[:2] == [(10, "scheduled", 106.0), (21, "opened", 106.0)], "no breakout at 105 comes after it"
 
 
 def test_a_stop_loss_reached_before_the_stop_of_a_stop_limit_rejects_it_where_prices_are_polled() -> None:
