@@ -117,6 +117,8 @@ def _unusual_problems(signal: Signal, price: float, settings: Settings) -> list[
         opens_now = sign * (price - expected) <= 0
         if signal.entry is not None:
             kind, (opens_now, expected) = signal.entry.kind, signal.entry.placement(sign, price)
+        if not _is_positive(expected):  # an order of the author's own may say anything
+            return [f"the {kind} entry must expect a finite price above 0, was {expected!r}"]
         problems = _level_problems(signal, expected, settings)
         if signal.post_only and kind == "limit" and opens_now:
             way = "below" if sign > 0 else "above"

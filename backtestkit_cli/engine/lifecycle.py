@@ -11,6 +11,7 @@ Each function looks at a span of rows and returns the first thing that happens t
 gives it the rest of the frame and sleeps until that row; a clock that cannot see ahead gives it one row.
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
@@ -20,6 +21,7 @@ from backtestkit_cli.domain.position import Entry, Position, enter
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
 from backtestkit_cli.engine.market import Market
+from backtestkit_cli.errors import StrategyError
 from backtestkit_cli.policies.fills.model import FillModel, Touch
 from backtestkit_cli.policies.orders.choose import order_of
 from backtestkit_cli.policies.orders.view import EntryView
@@ -76,16 +78,25 @@ def next_exit(market: Market, model: FillModel, position: Position, start: int, 
 def next_entry(
     market: Market, model: FillModel, waiting: Waiting, await_minutes: int, start: int, stop: int, last: int
 ) -> Opens | Cancels | None:
-    """Return the first row of `[start, stop)` at which *waiting* opens or is cancelled; nothing opens at *last*."""
+    """Return the first row of `[start, stop)` at which *waiting* opens or is cancelled; nothing opens at *last*.
+
+    Raises:
+        StrategyError: an order of the author's own answered what cannot be.
+    """
     timeout = max(market.row_from(waiting.scheduled_at_ms + await_minutes * MINUTE_MS), start)
     signal = waiting.signal
     view = EntryView(market, model, waiting.side, signal.take_profit, signal.stop_loss, waiting.scheduled_at_ms)
     orders_until = min(stop, timeout if model.time_first else timeout + 1)
     touch = waiting.order.first_touch(view, start, orders_until)
-    if touch is not None and touch.price is None:
-        return Cancels(touch.row, CancelReason.PRICE_REJECT)
-    if touch is not None and touch.price is not None and touch.row < last:
-        return Opens(touch.row, touch.price, touch.stopped_at)
+    if touch is not None:
+        row, price, stopped_at = touch
+        if not start <= row < orders_until or not (price is None or 0 < price < math.inf):
+            expected = f"a row from {start} to {orders_until - 1} and a price above 0"
+            raise StrategyError(f"entry order {waiting.order.kind!r}: first_touch: expected {expected}, found {touch}")
+        if price is None:
+            return Cancels(row, CancelReason.PRICE_REJECT)
+        if row < last:
+            return Opens(row, price, stopped_at)
     if timeout < stop:
         return Cancels(timeout, CancelReason.TIMEOUT)
     if last < stop:

@@ -240,6 +240,45 @@ def test_a74_an_order_kind_of_ones_own_needs_nothing_but_itself(model: FillModel
     assert [row[1] for row in story(a_long(entry=Rush(-1.0)), rushing, model)] == ["invalid"]
 
 
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """An order kind that answers what cannot be."""
+
+    expected: float
+    touch: EntryTouch
+    kind: ClassVar[str] = "wrong"
+
+    def levels(self) -> Mapping[str, float]:
+        return {}
+
+    def placement(self, _sign: int, _price: float) -> tuple[bool, float]:
+        return False, self.expected
+
+    def first_touch(self, _market: EntryMarket, _start: int, _stop: int) -> EntryTouch | None:
+        return self.touch
+
+
+@pytest.mark.parametrize("touch", [EntryTouch(3, 100.0), EntryTouch(9, 100.0), EntryTouch(500, None)])
+@pytest.mark.parametrize("sees_ahead", [True, False])
+def test_an_order_that_points_outside_its_rows_ends_its_session(touch: EntryTouch, *, sees_ahead: bool) -> None:
+    signal = a_long(entry=Wrong(100.0, touch))
+    registry = registered(lambda: add_strategy("s", get_signal=lambda _s, w, _p: signal if w.minute == 10 else None))
+    (session,) = asyncio.run(run_backtest(plan_for(registry, {"AAA": flat()}), sees_ahead=sees_ahead)).sessions
+    assert "entry order 'wrong': first_touch: expected a row from 10 to " in str(session.error)
+
+
+@pytest.mark.parametrize("price", [float("nan"), 0.0, -1.0, float("inf")])
+def test_an_order_that_opens_at_no_price_ends_its_session_or_is_invalid(price: float) -> None:
+    registry = registered(
+        lambda: add_strategy("s", get_signal=lambda *_: a_long(entry=Wrong(100.0, EntryTouch(5, price))))
+    )
+    (session,) = asyncio.run(run_backtest(plan_for(registry, {"AAA": flat()}))).sessions
+    assert "and a price above 0, found EntryTouch(row=5" in str(session.error)
+    (event,) = events_of(a_long(entry=Wrong(price, EntryTouch(5, 100.0))), flat(), VWAP)
+    assert isinstance(event, SignalInvalid)
+    assert event.problems == (f"the wrong entry must expect a finite price above 0, was {price!r}",)
+
+
 def test_a74_the_engine_and_the_domain_know_no_kind_of_order() -> None:
     kinds = {path.stem for path in (PACKAGE / "policies" / "orders").glob("*.py")} - {"__init__", "choose", "view"}
     assert kinds == {"market", "limit", "stop", "stop_limit", "conditional"}
