@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from backtestkit_cli.api.bracket import bracket
     from backtestkit_cli.api.context import (
         activate,
         average_buy,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.domain.command import CommandResult
     from backtestkit_cli.domain.job import JobCall
     from backtestkit_cli.domain.ladder import Ladder
+    from backtestkit_cli.domain.order import EntryMarket, EntryOrder, EntryTouch
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
     from backtestkit_cli.domain.position_view import Extreme, PositionView
     from backtestkit_cli.domain.risk import OpenPosition, RiskCheck
@@ -72,6 +74,9 @@ if TYPE_CHECKING:
         TargetMoved,
         TickPassed,
     )
+    from backtestkit_cli.policies.orders.conditional import Above, Below
+    from backtestkit_cli.policies.orders.stop import Stop
+    from backtestkit_cli.policies.orders.stop_limit import StopLimit
     from backtestkit_cli.policies.risk.counts import (
         MaxOpen,
         MaxOpenPerGroup,
@@ -94,6 +99,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.policies.sizing.methods import Atr, FixedPct, Kelly
 
 _HOMES = {
+    "api.bracket": "bracket",
     "api.context": (
         "activate average_buy breakeven cancel close_position context format_price format_quantity "
         "get_average_price get_candles get_indicator mode move_stop move_take_profit now partial_close "
@@ -113,6 +119,7 @@ _HOMES = {
     "domain.command": "CommandResult",
     "domain.job": "JobCall",
     "domain.ladder": "Ladder",
+    "domain.order": "EntryMarket EntryOrder EntryTouch",
     "domain.position": "Entry Partial Position Trade",
     "domain.position_view": "Extreme PositionView",
     "domain.risk": "OpenPosition RiskCheck",
@@ -124,6 +131,9 @@ _HOMES = {
         "SignalAdmitted SignalCancelled SignalInvalid SignalRefused SignalScheduled StopMoved TargetMoved "
         "TickPassed"
     ),
+    "policies.orders.conditional": "Above Below",
+    "policies.orders.stop": "Stop",
+    "policies.orders.stop_limit": "StopLimit",
     "policies.risk.counts": (
         "MaxOpen MaxOpenPerGroup MaxOpenPerGroupSide MaxOpenPerSide MaxOpenPerStrategy MaxOpenPerSymbol"
     ),
@@ -138,8 +148,10 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "Above",
     "AllowSymbols",
     "Atr",
+    "Below",
     "BlockSymbols",
     "CancelReason",
     "Candle",
@@ -150,6 +162,9 @@ __all__ = [
     "CoolDown",
     "Correlation",
     "Entry",
+    "EntryMarket",
+    "EntryOrder",
+    "EntryTouch",
     "ErrorOccurred",
     "Event",
     "Extreme",
@@ -194,6 +209,8 @@ __all__ = [
     "SignalScheduled",
     "Size",
     "SizingCheck",
+    "Stop",
+    "StopLimit",
     "StopMoved",
     "TargetMoved",
     "TickPassed",
@@ -207,6 +224,7 @@ __all__ = [
     "add_sizing",
     "add_strategy",
     "average_buy",
+    "bracket",
     "breakeven",
     "cancel",
     "close_position",

@@ -115,3 +115,48 @@ def plan_for(
         jobs=jobs_of(registry, symbols or candles),
         **changes,
     )
+
+
+def flat(minutes: int = 60) -> Candles:
+    """Return FLAT: every minute open, high, low and close are 100."""
+    return at_levels([100.0] * minutes)
+
+
+def ramp(minutes: int = 60) -> Candles:
+    """Return RAMP: each close is 0.1 above the last, each open is the close before."""
+    return candles_of([100 + 0.1 * minute for minute in range(minutes)])
+
+
+def stair(minutes: int = 120) -> Candles:
+    """Return STAIR: flat at 100, from minute 30 at 103, from 60 at 100 again, from 90 at 97."""
+    return at_levels([(100.0, 103.0, 100.0, 97.0)[min(minute // 30, 3)] for minute in range(minutes)])
+
+
+def wick(minutes: int = 60) -> Candles:
+    """Return WICK: FLAT, but minute 20 dips to 94.9."""
+    return with_candle(flat(minutes), 20, low=94.9)
+
+
+def both(minutes: int = 60) -> Candles:
+    """Return BOTH: FLAT, but minute 20 reaches up to 106 and down to 94."""
+    return with_candle(flat(minutes), 20, high=106.0, low=94.0)
+
+
+def gap(minutes: int = 60) -> Candles:
+    """Return GAP: flat at 100 for 20 minutes, then flat at 80."""
+    return at_levels([100.0] * 20 + [80.0] * (minutes - 20))
+
+
+def at_levels(prices: Sequence[float]) -> Candles:
+    """Return minutes whose open, high, low and close are all the price of their minute."""
+    price = np.array(prices, float)
+    times = START_MS + np.arange(len(price)) * MINUTE_MS
+    return Candles.frozen(times, price, price, price, price, np.ones(len(price)))
+
+
+def with_candle(candles: Candles, row: int, **numbers: float) -> Candles:
+    """Return *candles* with some numbers (`open`, `high`, `low`, `close`, `volume`) of one of them changed."""
+    columns = {name: getattr(candles, name).copy() for name in COLUMNS}
+    for name, number in numbers.items():
+        columns[name][row] = number
+    return Candles.frozen(*columns.values())

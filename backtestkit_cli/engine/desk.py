@@ -178,7 +178,7 @@ class Desk:
             signal = answer.signal
         state = place(signal, self.price, self.when_ms, signal_id, self._plan.settings)
         if isinstance(state, Position):
-            self._open(state)
+            self._open(state, signal)
             return
         self._enter(state)
         self.outbox.append(SignalScheduled(*self.stamp(), state.id, state.side, state.price_open, signal))
@@ -188,7 +188,7 @@ class Desk:
         waiting = self._waiting()
         refusal = self._refusal_to_open(waiting, self.price)
         if refusal is None:
-            self._open(self._opened(waiting, self.price))
+            self._open(self._opened(waiting, self.price), waiting.signal)
         return refusal
 
     def replace(self, position: Position, *events: Event) -> None:
@@ -237,19 +237,20 @@ class Desk:
         """Let a policy change the position, at the price of this tick."""
         position = self.settle(self.row - 1)
         self._exits_from, self._steps_from = self.row + 1, self.row
-        self._settled_row = max(self._settled_row, self.row) if isinstance(step, BeginsToTrail) else self._settled_row
+        if isinstance(step, BeginsToTrail):
+            self._settled_row = self.row
         tick = Tick(*self.stamp(), self.price)
         after, events = taken(step, position, tick, self.costs, self._rules.basis, self.money_problem)
         self.replace(after, *events)
 
     def _fill(self, act: Opens) -> None:
         waiting = self._waiting()
-        refusal = self._refusal_to_open(waiting, waiting.price_open)
+        refusal = self._refusal_to_open(waiting, act.price)
         if refusal is not None:
-            self.outbox.append(self._refused(waiting.id, waiting.signal, waiting.price_open, refusal))
+            self.outbox.append(self._refused(waiting.id, waiting.signal, act.price, refusal))
             self.cancel(CancelReason.RISK)
             return
-        self._open(self._opened(waiting, waiting.price_open))
+        self._open(self._opened(waiting, act.price), waiting.signal)
         if act.stopped_at is not None:
             self.close(CloseReason.STOP_LOSS, act.stopped_at)
 
@@ -276,9 +277,9 @@ class Desk:
         times_ms = (waiting.scheduled_at_ms, self.when_ms)
         return opened(waiting.signal, waiting.side, times_ms, price, waiting.id, self._plan.settings)
 
-    def _open(self, position: Position) -> None:
+    def _open(self, position: Position, signal: Signal) -> None:
         self._enter(position)
-        self.outbox.append(PositionOpened(*self.stamp(), position.entries[0].price, position))
+        self.outbox.append(PositionOpened(*self.stamp(), position.entries[0].price, position, signal.flags))
 
     def _enter(self, state: Waiting | Position | None) -> None:
         """Take *state* on; what it does by itself is first looked for at the next row."""

@@ -16,7 +16,7 @@ from backtestkit_cli.domain.signal import Signal
 from backtestkit_cli.domain.sizing import SizingCheck
 from backtestkit_cli.engine.ambient import Markets
 from backtestkit_cli.engine.coordination import Coordination, Held, Stop
-from backtestkit_cli.engine.lifecycle import SIDES
+from backtestkit_cli.engine.lifecycle import SIDES, expected_price
 from backtestkit_cli.policies.fills.choose import fill_model
 
 PORTFOLIO, SIZING = "portfolio", "sizing"
@@ -82,7 +82,7 @@ class SessionGate:
         sized = self._sized(signal, price, when_ms)
         if isinstance(sized, Refusal):
             return sized
-        entry = price if sized.price_open is None else float(sized.price_open)
+        entry = expected_price(sized, price)
         answer = self._judged(sized, entry, when_ms, Stage.APPEARS)
         if isinstance(answer, Admission):
             self._run.admitted.append(Admitted(when_ms, self._strategy, self._symbol))
@@ -173,7 +173,7 @@ class SessionGate:
             strategy=self._strategy,
             symbol=self._symbol,
             side=SIDES[signal.position],
-            price=price if signal.price_open is None else float(signal.price_open),
+            price=expected_price(signal, price),
             stop_loss=float(signal.stop_loss),
             at_ms=when_ms,
             balance=account.free if account else math.nan,

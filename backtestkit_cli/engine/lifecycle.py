@@ -1,43 +1,50 @@
 """The life of a signal, as pure functions of candles; rows are those of `Market`.
 
-            get_signal                     wick reached price_open
+            get_signal                     its entry order is filled
     flat ──────────────▶ waiting ──────────────────────────────▶ open ──▶ trade
       │                     └─▶ cancelled: timeout, price_reject,   ▲      take_profit, stop_loss,
       │                         frame_end, user                     │      time_expired, closed, frame_end
       └─────────────────────────────────────────────────────────────┘
-               at market, or with price_open already reached
+               at market, or where the order is filled at once
 
 Each function looks at a span of rows and returns the first thing that happens there, or None. A replay
 gives it the rest of the frame and sleeps until that row; a clock that cannot see ahead gives it one row.
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.domain.order import EntryOrder
 from backtestkit_cli.domain.position import Entry, Plan, Position, enter
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CancelReason, Side, Signal
 from backtestkit_cli.engine.market import Market
+from backtestkit_cli.errors import StrategyError
 from backtestkit_cli.policies.fills.model import FillModel, Touch
+from backtestkit_cli.policies.orders.choose import order_of
+from backtestkit_cli.policies.orders.view import EntryView
 
 SIDES: Mapping[str, Side] = {side.value: side for side in Side}
 
 
 class Waiting(NamedTuple):
-    """A signal whose entry has not been reached yet."""
+    """A signal whose entry has not been reached yet; `price_open` is the price its order expects to open at."""
 
     id: str
     signal: Signal
     side: Side
+    order: EntryOrder
     price_open: float
     scheduled_at_ms: int
 
 
 class Opens(NamedTuple):
-    """A waiting entry fills at its price; `stopped_at` is the price of a stop within the same candle."""
+    """A waiting entry fills at `price`; `stopped_at` is the price of a stop within the same candle."""
 
     row: int
+    price: float
     stopped_at: float | None
 
 
@@ -55,20 +62,25 @@ Act: TypeAlias = Touch | Opens | Cancels
 def next_entry(
     market: Market, model: FillModel, waiting: Waiting, await_minutes: int, start: int, stop: int, last: int
 ) -> Opens | Cancels | None:
-    """Return the first row of `[start, stop)` at which *waiting* opens or is cancelled; nothing opens at *last*."""
+    """Return the first row of `[start, stop)` at which *waiting* opens or is cancelled; nothing opens at *last*.
+
+    Raises:
+        StrategyError: an order of the author's own answered what cannot be.
+    """
     timeout = max(market.row_from(waiting.scheduled_at_ms + await_minutes * MINUTE_MS), start)
-    touch = model.first_entry(
-        market,
-        waiting.side,
-        waiting.price_open,
-        waiting.signal.stop_loss,
-        start,
-        min(stop, timeout if model.time_first else timeout + 1),
-    )
-    if touch is not None and not touch.opens:
-        return Cancels(touch.row, CancelReason.PRICE_REJECT)
-    if touch is not None and touch.row < last:
-        return Opens(touch.row, touch.stopped_at)
+    signal = waiting.signal
+    view = EntryView(market, model, waiting.side, signal.take_profit, signal.stop_loss, waiting.scheduled_at_ms)
+    orders_until = min(stop, timeout if model.time_first else timeout + 1)
+    touch = waiting.order.first_touch(view, start, orders_until)
+    if touch is not None:
+        row, price, stopped_at = touch
+        if not start <= row < orders_until or not (price is None or 0 < price < math.inf):
+            expected = f"a row from {start} to {orders_until - 1} and a price above 0"
+            raise StrategyError(f"entry order {waiting.order.kind!r}: first_touch: expected {expected}, found {touch}")
+        if price is None:
+            return Cancels(row, CancelReason.PRICE_REJECT)
+        if row < last:
+            return Opens(row, price, stopped_at)
     if timeout < stop:
         return Cancels(timeout, CancelReason.TIMEOUT)
     if last < stop:
@@ -76,15 +88,19 @@ def next_entry(
     return None
 
 
+def expected_price(signal: Signal, price: float) -> float:
+    """Return the price that a valid *signal* expects to open at, at market *price*."""
+    return order_of(signal).placement(SIDES[signal.position].sign, price)[1]
+
+
 def place(signal: Signal, price: float, at_ms: int, signal_id: str, settings: Settings) -> Waiting | Position:
     """Return what a valid *signal* becomes at market *price*: open now, or waiting for its entry."""
     side = SIDES[signal.position]
-    wanted = signal.price_open
-    if wanted is None:
-        return opened(signal, side, (at_ms, at_ms), price, signal_id, settings)
-    if (price > wanted) if side.sign > 0 else (price < wanted):
-        return Waiting(signal_id, signal, side, float(wanted), at_ms)
-    return opened(signal, side, (at_ms, at_ms), float(wanted), signal_id, settings)
+    order = order_of(signal)
+    opens_now, price_open = order.placement(side.sign, price)
+    if opens_now:
+        return opened(signal, side, (at_ms, at_ms), price_open, signal_id, settings)
+    return Waiting(signal_id, signal, side, order, price_open, at_ms)
 
 
 def opened(

@@ -7,7 +7,8 @@ from backtestkit_cli.api.context import ambient
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
 from backtestkit_cli.domain.portfolio import StopAction
 from backtestkit_cli.domain.position import Position, Trade
-from backtestkit_cli.domain.signal import CancelReason, CloseReason, Signal, problems_of
+from backtestkit_cli.domain.signal import CancelReason, CloseReason, Signal
+from backtestkit_cli.domain.signal_rules import problems_of
 from backtestkit_cli.engine.ambient import Markets, SessionContext
 from backtestkit_cli.engine.asking import AskFunction, SignalSource, TookTooLongError, within
 from backtestkit_cli.engine.columns import EntryTable, Indicators

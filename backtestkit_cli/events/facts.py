@@ -41,7 +41,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class SignalScheduled(Event):
-    """A signal waits for the price to reach its `price_open`."""
+    """A signal waits for its entry order to be filled, which it expects to be at `price_open`."""
 
     signal_id: str
     side: Side
@@ -86,10 +86,11 @@ class SignalCancelled(Event):
 
 @dataclass(frozen=True, slots=True)
 class PositionOpened(Event):
-    """A position is in the market since this tick; `price` is before slippage."""
+    """A position is in the market since this tick; `price` is before slippage, `flags` are those of its signal."""
 
     price: float
     position: Position
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from backtestkit_cli.domain.order import is_order
 from backtestkit_cli.domain.signal import Signal
 from backtestkit_cli.events.facts import (
     CommandRefused,
@@ -127,7 +128,21 @@ def _wish(signal: Signal) -> dict[str, Plain]:
         "minutes": plain(signal.minutes),
         "cost": plain(signal.cost),
         "note": clean_text(signal.note),
+        **_order(signal),
     }
+
+
+def _order(signal: Signal) -> dict[str, Plain]:
+    """Return the entry order and its flags where *signal* has them: the rows of all others have no such keys."""
+    entry = signal.entry
+    row: dict[str, Plain] = {}
+    if is_order(entry):
+        row = {"order": clean_text(entry.kind)}
+        row |= {f"order_{name}": plain(price) for name, price in entry.levels().items()}
+    elif entry is not None:
+        row = {"order": plain(entry)}
+    flags = {"post_only": signal.post_only, "reduce_only": signal.reduce_only}
+    return row | {name: plain(flag) for name, flag in flags.items() if flag is not False}
 
 
 @_facts.register
@@ -148,6 +163,7 @@ def _(event: PositionOpened) -> EventRow:
         "minutes": plain(position.minutes),
         "scheduled_at": position.scheduled_at_ms,
         "note": clean_text(position.note),
+        **dict.fromkeys(event.flags, True),
     }
 
 

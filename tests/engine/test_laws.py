@@ -13,11 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtestkit_cli import (
+    Above,
+    Below,
     Candles,
+    EntryOrder,
     Ladder,
     PositionActive,
     SessionIdle,
     Signal,
+    Stop,
+    StopLimit,
     TickPassed,
     activate,
     add_strategy,
@@ -63,11 +68,29 @@ CHOICES = st.fixed_dictionaries(
 )
 
 
-def wish(rng: random.Random, price: float) -> Signal | None:
-    """Return a random signal, now and then an invalid one, or None."""
+def a_random_order(rng: random.Random, price: float, sign: int) -> EntryOrder | None:
+    """Return an order of any kind with its prices before or beyond *price*, or none at all."""
+    first, second = (price * (1 + sign * rng.uniform(-0.006, 0.012)) for _ in range(2))
+    orders = (Stop(first), StopLimit(first, second), StopLimit(first, first), Above(first), Below(first))
+    return rng.choice((None, *orders))
+
+
+def wish(rng: random.Random, price: float, *, has_orders: bool = False) -> Signal | None:
+    """Return a random signal, now and then an invalid one, or None; *has_orders* adds orders and flags to it."""
     if rng.random() < 0.4:
         return None
     sign = rng.choice((1, -1))
+    if has_orders and (entry := a_random_order(rng, price, sign)) is not None:
+        expected = entry.placement(sign, price)[1]
+        return Signal(
+            position="long" if sign > 0 else "short",
+            entry=entry,
+            take_profit=expected * (1 + sign * rng.uniform(0.004, 0.03)),
+            stop_loss=expected * (1 - sign * rng.uniform(0.004, 0.04)),
+            minutes=rng.choice((1, 5, 30, 240)),
+            post_only=rng.random() < 0.05,
+            reduce_only=rng.random() < 0.3,
+        )
     return Signal(
         position="long" if sign > 0 else "short",
         price_open=price * (1 - sign * rng.uniform(-0.004, 0.012)) if rng.random() < 0.5 else None,
@@ -92,7 +115,7 @@ def a_random_strategy(  # noqa: C901 - the forms a strategy may have, side by si
         return random.Random(f"{seed}|{symbol}|{at_ms}|{what}")
 
     async def get_signal(symbol: str, when: datetime, price: float) -> Signal | None:
-        return wish(dice(symbol, to_ms(when), "signal"), price)
+        return wish(dice(symbol, to_ms(when), "signal"), price, has_orders=True)
 
     def entries(candles: Candles) -> dict[str, Any]:
         names = ("side", "take_profit", "stop_loss", "price_open", "minutes")
@@ -349,6 +372,24 @@ def test_what_is_known_at_a_tick_does_not_change_with_what_comes_later(seed: int
         heard.append(into)
     assert heard[0][: len(heard[1])] == heard[1]
     assert len(heard[1]) == 60
+
+
+@given(choice=CHOICES, minutes=st.integers(60, 350), sees_ahead=st.booleans())
+@settings(max_examples=60)
+def test_what_happened_does_not_change_with_what_comes_later(
+    choice: dict[str, Any], minutes: int, *, sees_ahead: bool
+) -> None:
+    choice["is_batch"] = False
+    whole = market(choice, 0, 400)
+    begun = whole.slice(0, min(minutes, len(whole) - 1))
+    end_ms = int(begun.timestamp[-1]) + MINUTE_MS
+    registry = a_random_strategy(choice)
+    outcomes = [
+        run(plan_for(registry, {"AAA": candles}, settings=settings_of(choice)), sees_ahead=sees_ahead)
+        for candles in (whole, begun)
+    ]
+    first, second = ([event for event in outcome.events if event.at_ms < end_ms] for outcome in outcomes)
+    assert first == second
 
 
 @given(choice=CHOICES, share=st.sampled_from([0.05, 0.4]))

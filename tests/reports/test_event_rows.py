@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from backtestkit_cli.events.facts import (
     StopMoved,
     TargetMoved,
 )
+from backtestkit_cli.policies.orders.stop_limit import StopLimit
 from backtestkit_cli.reports.event_rows import event_kind, event_row, event_rows
 from tests.builders import START_MS, a_position, a_trade
 
@@ -142,6 +144,25 @@ def test_an_invalid_signal_is_shown_as_it_was_handed_over(handed_over: Any, said
 
 def test_what_is_no_signal_at_all_is_named_by_its_type() -> None:
     assert event_row(SignalInvalid(*STAMP, {"side": "long"}, 100.0, ()))["signal"] == "<dict>"
+
+
+def test_an_entry_order_and_its_flags_are_told_where_there_are_any() -> None:
+    plain = event_row(EVERY_KIND[0])
+    assert list(plain)[-6:] == ["price_open", "take_profit", "stop_loss", "minutes", "cost", "note"]
+    signal = replace(SIGNAL, price_open=None, entry=StopLimit(101.0, 102), reduce_only=True)
+    scheduled = event_row(SignalScheduled(*STAMP, "id1", Side.LONG, 99.5, signal))
+    told = {"order": "stop_limit", "order_stop": 101.0, "order_limit": 102, "reduce_only": True}
+    assert list(scheduled.items())[len(plain) :] == list(told.items())
+    opened = PositionOpened(*STAMP, 100.0, a_position(), ("post_only", "reduce_only"))
+    assert event_row(opened) == event_row(EVERY_KIND[3]) | {"post_only": True, "reduce_only": True}
+    assert "post_only" not in event_row(EVERY_KIND[3])
+
+
+def test_an_entry_that_is_no_order_is_shown_as_it_was_handed_over() -> None:
+    signal: Any = replace(SIGNAL, entry={"stop": 1}, post_only="yes")  # type: ignore[arg-type]
+    wish = event_row(SignalInvalid(*STAMP, signal, 100.0, ()))["signal"]
+    assert isinstance(wish, dict)
+    assert (wish["order"], wish["post_only"]) == ("<dict>", "yes")
 
 
 def test_an_unknown_event_is_a_mistake_of_ours() -> None:

@@ -1,9 +1,12 @@
 """Fill model `candle`: orders rest at the exchange and fill inside the minute."""
 
+import math
+
 from backtestkit_cli.domain.candle import Floats
+from backtestkit_cli.domain.order import EntryTouch
 from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.domain.signal import CloseReason, Side
-from backtestkit_cli.policies.fills.model import EntryTouch, PriceColumns, Touch
+from backtestkit_cli.policies.fills.model import PriceColumns, Touch
 from backtestkit_cli.policies.fills.search import first_outside, first_wick
 
 
@@ -47,4 +50,22 @@ class CandleFills:
         if row is None:
             return None
         is_stopped = first_wick(columns.candles, side, stop_loss, row, row + 1) is not None
-        return EntryTouch(row, opens=True, stopped_at=stop_loss if is_stopped else None)
+        return EntryTouch(row, price_open, stopped_at=stop_loss if is_stopped else None)
+
+    def first_stop_entry(
+        self, columns: PriceColumns, side: Side, price: float, stop_loss: float, start: int, stop: int
+    ) -> EntryTouch | None:
+        """Return the first candle that breaks out to *price*; one that opened beyond it fills at that open.
+
+        Nothing says in which order a candle went through entry and stop, so one that reaches both is stopped,
+        at the price of `first_exit`.
+        """
+        low, high, is_long = columns.candles.low, columns.candles.high, side.sign > 0
+        floor, ceiling = (-math.inf, price) if is_long else (price, math.inf)
+        row = first_outside(low, high, floor, ceiling, start, stop)
+        if row is None:
+            return None
+        dearer, worse = (max, min) if is_long else (min, max)
+        opened = columns.candles.open.item(row)
+        is_stopped = (low.item(row) <= stop_loss) if is_long else (high.item(row) >= stop_loss)
+        return EntryTouch(row, dearer(price, opened), worse(stop_loss, opened) if is_stopped else None)

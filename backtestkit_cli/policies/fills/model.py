@@ -6,6 +6,7 @@ Rows are candle indices: row `k` stands for the tick at which candle `k` is the 
 from typing import NamedTuple, Protocol
 
 from backtestkit_cli.domain.candle import Candles, Floats
+from backtestkit_cli.domain.order import EntryTouch
 from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.domain.signal import CloseReason, Side
 
@@ -16,18 +17,6 @@ class Touch(NamedTuple):
     row: int
     reason: CloseReason
     price: float
-
-
-class EntryTouch(NamedTuple):
-    """The first row at which a waiting entry is decided.
-
-    `opens` is False where the stop was reached before the entry. `stopped_at` is the price at which the
-    entry is stopped within its own candle, None if it survives.
-    """
-
-    row: int
-    opens: bool
-    stopped_at: float | None = None
 
 
 class PriceColumns(Protocol):
@@ -70,5 +59,11 @@ class FillModel(Protocol):
     def first_entry(
         self, columns: PriceColumns, side: Side, price_open: float, stop_loss: float, start: int, stop: int
     ) -> EntryTouch | None:
-        """Return the first row in `[start, stop)` where the waiting entry opens or is rejected."""
+        """Return the first row in `[start, stop)` where the limit *price_open* opens or is rejected."""
+        ...
+
+    def first_stop_entry(
+        self, columns: PriceColumns, side: Side, price: float, stop_loss: float, start: int, stop: int
+    ) -> EntryTouch | None:
+        """Return the first row in `[start, stop)` where a breakout through *price* opens or is rejected."""
         ...

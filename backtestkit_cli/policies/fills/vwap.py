@@ -1,9 +1,10 @@
 """Fill model `vwap`: the engine polls an average price and books every exit at its level."""
 
 from backtestkit_cli.domain.candle import Floats
+from backtestkit_cli.domain.order import EntryTouch
 from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.domain.signal import CloseReason, Side
-from backtestkit_cli.policies.fills.model import EntryTouch, PriceColumns, Touch
+from backtestkit_cli.policies.fills.model import PriceColumns, Touch
 from backtestkit_cli.policies.fills.search import first_outside, first_wick
 
 
@@ -43,4 +44,17 @@ class VwapFills:
         row = first_wick(columns.candles, side, price_open, start, stop)
         if row is None:
             return None
-        return EntryTouch(row, opens=first_wick(columns.candles, side, stop_loss, row, row + 1) is None)
+        is_rejected = first_wick(columns.candles, side, stop_loss, row, row + 1) is not None
+        return EntryTouch(row, None if is_rejected else price_open)
+
+    def first_stop_entry(
+        self, columns: PriceColumns, side: Side, price: float, stop_loss: float, start: int, stop: int
+    ) -> EntryTouch | None:
+        """Return where the wick breaks out to *price*; one that reaches the stop, then or before, rejects it."""
+        low, high, is_long = columns.candles.low, columns.candles.high, side.sign > 0
+        floor, ceiling = (stop_loss, price) if is_long else (price, stop_loss)
+        row = first_outside(low, high, floor, ceiling, start, stop)
+        if row is None:
+            return None
+        is_rejected = (low.item(row) <= stop_loss) if is_long else (high.item(row) >= stop_loss)
+        return EntryTouch(row, None if is_rejected else price)
