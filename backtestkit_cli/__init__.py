@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from backtestkit_cli.analytics.outcome import RunOutcome
     from backtestkit_cli.api.context import (
         activate,
         average_buy,
@@ -35,14 +36,18 @@ if TYPE_CHECKING:
         PositionClosed,
         PositionOpened,
         PositionReduced,
+        SessionEnded,
         SessionIdle,
         SignalCancelled,
         SignalInvalid,
         SignalScheduled,
         TickPassed,
     )
+    from backtestkit_cli.runs.background import BackgroundRun
+    from backtestkit_cli.runs.programs import backtest
 
 _HOMES = {
+    "analytics.outcome": "RunOutcome",
     "api.context": (
         "activate average_buy cancel close_position context format_price format_quantity get_average_price "
         "get_candles get_indicator mode now partial_close"
@@ -56,12 +61,15 @@ _HOMES = {
     "domain.signal": "CancelReason CloseReason Side Signal",
     "events.facts": (
         "CommandRefused ErrorOccurred Event PositionActive PositionAveraged PositionClosed PositionOpened "
-        "PositionReduced SessionIdle SignalCancelled SignalInvalid SignalScheduled TickPassed"
+        "PositionReduced SessionEnded SessionIdle SignalCancelled SignalInvalid SignalScheduled TickPassed"
     ),
+    "runs.background": "BackgroundRun",
+    "runs.programs": "backtest",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "BackgroundRun",
     "CancelReason",
     "Candle",
     "Candles",
@@ -78,6 +86,8 @@ __all__ = [
     "PositionClosed",
     "PositionOpened",
     "PositionReduced",
+    "RunOutcome",
+    "SessionEnded",
     "SessionIdle",
     "Side",
     "Signal",
@@ -91,6 +101,7 @@ __all__ = [
     "add_frame",
     "add_strategy",
     "average_buy",
+    "backtest",
     "cancel",
     "close_position",
     "context",

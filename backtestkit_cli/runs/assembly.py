@@ -31,17 +31,23 @@ RUN_WIDE = ("avg_price_candles", "gaps")
 """Settings that shape the candles all sessions share, so that no single strategy may set them."""
 
 
-def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess | None = None) -> RunPlan:
+def assemble(
+    loaded: LoadedConfig,
+    *,
+    mode: str = "backtest",
+    access: DataAccess | None = None,
+    module: LoadedStrategies | None = None,
+) -> RunPlan:
     """Return the plan of the run that *loaded* describes, with candles by *access* (default: as *loaded* says).
+
+    The strategies are those of *module*, by default of the entry that *loaded* names.
 
     Raises:
         ConfigError: a name is unknown, or something a run needs is missing.
         StrategyError: the entry does not load or does not hold the strategy.
     """
     config = loaded.config
-    if config.entry is None:
-        raise ConfigError("no strategy: give --entry FILE (or entry: in the config), such as strategies/sma_cross.py")
-    module = load_strategies(config.entry, where=loaded.origins["entry"])
+    module = module or entry_of(loaded)
     strategies = chosen_strategies(config.strategy, module, where=loaded.origins["strategy"])
     exchange, source, source_facts = source_of(loaded, module.registry, access or access_of(loaded))
     frame, start_ms, end_ms = frame_span(loaded, module.registry)
@@ -57,10 +63,22 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess
         start_ms=start_ms,
         end_ms=end_ms,
         settings=settings,
-        source_hashes={spec.name: module.source_hash for spec in strategies},
+        source_hashes={spec.name: module.source_hashes[spec.name] for spec in strategies},
         listeners=tuple(module.registry.listeners),
         max_concurrent=config.max_concurrent,
     )
+
+
+def entry_of(loaded: LoadedConfig) -> LoadedStrategies:
+    """Return the strategies of the entry that *loaded* names.
+
+    Raises:
+        ConfigError: it names none.
+        StrategyError: the entry does not load.
+    """
+    if loaded.config.entry is None:
+        raise ConfigError("no strategy: give --entry FILE (or entry: in the config), such as strategies/sma_cross.py")
+    return load_strategies(loaded.config.entry, where=loaded.origins["entry"])
 
 
 def with_fill_model(plan: RunPlan, model: FillModelName) -> RunPlan:

@@ -1,11 +1,9 @@
 """Drives one run from its plan to its outcome."""
 
-import gc
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -16,18 +14,18 @@ from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome, Ses
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.engine.clock import VirtualClock
+from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.session import Session, SessionPlan
 from backtestkit_cli.errors import ShortHistoryError, VenueError
 from backtestkit_cli.events.bus import Audience, Bus, Listener
-from backtestkit_cli.events.facts import Event
+from backtestkit_cli.events.facts import Event, SessionEnded
 from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.reports.event_rows import event_kind
+from backtestkit_cli.runs.collecting import collecting_rarely
 from backtestkit_cli.runs.history import history_of, problems_of_each
 from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan, Unavailable
 from backtestkit_cli.runs.watchdog import watching
-
-_OBJECTS_PER_COLLECTION = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,7 @@ async def run_backtest(
     *,
     book: MarketBook | None = None,
     on_progress: OnProgress | None = None,
+    on_bus: Callable[[Bus], None] | None = None,
     sees_ahead: bool = True,
 ) -> RunOutcome:
     """Run *plan* to its end; a session whose data or strategy fails is in the outcome, the others go on.
@@ -54,6 +53,7 @@ async def run_backtest(
         plan: What to run.
         book: Candles that several runs share, from `market_book`; by default the run loads its own.
         on_progress: Told some two hundred times how far the run is.
+        on_bus: Given each bus that events go over, one after the other; stopping it ends the run.
         sees_ahead: Off, every minute is stepped through, which changes nothing but the time it takes.
     """
     if book is None:
@@ -70,7 +70,10 @@ async def run_backtest(
         if on_progress is not None:
             report = _wave_progress(on_progress, plan, done=index * size, wave=len(wave), total=len(names))
         sessions = [(by_name[strategy], symbol) for symbol, strategy in wave]
-        outcomes, facts_heard = await _run_wave(plan, facts.run_id, book, sessions, report, sees_ahead=sees_ahead)
+        bus = Bus()
+        if on_bus is not None:
+            on_bus(bus)
+        outcomes, facts_heard = await _run_wave(plan, facts.run_id, book, bus, sessions, report, sees_ahead=sees_ahead)
         finished += outcomes
         events += facts_heard
         if len(waves) > 1:
@@ -85,6 +88,7 @@ async def _run_wave(
     plan: RunPlan,
     run_id: str,
     book: MarketBook,
+    bus: Bus,
     names: list[tuple[StrategySpec, str]],
     on_progress: Callable[[int], None] | None,
     *,
@@ -93,7 +97,6 @@ async def _run_wave(
     """Run the sessions of *names* in lockstep on a clock of their own."""
     listed = {symbol for _, symbol in names}
     problems = await _load(book, listed - plan.problems.keys()) | dict(plan.problems)
-    bus = Bus()
     for listener in (*_callbacks(plan.strategies), *plan.listeners):
         bus.subscribe(listener)
     sessions = {
@@ -101,11 +104,13 @@ async def _run_wave(
         for spec, symbol in names
         if symbol not in problems
     }
+    absent = [(spec, symbol) for spec, symbol in names if symbol in problems]
+    events = [await _tell_absence(plan, bus, spec, symbol, problems[symbol]) for spec, symbol in absent]
     clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms))
     limit_s = max(settings.max_signal_seconds for settings in plan.settings.values())
-    with watching(limit_s), _collecting_rarely():
+    with watching(limit_s), collecting_rarely():
         await clock.run([session.run for session in sessions.values()])
-    outcomes, events = [], []
+    outcomes = []
     for spec, symbol in names:
         session = sessions.get((symbol, spec.name))
         if session is None:
@@ -116,15 +121,14 @@ async def _run_wave(
     return outcomes, events
 
 
-@contextmanager
-def _collecting_rarely() -> Iterator[None]:
-    """Let the garbage collector look less often: a run keeps nearly all it makes, and looking again takes time."""
-    before = gc.get_threshold()
-    gc.set_threshold(_OBJECTS_PER_COLLECTION, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+async def _tell_absence(
+    plan: RunPlan, bus: Bus, spec: StrategySpec, symbol: str, problem: Unavailable
+) -> tuple[Event, ...]:
+    """Say that a session without candles is over; return what its listeners did wrong."""
+    publisher = Publisher(bus, strategy=spec.name, symbol=symbol, mode=plan.mode)
+    names = plan.start_ms, spec.name, symbol, plan.exchange, plan.frame
+    await publisher.ping(SessionEnded(*names, 0, str(problem)))
+    return tuple(publisher.record)
 
 
 async def _load(book: MarketBook, symbols: set[str]) -> dict[str, Unavailable]:
