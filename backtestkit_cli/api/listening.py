@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.api.registry import caller, registry
-from backtestkit_cli.errors import ConfigError, UnknownNameError
+from backtestkit_cli.errors import ConfigError, UnknownNameError, suggestion
 from backtestkit_cli.events import facts
 from backtestkit_cli.events.bus import Audience, Handler, Listener
 
@@ -53,8 +53,8 @@ def check_listener(kind: object, handler: object, where: object, place: str) -> 
     """Refuse a subscription that could not work; messages start with *place*.
 
     Raises:
-        UnknownNameError: *kind* is no class of events; the message names the nearest.
-        ConfigError: *handler* is no function, or *where* none that answers at once.
+        ConfigError: *kind* is no class of events (the message names the nearest), *handler* no function, or
+            *where* none that answers at once.
     """
     check_kind(kind, place)
     if not callable(handler):
@@ -68,11 +68,12 @@ def check_kind(kind: object, place: str) -> None:
     """Refuse *kind* unless it is a class of events or pings.
 
     Raises:
-        UnknownNameError: it is none; the message starts with *place* and names the nearest.
+        ConfigError: it is none; the message starts with *place* and names the nearest.
     """
     known = {name: value for name, value in vars(facts).items() if isinstance(value, type) and hasattr(value, "at_ms")}
-    if not isinstance(kind, type):
-        meant = kind if isinstance(kind, str) else type(kind).__name__
-        raise UnknownNameError("class of events", meant, known, where=place)
-    if kind not in known.values() and not issubclass(kind, facts.Event):
-        raise UnknownNameError("class of events", kind.__name__, known, where=place)
+    if not isinstance(kind, str | type):
+        meant = type(kind).__name__
+        raise ConfigError(f"{place}: expected a class of events, found a {meant}{suggestion(meant, known)}")
+    if isinstance(kind, str) or not (kind in known.values() or issubclass(kind, facts.Event)):
+        name = kind if isinstance(kind, str) else kind.__name__
+        raise UnknownNameError("class of events", name, known, where=place)
