@@ -119,6 +119,35 @@ async def test_a_session_without_candles_is_in_the_outcome_of_the_run() -> None:
     assert outcome.exit_code == 3
 
 
+class Slow(Broken):
+    """An exchange that answers after a minute, and knows how often it was asked and let go of."""
+
+    asked = closed = 0
+
+    async def get_candles(self, *_: object) -> list[Any]:  # type: ignore[override]
+        type(self).asked += 1
+        await asyncio.sleep(60)
+        return []
+
+    async def close(self) -> None:
+        await asyncio.sleep(0)
+        type(self).closed += 1
+
+
+async def test_a_run_that_is_cancelled_while_it_fetches_lets_go_of_its_connections() -> None:
+    tasks = other_tasks()
+    add_exchange("slow", source=Slow)
+    add_strategy("s", interval="1h", get_signal=long_each_time)
+    run = backtest.background(exchange="slow", symbols="AAA,BBB", **TWO_DAYS)
+    while not Slow.asked:
+        await turns(1)
+    run.cancel()
+    assert await run.wait() is None
+    assert Slow.closed == 1
+    await turns()
+    assert other_tasks() == tasks
+
+
 async def test_of_three_runs_the_middle_one_is_cancelled_and_the_others_go_on() -> None:
     """A6: handles in a mapping; the cancelled symbol emits no further event."""
     ticks: dict[str, list[int]] = {}

@@ -237,11 +237,9 @@ async def test_every_run_has_the_variables_of_its_module_for_itself(
 
 
 async def test_a_run_within_a_listener_of_another_one_works_and_neither_sees_the_other(tmp_path: Path) -> None:
-    entry = hourly(
-        tmp_path,
-        text=HOURLY + "\nfrom backtestkit_cli import listen, PositionClosed, context\n"
-        "inner = []\nlisten(PositionClosed, lambda _: inner.append(context().symbol))\n",
-    )
+    theirs = "from backtestkit_cli import PositionClosed, listen\n"
+    theirs += "listen(PositionClosed, lambda event: 1 / (event.strategy == 'hourly'))\n"
+    entry = hourly(tmp_path, text=HOURLY + theirs)
     alone = await backtest.run(entry=entry, symbols="ETHUSDT", **TWO_DAYS)
     within: list[RunOutcome] = []
     seen: list[tuple[str, str]] = []
@@ -255,7 +253,7 @@ async def test_a_run_within_a_listener_of_another_one_works_and_neither_sees_the
 
     add_strategy("outer", interval="1d", get_signal=long_each_time, on_close=start_another)
     outer = await backtest.run(symbols="BTCUSDT", **TWO_DAYS)
-    assert [session.error for session in outer.sessions] == [None]
+    assert [(s.error, "error_occurred" in s.counts) for s in (*outer.sessions, *alone.sessions)] == [(None, False)] * 2
     assert [trades_of(outcome) for outcome in within] == [trades_of(alone)] * len(trades_of(outer))
     assert seen == [("BTCUSDT", "BTCUSDT")] * 2
 
