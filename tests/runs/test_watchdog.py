@@ -10,7 +10,7 @@ from datetime import datetime
 
 import pytest
 
-from backtestkit_cli import BackgroundRun, ErrorOccurred, add_strategy, backtest, listen
+from backtestkit_cli import BackgroundRun, ErrorOccurred, add_strategy, backtest, context, listen
 from backtestkit_cli.runs.collecting import collecting_rarely
 from backtestkit_cli.runs.watchdog import watching
 from tests.runs.programs import TWO_DAYS, long_each_time, state_of_process
@@ -30,9 +30,14 @@ def alarms() -> Iterator[list[float]]:
 async def test_each_of_two_runs_at_once_is_cut_off_by_its_own_limit() -> None:
     cut: dict[str, list[str]] = {"short": [], "long": []}
 
-    def get_signal(_symbol: str, when: datetime, _price: float) -> None:
+    begun: set[str] = set()
+
+    async def get_signal(_symbol: str, when: datetime, _price: float) -> None:
+        begun.add(context().strategy)
+        while len(begun) < len(cut):
+            await asyncio.sleep(0)
         if when.hour == 5 and when.day == 4:
-            time.sleep(0.7)
+            time.sleep(0.7)  # noqa: ASYNC251 - blocks the thread, which is the point
 
     for name in cut:
         add_strategy(name, interval="1h", get_signal=get_signal)
