@@ -31,11 +31,13 @@ async def test_each_of_two_runs_at_once_is_cut_off_by_its_own_limit() -> None:
     cut: dict[str, list[str]] = {"short": [], "long": []}
 
     begun: set[str] = set()
+    both = asyncio.Event()
 
     async def get_signal(_symbol: str, when: datetime, _price: float) -> None:
         begun.add(context().strategy)
-        while len(begun) < len(cut):
-            await asyncio.sleep(0)
+        if len(begun) == len(cut):
+            both.set()
+        await both.wait()
         if when.hour == 5 and when.day == 4:
             time.sleep(0.7)  # noqa: ASYNC251 - blocks the thread, which is the point
 
