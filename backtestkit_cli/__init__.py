@@ -4,36 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from backtestkit_cli.analytics.outcome import RunOutcome
     from backtestkit_cli.api.bracket import bracket
-    from backtestkit_cli.api.context import (
-        activate,
-        average_buy,
-        breakeven,
-        cancel,
-        close_position,
-        context,
-        format_price,
-        format_quantity,
-        get_average_price,
-        get_candles,
-        get_indicator,
-        mode,
-        move_stop,
-        move_take_profit,
-        now,
-        partial_close,
-        position,
-    )
+    from backtestkit_cli.api.context import activate, average_buy, breakeven, cancel, close_position, context, format_price, format_quantity, get_average_price, get_candles, get_indicator, mode, move_stop, move_take_profit, now, partial_close, position
     from backtestkit_cli.api.jobs import add_job
     from backtestkit_cli.api.listening import listen
-    from backtestkit_cli.api.listing import (
-        list_exchanges,
-        list_frames,
-        list_jobs,
-        list_risks,
-        list_sizings,
-        list_strategies,
-    )
+    from backtestkit_cli.api.listing import list_exchanges, list_frames, list_jobs, list_risks, list_sizings, list_strategies
     from backtestkit_cli.api.logger import set_logger
     from backtestkit_cli.api.markets import add_exchange, add_frame
     from backtestkit_cli.api.mock_context import MockContext, mock_context
@@ -51,54 +27,23 @@ if TYPE_CHECKING:
     from backtestkit_cli.domain.risk import OpenPosition, RiskCheck
     from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
     from backtestkit_cli.domain.sizing import Size, SizingCheck
-    from backtestkit_cli.events.facts import (
-        CommandRefused,
-        ErrorOccurred,
-        Event,
-        JobRan,
-        LossLevelReached,
-        PortfolioStopped,
-        PositionActive,
-        PositionAveraged,
-        PositionClosed,
-        PositionOpened,
-        PositionReduced,
-        ProfitLevelReached,
-        SessionIdle,
-        SignalAdmitted,
-        SignalCancelled,
-        SignalInvalid,
-        SignalRefused,
-        SignalScheduled,
-        StopMoved,
-        TargetMoved,
-        TickPassed,
-    )
+    from backtestkit_cli.events.facts import CommandRefused, ErrorOccurred, Event, JobRan, LossLevelReached, PortfolioStopped, PositionActive, PositionAveraged, PositionClosed, PositionOpened, PositionReduced, ProfitLevelReached, SessionEnded, SessionIdle, SignalAdmitted, SignalCancelled, SignalInvalid, SignalRefused, SignalScheduled, StopMoved, TargetMoved, TickPassed
     from backtestkit_cli.policies.orders.conditional import Above, Below
     from backtestkit_cli.policies.orders.stop import Stop
     from backtestkit_cli.policies.orders.stop_limit import StopLimit
-    from backtestkit_cli.policies.risk.counts import (
-        MaxOpen,
-        MaxOpenPerGroup,
-        MaxOpenPerGroupSide,
-        MaxOpenPerSide,
-        MaxOpenPerStrategy,
-        MaxOpenPerSymbol,
-    )
-    from backtestkit_cli.policies.risk.exposure import (
-        MaxExposurePct,
-        MaxGroupExposurePct,
-        MaxPositionPct,
-        MaxSymbolExposurePct,
-    )
+    from backtestkit_cli.policies.risk.counts import MaxOpen, MaxOpenPerGroup, MaxOpenPerGroupSide, MaxOpenPerSide, MaxOpenPerStrategy, MaxOpenPerSymbol
+    from backtestkit_cli.policies.risk.exposure import MaxExposurePct, MaxGroupExposurePct, MaxPositionPct, MaxSymbolExposurePct
     from backtestkit_cli.policies.risk.hours import TradingHours
     from backtestkit_cli.policies.risk.losses import CoolDown, MinWinRate
     from backtestkit_cli.policies.risk.pace import MaxSignals
     from backtestkit_cli.policies.risk.symbols import AllowSymbols, BlockSymbols
     from backtestkit_cli.policies.sizing.correlation import Correlation
     from backtestkit_cli.policies.sizing.methods import Atr, FixedPct, Kelly
+    from backtestkit_cli.runs.background import BackgroundRun
+    from backtestkit_cli.runs.programs import backtest
 
 _HOMES = {
+    "analytics.outcome": "RunOutcome",
     "api.bracket": "bracket",
     "api.context": (
         "activate average_buy breakeven cancel close_position context format_price format_quantity "
@@ -127,9 +72,9 @@ _HOMES = {
     "domain.sizing": "Size SizingCheck",
     "events.facts": (
         "CommandRefused ErrorOccurred Event JobRan LossLevelReached PortfolioStopped PositionActive "
-        "PositionAveraged PositionClosed PositionOpened PositionReduced ProfitLevelReached SessionIdle "
-        "SignalAdmitted SignalCancelled SignalInvalid SignalRefused SignalScheduled StopMoved TargetMoved "
-        "TickPassed"
+        "PositionAveraged PositionClosed PositionOpened PositionReduced ProfitLevelReached SessionEnded "
+        "SessionIdle SignalAdmitted SignalCancelled SignalInvalid SignalRefused SignalScheduled StopMoved "
+        "TargetMoved TickPassed"
     ),
     "policies.orders.conditional": "Above Below",
     "policies.orders.stop": "Stop",
@@ -144,6 +89,8 @@ _HOMES = {
     "policies.risk.symbols": "AllowSymbols BlockSymbols",
     "policies.sizing.correlation": "Correlation",
     "policies.sizing.methods": "Atr FixedPct Kelly",
+    "runs.background": "BackgroundRun",
+    "runs.programs": "backtest",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -151,6 +98,7 @@ __all__ = [
     "Above",
     "AllowSymbols",
     "Atr",
+    "BackgroundRun",
     "Below",
     "BlockSymbols",
     "CancelReason",
@@ -199,6 +147,8 @@ __all__ = [
     "PositionView",
     "ProfitLevelReached",
     "RiskCheck",
+    "RunOutcome",
+    "SessionEnded",
     "SessionIdle",
     "Side",
     "Signal",
@@ -224,6 +174,7 @@ __all__ = [
     "add_sizing",
     "add_strategy",
     "average_buy",
+    "backtest",
     "bracket",
     "breakeven",
     "cancel",

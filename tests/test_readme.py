@@ -1,6 +1,9 @@
 """The README holds what it says: its strategies run, and what it names exists."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from enum import StrEnum
@@ -23,7 +26,9 @@ from tests.strategies.demo_run import run_on_demo
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-STRATEGIES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+STRATEGIES = [code for code in BLOCKS if "add_strategy(" in code]
+PROGRAMS = [code for code in BLOCKS if code not in STRATEGIES]
 
 
 def test_there_is_a_first_strategy_one_with_columns_and_a_batch_one() -> None:
@@ -43,6 +48,26 @@ def test_a_strategy_of_the_readme_runs_and_trades(code: str, model: str, tmp_pat
     outcome = run_on_demo(file, fill_model=model)
     assert [session.error for session in outcome.sessions] == [None, None]
     assert all(5 <= len(session.trades) <= 200 for session in outcome.sessions)
+
+
+def test_the_program_of_the_readme_runs_the_first_strategy(tmp_path: Path) -> None:
+    (program,) = PROGRAMS
+    (tmp_path / "my_strategy.py").write_text(STRATEGIES[0], encoding="utf-8")
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
+    assert re.fullmatch(r"[1-9]\d+ trades", lines[0])
+    assert all(line.startswith("BTCUSDT ") for line in lines[1:-2])
+    assert [float(line.split()[0]) for line in lines[-2:]] == [0.05, 0.1]
+    assert (tmp_path / "dump/backtest/new_high.md").is_file()
 
 
 def test_the_file_that_is_saved_is_the_file_that_is_run() -> None:

@@ -1,10 +1,13 @@
 """Listening to what happens in a run."""
 
+import inspect
 from collections.abc import Callable
 from typing import TypeVar
 
 from backtestkit_cli.api.context import ambient
-from backtestkit_cli.api.registry import registry
+from backtestkit_cli.api.registry import caller, registry
+from backtestkit_cli.errors import ConfigError, UnknownNameError, suggestion
+from backtestkit_cli.events import facts
 from backtestkit_cli.events.bus import Audience, Handler, Listener
 
 E = TypeVar("E")
@@ -22,9 +25,13 @@ def listen(
 ) -> Callable[[], None]:
     """Call *handler* (sync or async) for every event of *kind* that passes the filters; return how to stop it.
 
-    In a strategy module it holds for every run of the module, inside a run for that run. An error in
-    a handler is an `ErrorOccurred` event and ends nothing.
+    In a strategy module it holds for every run of the module, in a program for every run that the program starts
+    from then on, inside a run for that run. An error in a handler is an `ErrorOccurred` event and ends nothing.
+
+    Raises:
+        ConfigError: *kind* is no class of events, *handler* no function, or *where* none that answers at once.
     """
+    check_listener(kind, handler, where, caller())
     listener = Listener(kind, handler, Audience(strategy=strategy, symbol=symbol, mode=mode), where, once)
     running = ambient.get(None)
     if running is not None:
@@ -40,3 +47,33 @@ def listen(
             inside.bus.drop(listener)
 
     return unsubscribe
+
+
+def check_listener(kind: object, handler: object, where: object, place: str) -> None:
+    """Refuse a subscription that could not work; messages start with *place*.
+
+    Raises:
+        ConfigError: *kind* is no class of events (the message names the nearest), *handler* no function, or
+            *where* none that answers at once.
+    """
+    check_kind(kind, place)
+    if not callable(handler):
+        raise ConfigError(f"{place}: expected a handler, a function of one event, found {handler!r}")
+    if where is not None and (not callable(where) or inspect.iscoroutinefunction(where)):
+        kind_of_it = "an async one" if callable(where) else repr(where)
+        raise ConfigError(f"{place}: expected where to be a function that answers at once, found {kind_of_it}")
+
+
+def check_kind(kind: object, place: str) -> None:
+    """Refuse *kind* unless it is a class of events or pings.
+
+    Raises:
+        ConfigError: it is none; the message starts with *place* and names the nearest.
+    """
+    known = {name: value for name, value in vars(facts).items() if isinstance(value, type) and hasattr(value, "at_ms")}
+    if not isinstance(kind, str | type):
+        meant = type(kind).__name__
+        raise ConfigError(f"{place}: expected a class of events, found a {meant}{suggestion(meant, known)}")
+    if isinstance(kind, str) or not (kind in known.values() or issubclass(kind, facts.Event)):
+        name = kind if isinstance(kind, str) else kind.__name__
+        raise UnknownNameError("class of events", name, known, where=place)

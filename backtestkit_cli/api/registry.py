@@ -50,16 +50,13 @@ def pick(kind: str, name: str, table: Mapping[str, N], *, where: str = "") -> N:
     return table[name]
 
 
-_registry: ContextVar[Registry] = ContextVar("btk_registry")
+_PROGRAMS_OWN = Registry()
+_registry: ContextVar[Registry] = ContextVar("btk_registry", default=_PROGRAMS_OWN)
 
 
 def registry() -> Registry:
     """Return the registry that registrations go to: that of the module being loaded, or the program's own."""
-    found = _registry.get(None)
-    if found is None:
-        found = Registry()
-        _registry.set(found)
-    return found
+    return _registry.get()
 
 
 @contextmanager

@@ -84,10 +84,10 @@ def _of_entry(loaded: "LoadedConfig", *, is_whole: bool) -> "tuple[Registry, Seq
 
     All that names something is looked up before, if there *is_whole* run to look at.
     """
-    from backtestkit_cli.runs.assembly import assemble, chosen_strategies, loaded_module, settings_of
+    from backtestkit_cli.runs.assembly import assemble, chosen_strategies, entry_of, settings_of
 
     with console.stdout_for_data():
-        module = loaded_module(loaded)
+        module = entry_of(loaded)
         if is_whole:
             return module.registry, assemble(loaded, module=module).strategies
         strategies = chosen_strategies(loaded.config.strategy, module, where=loaded.origins["strategy"])

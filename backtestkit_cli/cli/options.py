@@ -102,6 +102,7 @@ def load(
         ConfigError: something is wrong, or one of *required* is missing.
     """
     from backtestkit_cli.config.loader import load_config
+    from backtestkit_cli.runs.sources import venue_called
 
     return load_config(
         None if config is None else Path(config),
@@ -110,15 +111,8 @@ def load(
         environ=os.environ,
         dotenv=Path(".env"),
         required=required,
-        built_in=_venue,
+        built_in=venue_called,
     )
-
-
-def _venue(name: str) -> dict[str, object] | None:
-    """Return what `--exchange NAME` describes where NAME is an exchange of ccxt."""
-    from backtestkit_cli.exchange.ids import exchange_ids
-
-    return {"kind": "ccxt", "id": name} if name in exchange_ids() else None
 
 
 def cache_of(

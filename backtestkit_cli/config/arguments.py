@@ -1,6 +1,6 @@
 """What the command line sets: `--set key=value`, and flags named by config key."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from backtestkit_cli.config.layers import Override
@@ -43,12 +43,17 @@ def from_sets(sets: Sequence[str]) -> Iterator[Override | Mistake]:
             yield Mistake(_SET, key, f"expected a YAML value, found {found(raw)}")
 
 
-def from_flags(flags: Mapping[str, object]) -> Iterator[Override | Mistake]:
-    """Yield what each flag sets; a flag that is None was not given."""
+def called_flag(name: str) -> str:
+    """Return how messages call the flag of the key *name*."""
+    return f"flag --{name.replace('_', '-')}"
+
+
+def from_flags(flags: Mapping[str, object], called: Callable[[str], str] = called_flag) -> Iterator[Override | Mistake]:
+    """Yield what each flag sets; a flag that is None was not given. *called* says how messages name it."""
     for name, value in flags.items():
         if value is None:
             continue
-        origin = Origin(Rank.FLAG, f"flag --{name.replace('_', '-')}")
+        origin = Origin(Rank.FLAG, called(name))
         key = _key(name)
         if key is None:
             yield Mistake(origin, (), f"unknown key {name!r}{_nearest(name)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from backtestkit_cli.config.arguments import from_flags, from_sets
+from backtestkit_cli.config.arguments import called_flag, from_flags, from_sets
 from backtestkit_cli.config.complaints import complaints
 from backtestkit_cli.config.environment import from_environment
 from backtestkit_cli.config.flat import flat
@@ -43,7 +43,7 @@ class LoadedConfig:
     origins: dict[str, str]
 
 
-def load_config(
+def load_config(  # noqa: PLR0913 - one keyword a source, and what is special about it
     path: Path | None,
     *,
     flags: Mapping[str, object],
@@ -52,28 +52,32 @@ def load_config(
     dotenv: Path | None,
     required: Sequence[str] = ("symbols",),
     built_in: Callable[[str], Mapping[str, object] | None] = lambda _: None,
+    default: Path | None = DEFAULT_CONFIG,
+    called: Callable[[str], str] = called_flag,
 ) -> LoadedConfig:
     """Return the config that all sources make together.
 
     Args:
-        path: A YAML file; None is `configs/demo.yaml` if that is there, else no file.
+        path: A YAML file; None is *default* if that is there, else no file.
         flags: Values by config key, or by name of a setting, or `from` and `to`; None was not given.
         sets: `key=value` each, with dotted keys.
         environ: Variables; those that begin with `CC_`, and `BTK_DATA`, are ours.
         dotenv: A file of further variables, which need not be there.
         required: What must be given by some source: any of symbols, entry and frame.
         built_in: Returns what an exchange stands for that no source describes, by its name, or None.
+        default: The file that is read where *path* names none; None reads none.
+        called: Returns how messages name what gave a key of *flags*.
 
     Raises:
         ConfigError: something is wrong; `problems` has one line for every mistake, with its place.
     """
-    file = DEFAULT_CONFIG if path is None and DEFAULT_CONFIG.is_file() else path
+    file = default if path is None and default is not None and default.is_file() else path
     layers = Layers(built_in=built_in)
     mistakes: list[Mistake] = []
     if file is not None:
         mistakes += _lay_file(file, layers)
     overrides: list[Override] = []
-    for given in (*from_environment(environ, dotenv), *from_sets(sets), *from_flags(flags)):
+    for given in (*from_environment(environ, dotenv), *from_sets(sets), *from_flags(flags, called)):
         if isinstance(given, Override):
             overrides.append(given)
         else:

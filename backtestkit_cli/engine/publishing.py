@@ -1,5 +1,6 @@
 """Who is told what a session does, and the record of it."""
 
+import asyncio
 import traceback
 from typing import Any
 
@@ -34,9 +35,15 @@ class Publisher:
         self.refresh()
 
     def refresh(self) -> None:
-        """Look the handlers of the pings up again if a subscription has changed."""
+        """Look the handlers of the pings up again if a subscription has changed.
+
+        Raises:
+            asyncio.CancelledError: the run has been stopped.
+        """
         if self.version == self.bus.version:
             return
+        if self.bus.is_stopped:
+            raise asyncio.CancelledError
         self.version = self.bus.version
         self._heard.clear()
         self.active = self._handlers(PositionActive)
@@ -62,6 +69,17 @@ class Publisher:
         self.refresh()
         for handler in self._handlers(type(event)):
             await self.tell(handler, event)
+
+    def hears(self, kind: type) -> bool:
+        """Say whether anybody listens for events or pings of *kind*."""
+        self.refresh()
+        return bool(self._handlers(kind))
+
+    async def ping(self, ping: Any) -> None:  # noqa: ANN401 - any ping
+        """Tell everyone who listens, and record nothing."""
+        self.refresh()
+        for handler in self._handlers(type(ping)):
+            await self.tell(handler, ping)
 
     async def tell(self, handler: Handler[Any], event: Any) -> None:  # noqa: ANN401 - any event or ping
         """Call *handler*; its failure is an `ErrorOccurred` event and nobody else's."""

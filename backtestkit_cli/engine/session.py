@@ -20,7 +20,7 @@ from backtestkit_cli.engine.market import Market
 from backtestkit_cli.engine.publishing import AUTHORS_FAILURES, Publisher, one_line
 from backtestkit_cli.engine.session_plan import SessionPlan, gate_of
 from backtestkit_cli.events.bus import Bus
-from backtestkit_cli.events.facts import Event, PositionActive, SessionIdle, SignalInvalid, TickPassed
+from backtestkit_cli.events.facts import Event, PositionActive, SessionEnded, SessionIdle, SignalInvalid, TickPassed
 from backtestkit_cli.ports import Clock
 
 _new_tuple = tuple.__new__  # a NamedTuple made by its own constructor takes twice as long
@@ -88,6 +88,19 @@ class Session:
             self.error = one_line(error)
             at_ms = self._context.when_ms or self._plan.start_ms
             await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
+        if self._publisher.hears(SessionEnded):
+            await self._tell_end(clock)
+
+    async def _tell_end(self, clock: Clock) -> None:
+        """Say that the session is over, at the end of its frame: one that sleeps through the rest is not there yet."""
+        plan, context = self._plan, self._context
+        if self.error is None and context.when_ms < plan.end_ms:
+            await clock.sleep_until(plan.end_ms)
+            context.when_ms = self._desk.when_ms = plan.end_ms
+        at_ms = context.when_ms or plan.start_ms
+        names = at_ms, plan.strategy.name, plan.symbol, plan.exchange, plan.frame
+        await self._publisher.ping(SessionEnded(*names, len(self.trades), self.error))
+        await self._publish_outbox()
 
     async def _live(self, clock: Clock, source: SignalSource) -> None:  # noqa: C901, PLR0912, PLR0915 - the hot loop, written out
         """Wake at every tick that may matter.

@@ -34,12 +34,21 @@ class Listener:
 
 
 class Bus:
-    """The listeners of one run. `version` changes with every subscription, so that sessions may cache theirs."""
+    """The listeners of one run. `version` changes with every subscription, so that sessions may cache theirs.
+
+    After `stop` nobody hears anything any more: the run ends at its next tick or event.
+    """
 
     def __init__(self) -> None:
         """Start without listeners."""
         self._listeners: list[Listener] = []
         self.version = 0
+        self.is_stopped = False
+
+    def stop(self) -> None:
+        """Let the run end; may be called twice."""
+        self.is_stopped = True
+        self.version += 1
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Add *listener*; the function returned takes it away and may be called twice."""

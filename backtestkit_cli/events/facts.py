@@ -1,7 +1,7 @@
 """Everything that can happen in a run, as frozen facts in the past tense, stamped with tick time.
 
 `Event` and its subclasses are kept in the run's record. The pings below them happen every minute of
-a state and are only made when somebody listens.
+a state, or tell what the record as a whole says, and are only made when somebody listens.
 """
 
 from dataclasses import dataclass
@@ -234,6 +234,26 @@ class SessionIdle(NamedTuple):
     strategy: str
     symbol: str
     price: float
+
+    @property
+    def when(self) -> datetime:
+        """Return the tick of the ping as an aware datetime."""
+        return to_datetime(self.at_ms)
+
+
+class SessionEnded(NamedTuple):
+    """Ping: a session reached the end of its frame, or failed: `error` is one line then, else None.
+
+    `trades` is how many there were. A session whose candles could not be had ends before the others begin.
+    """
+
+    at_ms: int
+    strategy: str
+    symbol: str
+    exchange: str
+    frame: str
+    trades: int
+    error: str | None
 
     @property
     def when(self) -> datetime:

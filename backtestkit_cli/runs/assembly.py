@@ -50,7 +50,7 @@ def assemble(
         StrategyError: the entry does not load or does not hold the strategy.
     """
     config = loaded.config
-    module = module or loaded_module(loaded)
+    module = module or entry_of(loaded)
     strategies = chosen_strategies(config.strategy, module, where=loaded.origins["strategy"])
     sizings = sizings_of(loaded, module.registry, strategies)
     check_balances(sizings.values(), config)
@@ -70,7 +70,7 @@ def assemble(
         start_ms=start_ms,
         end_ms=end_ms,
         settings=settings,
-        source_hashes={spec.name: module.source_hash for spec in strategies},
+        source_hashes={spec.name: module.source_hashes[spec.name] for spec in strategies},
         listeners=tuple(module.registry.listeners),
         jobs=jobs_of(module.registry, config.symbols),
         log_sink=module.registry.log_sink,
@@ -83,12 +83,12 @@ def assemble(
     )
 
 
-def loaded_module(loaded: LoadedConfig) -> LoadedStrategies:
-    """Return what the entry of *loaded* registers, imported anew.
+def entry_of(loaded: LoadedConfig) -> LoadedStrategies:
+    """Return the strategies of the entry that *loaded* names.
 
     Raises:
-        ConfigError: no entry is given.
-        StrategyError: it does not load.
+        ConfigError: it names none.
+        StrategyError: the entry does not load.
     """
     if loaded.config.entry is None:
         raise ConfigError("no strategy: give --entry FILE (or entry: in the config), such as strategies/sma_cross.py")

@@ -1,11 +1,9 @@
 """Drives one run from its plan to its outcome."""
 
-import gc
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -19,20 +17,21 @@ from backtestkit_cli.engine.clock import VirtualClock
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.session_plan import SessionPlan
+from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.engine.session import Session, SessionPlan
 from backtestkit_cli.errors import ShortHistoryError, VenueError
 from backtestkit_cli.events.bus import Audience, Bus, Listener
-from backtestkit_cli.events.facts import Event
+from backtestkit_cli.events.facts import Event, SessionEnded
 from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.reports.event_rows import event_kind
 from backtestkit_cli.runs.coordination import account_of, coordination_of, guard_of, risk_listeners
+from backtestkit_cli.runs.collecting import collecting_rarely
 from backtestkit_cli.runs.history import history_of, problems_of_each
 from backtestkit_cli.runs.jobs import job_facts, job_runner, jobs_first
 from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan, Unavailable, shares_something
 from backtestkit_cli.runs.run_log import RunLog
 from backtestkit_cli.runs.watchdog import watching
-
-_OBJECTS_PER_COLLECTION = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ async def run_backtest(
     *,
     book: MarketBook | None = None,
     on_progress: OnProgress | None = None,
+    on_bus: Callable[[Bus], None] | None = None,
     sees_ahead: bool = True,
 ) -> RunOutcome:
     """Run *plan* to its end; a session whose data or strategy fails is in the outcome, the others go on.
@@ -59,6 +59,7 @@ async def run_backtest(
         plan: What to run.
         book: Candles that several runs share, from `market_book`; by default the run loads its own.
         on_progress: Told some two hundred times how far the run is.
+        on_bus: Given each bus that events go over, one after the other; stopping it ends the run.
         sees_ahead: Off, every minute is stepped through, which changes nothing but the time it takes.
     """
     if book is None:
@@ -79,6 +80,10 @@ async def run_backtest(
             report = _wave_progress(on_progress, plan, done=index * size, wave=len(wave), total=len(names))
         sessions = [(by_name[strategy], symbol) for symbol, strategy in wave]
         outcomes, facts_heard, account = await _run_wave(plan, log, book, sessions, report, sees_ahead=sees_ahead)
+        bus = Bus()
+        if on_bus is not None:
+            on_bus(bus)
+        outcomes, facts_heard = await _run_wave(plan, facts.run_id, book, bus, sessions, report, sees_ahead=sees_ahead)
         finished += outcomes
         events += facts_heard
         if len(waves) > 1:
@@ -103,6 +108,7 @@ async def _run_wave(
     plan: RunPlan,
     log: RunLog,
     book: MarketBook,
+    bus: Bus,
     names: list[tuple[StrategySpec, str]],
     on_progress: Callable[[int], None] | None,
     *,
@@ -114,6 +120,7 @@ async def _run_wave(
     log.read({symbol: book.facts[symbol] for symbol in listed - problems.keys()}, problems)
     bus = Bus()
     for listener in (*log.listeners(), *_callbacks(plan.strategies), *risk_listeners(plan), *plan.listeners):
+    for listener in (*_callbacks(plan.strategies), *plan.listeners):
         bus.subscribe(listener)
     shared = coordination_of(plan)
     guard = guard_of(plan, shared, bus)
@@ -136,6 +143,13 @@ async def _run_wave(
         await clock.run(bodies)
     outcomes: list[SessionOutcome] = []
     events = [tuple(one.events) for one in (runner, guard) if one is not None]
+    absent = [(spec, symbol) for spec, symbol in names if symbol in problems]
+    events = [await _tell_absence(plan, bus, spec, symbol, problems[symbol]) for spec, symbol in absent]
+    clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms))
+    limit_s = max(settings.max_signal_seconds for settings in plan.settings.values())
+    with watching(limit_s), collecting_rarely():
+        await clock.run([session.run for session in sessions.values()])
+    outcomes = []
     for spec, symbol in names:
         session = sessions.get((symbol, spec.name))
         if session is None:
@@ -146,15 +160,14 @@ async def _run_wave(
     return outcomes, events, account_of(shared, guard, plan.end_ms)
 
 
-@contextmanager
-def _collecting_rarely() -> Iterator[None]:
-    """Let the garbage collector look less often: a run keeps nearly all it makes, and looking again takes time."""
-    before = gc.get_threshold()
-    gc.set_threshold(_OBJECTS_PER_COLLECTION, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+async def _tell_absence(
+    plan: RunPlan, bus: Bus, spec: StrategySpec, symbol: str, problem: Unavailable
+) -> tuple[Event, ...]:
+    """Say that a session without candles is over; return what its listeners did wrong."""
+    publisher = Publisher(bus, strategy=spec.name, symbol=symbol, mode=plan.mode)
+    names = plan.start_ms, spec.name, symbol, plan.exchange, plan.frame
+    await publisher.ping(SessionEnded(*names, 0, str(problem)))
+    return tuple(publisher.record)
 
 
 async def _load(book: MarketBook, symbols: set[str]) -> dict[str, Unavailable]:

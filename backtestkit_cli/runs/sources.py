@@ -54,6 +54,13 @@ def access_of(loaded: LoadedConfig) -> DataAccess:
     return DataAccess(folder=Path(config.data), writes=config.cache, offline=config.offline)
 
 
+def venue_called(name: str) -> dict[str, object] | None:
+    """Return what the name of an exchange describes where it is one of ccxt, else None."""
+    from backtestkit_cli.exchange.ids import exchange_ids
+
+    return {"kind": "ccxt", "id": name} if name in exchange_ids() else None
+
+
 def now_ms() -> int:
     """Return real time in Unix milliseconds."""
     return time.time_ns() // 1_000_000

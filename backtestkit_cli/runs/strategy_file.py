@@ -1,11 +1,10 @@
 """A strategy from a file, a dotted module or an installed entry point, with errors that point into it."""
 
 import hashlib
-import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -20,15 +19,15 @@ ENTRY_POINT_GROUP = "btk.strategies"
 
 @dataclass(frozen=True, slots=True)
 class LoadedStrategies:
-    """What a module registered, and the SHA-256 of its source."""
+    """What a module registered, and the SHA-256 of the file that each strategy came from, by its name."""
 
     registry: Registry
     origin: str
-    source_hash: str
+    source_hashes: Mapping[str, str]
 
 
 def load_strategies(entry: str, *, where: str = "--entry") -> LoadedStrategies:
-    """Import *entry* and return what it registers.
+    """Import *entry* and return what it registers; each time its code runs anew, in a module of its own.
 
     Args:
         entry: `strategies/dca.py`, `package.module`, or the name of an entry point of the group
@@ -45,7 +44,8 @@ def load_strategies(entry: str, *, where: str = "--entry") -> LoadedStrategies:
     if not registry.strategies:
         raise StrategyError(f"{entry}: registers no strategy; call add_strategy(...) when it is imported")
     source = Path(file).read_bytes() if file else b""
-    return LoadedStrategies(registry, entry, hashlib.sha256(source).hexdigest())
+    digest = hashlib.sha256(source).hexdigest()
+    return LoadedStrategies(registry, entry, dict.fromkeys(registry.strategies, digest))
 
 
 def _import(entry: str, where: str) -> ModuleType:
@@ -71,9 +71,22 @@ def _exists(module: str) -> bool:
 
 
 def _import_module(name: str) -> ModuleType:
-    """Import *name* anew: its registrations happen when its code runs."""
-    loaded = sys.modules.get(name)
-    return importlib.import_module(name) if loaded is None else importlib.reload(loaded)
+    """Run the code of *name* in a new module: reloading would change the one that another run uses."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        raise StrategyError(f"{name}: expected a module with code, found a folder")
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name)
+    sys.modules[name] = module  # where its own code and its dataclasses look for it
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        if before is not None:
+            sys.modules[name] = before
+    return module
 
 
 def _import_file(path: Path, where: str) -> ModuleType:
