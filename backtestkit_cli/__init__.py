@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from backtestkit_cli.api.listening import listen
     from backtestkit_cli.api.markets import add_exchange, add_frame
+    from backtestkit_cli.api.services import provide, replace_service, service
     from backtestkit_cli.api.strategies import add_strategy
     from backtestkit_cli.domain.candle import Candle, Candles
     from backtestkit_cli.domain.command import CommandResult
@@ -49,6 +50,7 @@ _HOMES = {
     ),
     "api.listening": "listen",
     "api.markets": "add_exchange add_frame",
+    "api.services": "provide replace_service service",
     "api.strategies": "add_strategy",
     "domain.candle": "Candle Candles",
     "domain.command": "CommandResult",
@@ -103,6 +105,9 @@ __all__ = [
     "mode",
     "now",
     "partial_close",
+    "provide",
+    "replace_service",
+    "service",
 ]
 
 

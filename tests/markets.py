@@ -111,5 +111,6 @@ def plan_for(
         settings={name: settings or Settings() for name in registry.strategies},
         source_hashes=dict.fromkeys(registry.strategies, "none"),
         listeners=tuple(registry.listeners),
+        services=dict(registry.services),
         **changes,
     )

@@ -7,7 +7,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from backtestkit_cli.api.specs import ExchangeSpec, FrameSpec, JobSpec, Named, RiskSpec, SizingSpec, StrategySpec
+from backtestkit_cli.api.specs import (
+    ExchangeSpec,
+    FrameSpec,
+    JobSpec,
+    Named,
+    RiskSpec,
+    ServiceSpec,
+    SizingSpec,
+    StrategySpec,
+)
 from backtestkit_cli.errors import ConfigError, UnknownNameError
 from backtestkit_cli.events.bus import Listener
 
@@ -24,6 +33,7 @@ class Registry:
     risks: dict[str, RiskSpec] = field(default_factory=dict)
     sizings: dict[str, SizingSpec] = field(default_factory=dict)
     jobs: dict[str, JobSpec] = field(default_factory=dict)
+    services: dict[type, ServiceSpec] = field(default_factory=dict)
     listeners: list[Listener] = field(default_factory=list)
 
 

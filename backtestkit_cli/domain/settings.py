@@ -46,4 +46,5 @@ class Settings:
     max_stop_loss_pct: Annotated[float, Gt(0)] = 20.0
     max_minutes: Annotated[int, Ge(1)] | None = 1440
     max_signal_seconds: Annotated[float, Gt(0)] = 180.0
+    max_handler_seconds: Annotated[float, Gt(0)] = 180.0
     averaging: AveragingPolicy = AveragingPolicy.BELOW_LOWEST

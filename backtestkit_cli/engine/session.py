@@ -14,9 +14,11 @@ from backtestkit_cli.engine.ambient import Markets, SessionContext
 from backtestkit_cli.engine.asking import AskFunction, SignalSource, TookTooLongError, within
 from backtestkit_cli.engine.columns import EntryTable, Indicators
 from backtestkit_cli.engine.desk import Desk, DeskPlan
+from backtestkit_cli.engine.failures import is_from_outside
 from backtestkit_cli.engine.lifecycle import signal_id, slot_end_ms
 from backtestkit_cli.engine.market import Market
-from backtestkit_cli.engine.publishing import AUTHORS_FAILURES, Publisher, one_line
+from backtestkit_cli.engine.publishing import Publisher, one_line
+from backtestkit_cli.engine.vetoes import vetoes
 from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event, PositionActive, SessionIdle, SignalInvalid, TickPassed
 from backtestkit_cli.ports import Clock
@@ -58,7 +60,10 @@ class Session:
             sees_ahead=plan.sees_ahead,
         )
         self._desk = Desk(desk_plan, self._market)
-        self._publisher = Publisher(bus, strategy=spec.name, symbol=symbol, mode=plan.mode)
+        self.handler_seconds = plan.settings.max_handler_seconds
+        self._publisher = Publisher(
+            bus, strategy=spec.name, symbol=symbol, mode=plan.mode, handler_seconds=self.handler_seconds
+        )
         self._context = SessionContext(
             run_id=plan.run_id,
             mode=plan.mode,
@@ -95,7 +100,9 @@ class Session:
                 self._run_alone(source)
             else:
                 await self._live(clock, source)
-        except AUTHORS_FAILURES as error:
+        except BaseException as error:
+            if is_from_outside(error):
+                raise
             self.error = one_line(error)
             at_ms = self._context.when_ms or self._plan.start_ms
             await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
@@ -129,7 +136,7 @@ class Session:
                 for handler in publisher.active:
                     try:
                         outcome = handler(ping)
-                    except AUTHORS_FAILURES as error:
+                    except BaseException as error:  # noqa: BLE001 - `report` passes on what is not the handler's
                         await publisher.report(handler, ping, error)
                     else:
                         if outcome is not None:
@@ -222,6 +229,8 @@ class Session:
         desk = self._desk
         if isinstance(answer, Signal):
             problems = problems_of(answer, desk.price, self._plan.settings)
+            if not problems and (validators := self._plan.strategy.validators):
+                problems = vetoes(validators, answer, desk.price, self.handler_seconds)
             if not problems:
                 desk.accept(answer, signal_id(self._id_prefix, desk.when_ms))
         else:

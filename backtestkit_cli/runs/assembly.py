@@ -59,6 +59,7 @@ def assemble(loaded: LoadedConfig, *, mode: str = "backtest", access: DataAccess
         settings=settings,
         source_hashes={spec.name: module.source_hash for spec in strategies},
         listeners=tuple(module.registry.listeners),
+        services=dict(module.registry.services),
         max_concurrent=config.max_concurrent,
     )
 

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
@@ -18,14 +18,13 @@ from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.engine.clock import VirtualClock
 from backtestkit_cli.engine.session import Session, SessionPlan
 from backtestkit_cli.errors import ShortHistoryError, VenueError
-from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.reports.event_rows import event_kind
 from backtestkit_cli.runs.history import history_of, problems_of_each
+from backtestkit_cli.runs.life import RunLife, watched
 from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan, Unavailable
-from backtestkit_cli.runs.watchdog import watching
 
 _OBJECTS_PER_COLLECTION = 100_000
 
@@ -56,8 +55,14 @@ async def run_backtest(
         on_progress: Told some two hundred times how far the run is.
         sees_ahead: Off, every minute is stepped through, which changes nothing but the time it takes.
     """
-    if book is None:
-        book = market_book(plan)
+    async with RunLife(plan) as life:
+        outcome = await _run_sessions(plan, life, book or market_book(plan), on_progress, sees_ahead=sees_ahead)
+    return replace(outcome, events=in_run_order((outcome.events, life.reports))) if life.reports else outcome
+
+
+async def _run_sessions(
+    plan: RunPlan, life: RunLife, book: MarketBook, on_progress: OnProgress | None, *, sees_ahead: bool
+) -> RunOutcome:
     facts = facts_of(plan)
     names = sorted((symbol, spec.name) for symbol in plan.symbols for spec in plan.strategies)
     size = plan.max_concurrent or len(names)
@@ -70,7 +75,7 @@ async def run_backtest(
         if on_progress is not None:
             report = _wave_progress(on_progress, plan, done=index * size, wave=len(wave), total=len(names))
         sessions = [(by_name[strategy], symbol) for symbol, strategy in wave]
-        outcomes, facts_heard = await _run_wave(plan, facts.run_id, book, sessions, report, sees_ahead=sees_ahead)
+        outcomes, facts_heard = await _run_wave(plan, life, facts.run_id, book, sessions, report, sees_ahead=sees_ahead)
         finished += outcomes
         events += facts_heard
         if len(waves) > 1:
@@ -81,8 +86,9 @@ async def run_backtest(
     return RunOutcome(facts=facts, sessions=tuple(finished), events=in_run_order(events), candles_beside=beside)
 
 
-async def _run_wave(
+async def _run_wave(  # noqa: PLR0913 - the parts of a run
     plan: RunPlan,
+    life: RunLife,
     run_id: str,
     book: MarketBook,
     names: list[tuple[StrategySpec, str]],
@@ -93,21 +99,23 @@ async def _run_wave(
     """Run the sessions of *names* in lockstep on a clock of their own."""
     listed = {symbol for _, symbol in names}
     problems = await _load(book, listed - plan.problems.keys()) | dict(plan.problems)
-    bus = Bus()
-    for listener in (*_callbacks(plan.strategies), *plan.listeners):
-        bus.subscribe(listener)
     sessions = {
-        (symbol, spec.name): Session(_session_plan(plan, run_id, spec, symbol, sees_ahead=sees_ahead), book, bus)
+        (symbol, spec.name): Session(_session_plan(plan, run_id, spec, symbol, sees_ahead=sees_ahead), book, life.bus)
         for spec, symbol in names
-        if symbol not in problems
+        if symbol not in problems and spec.name not in life.problems
     }
     clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms))
-    limit_s = max(settings.max_signal_seconds for settings in plan.settings.values())
-    with watching(limit_s), _collecting_rarely():
+    with watched(plan), _collecting_rarely():
         await clock.run([session.run for session in sessions.values()])
-    outcomes, events = [], []
+    outcomes: list[SessionOutcome] = []
+    events: list[tuple[Event, ...]] = []
     for spec, symbol in names:
         session = sessions.get((symbol, spec.name))
+        if spec.name in life.problems:
+            outcome, facts_heard = await life.failed_session(spec, symbol)
+            outcomes.append(outcome)
+            events.append(facts_heard)
+            continue
         if session is None:
             outcomes.append(_failed(plan, spec, symbol, problems[symbol]))
             continue
@@ -133,14 +141,6 @@ async def _load(book: MarketBook, symbols: set[str]) -> dict[str, Unavailable]:
         return await problems_of_each(book.load, symbols)
     finally:
         await book.close()
-
-
-def _callbacks(strategies: tuple[StrategySpec, ...]) -> list[Listener]:
-    return [
-        Listener(kind, handler, Audience(strategy=spec.name), None, once=False)
-        for spec in strategies
-        for kind, handler in spec.callbacks.items()
-    ]
 
 
 def _session_plan(plan: RunPlan, run_id: str, spec: StrategySpec, symbol: str, *, sees_ahead: bool) -> SessionPlan:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from backtestkit_cli.api.specs import StrategySpec
+from backtestkit_cli.api.specs import ServiceSpec, StrategySpec
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import DataError, VenueError
 from backtestkit_cli.events.bus import Listener
@@ -35,5 +35,6 @@ class RunPlan:
     settings: Mapping[str, Settings]
     source_hashes: Mapping[str, str]
     listeners: tuple[Listener, ...] = ()
+    services: Mapping[type, ServiceSpec] = field(default_factory=dict)
     max_concurrent: int | None = None
     problems: Mapping[str, Unavailable] = field(default_factory=dict)

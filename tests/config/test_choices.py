@@ -88,6 +88,7 @@ def test_every_value_is_shown_with_its_origin() -> None:
         ("settings.max_stop_loss_pct", "20.0", "default"),
         ("settings.max_minutes", "none", "configs/run.yaml:5"),
         ("settings.max_signal_seconds", "180.0", "default"),
+        ("settings.max_handler_seconds", "180.0", "default"),
         ("settings.averaging", "below_lowest", "default"),
         ("out", "dump", "default"),
         ("data", ".btk/data", "default"),
