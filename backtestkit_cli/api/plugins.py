@@ -41,9 +41,7 @@ def handlers_of(plugin: object) -> Iterator[tuple[type, Handler[Any]]]:
 
 def _check(plugin: object, where: str) -> None:
     if isinstance(plugin, type) and not takes(plugin, 0):
-        raise ConfigError(
-            f"{where}: expected a class made without arguments, found one that needs some; give an object"
-        )
+        raise ConfigError(f"{where}: expected an object, or a class made without arguments: this one needs some")
     mine = [name for name in dir(plugin) if name.startswith("on_") and callable(getattr(plugin, name, None))]
     for name in mine:
         if name not in EVENT_OF:

@@ -48,7 +48,7 @@ class AskFunction:
 
 
 class TookTooLongError(BaseException):
-    """The author's code took longer than it may. Not an `Exception`, because it may be raised into the author's own code."""
+    """Code of the author's took longer than it may. Not an `Exception`, because it may be raised into that code."""
 
 
 async def within(answer: Awaitable[Any], seconds: float) -> Any:  # noqa: ANN401

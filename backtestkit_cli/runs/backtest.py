@@ -86,7 +86,7 @@ async def _run_sessions(
     return RunOutcome(facts=facts, sessions=tuple(finished), events=in_run_order(events), candles_beside=beside)
 
 
-async def _run_wave(  # noqa: PLR0913 - the parts of a run
+async def _run_wave(
     plan: RunPlan,
     life: RunLife,
     run_id: str,

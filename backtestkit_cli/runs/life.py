@@ -16,7 +16,7 @@ from backtestkit_cli.engine.failures import is_from_outside
 from backtestkit_cli.engine.publishing import Publisher, one_line
 from backtestkit_cli.errors import StrategyError
 from backtestkit_cli.events.bus import Audience, Bus, Handler, Listener
-from backtestkit_cli.events.facts import ErrorOccurred
+from backtestkit_cli.events.facts import ErrorOccurred, Event
 from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.watchdog import watching
 
@@ -36,10 +36,11 @@ class RunLife:
         self._scope = ExitStack()
         self._begun: list[tuple[str, object]] = []
         self._failed: dict[int, str] = {}
+        self._details: dict[str, str] = {}
         self._heard: dict[int, list[Listener]] = {}
         self.bus = Bus()
         self.problems: dict[str, str] = {}
-        self.reports: list[ErrorOccurred] = []
+        self.reports: list[Event] = []
 
     async def __aenter__(self) -> Self:
         self._scope.enter_context(serving(self._services))
@@ -61,22 +62,22 @@ class RunLife:
     ) -> None:
         await self._end(error)
 
-    async def failed_session(self, spec: StrategySpec, symbol: str) -> tuple[SessionOutcome, tuple[ErrorOccurred, ...]]:
+    async def failed_session(self, spec: StrategySpec, symbol: str) -> tuple[SessionOutcome, tuple[Event, ...]]:
         """Return the outcome and the events of a session that cannot run, for *problems* has its strategy."""
         problem = self.problems[spec.name]
-        event = ErrorOccurred(self._plan.start_ms, spec.name, symbol, "plug-in", problem, problem)
-        await self._publish(event)
+        event = ErrorOccurred(self._plan.start_ms, spec.name, symbol, "plug-in", problem, self._details[spec.name])
+        events = await self._published(event)
         outcome = SessionOutcome(
             strategy=spec.name,
             symbol=symbol,
             trades=(),
             marks=(),
-            counts={"error_occurred": 1},
+            counts={"error_occurred": len(events)},
             candles=None,
             error=problem,
             failure=Failure.STRATEGY,
         )
-        return outcome, (event,)
+        return outcome, events
 
     async def _attach(self, spec: StrategySpec) -> None:
         """Begin the plug-ins of *spec* in order; the first that fails is the problem of the strategy."""
@@ -88,10 +89,9 @@ class RunLife:
                 if is_from_outside(error):
                     raise
                 reason = str(error) if isinstance(error, StrategyError) else self._said(error, spec.name)
-                self.problems[spec.name] = (
-                    f"{spec.where}: plug-in {name_of(given)}: expected it to begin, found {reason}"
-                )
                 self._failed[id(given)] = reason
+                self.problems[spec.name] = f"{spec.where}: plug-in {name_of(given)} did not begin: {reason}"
+                self._details[spec.name] = "".join(traceback.format_exception(error))
                 return
             self._heard.setdefault(id(plugin), []).extend(self._subscribe(spec.name, handlers_of(plugin)))
 
@@ -106,38 +106,48 @@ class RunLife:
         self._begun.append((strategy, plugin))
 
     async def _end(self, ending: BaseException | None) -> None:
-        """End plug-ins and then services, last begun first; what fails is told, or noted on what ends the run."""
+        """End plug-ins and then services, last begun first; a cancellation waits until all had their turn."""
+        cancelled = None
         try:
             with watched(self._plan):
                 for strategy, plugin in reversed(self._begun):
                     for listener in self._heard.get(id(plugin), ()):
                         self.bus.drop(listener)
-                    await self._end_one(strategy, plugin, ("dispose",), ending)
-                for made in reversed(self._services.made.values()):
-                    await self._end_one("", made, ("aclose", "close"), ending)
+                    cancelled = await self._end_one(strategy, plugin, ("dispose",), ending or cancelled) or cancelled
+                for made in list(self._services.made.values())[::-1]:
+                    cancelled = await self._end_one("", made, ("aclose", "close"), ending or cancelled) or cancelled
         finally:
             self._scope.close()
+        if cancelled is not None and ending is None:
+            raise cancelled
 
-    async def _end_one(self, strategy: str, part: object, methods: Iterable[str], ending: BaseException | None) -> None:
+    async def _end_one(
+        self, strategy: str, part: object, methods: Iterable[str], ending: BaseException | None
+    ) -> BaseException | None:
+        """Call the first of *methods* that *part* has; tell its failure, or note it on *ending*, which nobody outlives.
+
+        Return what cancelled the run meanwhile.
+        """
         found = ((name, getattr(part, name, None)) for name in methods)
         name, end = next(((name, method) for name, method in found if callable(method)), ("", None))
         if end is None:
-            return
+            return None
         try:
             await called(end, self._seconds(strategy))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the others are ended first
             source, said = f"{name_of(part)}.{name}", self._said(error, strategy)
             if ending is not None:
                 ending.add_note(f"{source} failed as well: {said}")
             elif is_from_outside(error):
-                raise
-            detail = "".join(traceback.format_exception(error))
-            report = ErrorOccurred(self._plan.end_ms, strategy, "", source, said, detail)
-            self.reports.append(report)
-            await self._publish(report)
+                return error
+            else:
+                detail = "".join(traceback.format_exception(error))
+                report = ErrorOccurred(self._plan.end_ms, strategy, "", source, said, detail)
+                self.reports += await self._published(report)
+        return None
 
-    async def _publish(self, event: ErrorOccurred) -> None:
-        """Tell who listens; their own failures are recorded too."""
+    async def _published(self, event: ErrorOccurred) -> tuple[Event, ...]:
+        """Tell who listens, and return the record of it: *event*, and the failures of those who heard it."""
         publisher = Publisher(
             self.bus,
             strategy=event.strategy,
@@ -146,6 +156,7 @@ class RunLife:
             handler_seconds=self._seconds(event.strategy),
         )
         await publisher.publish(event)
+        return tuple(publisher.record)
 
     def _subscribe(self, strategy: str, handlers: Iterable[tuple[type, Handler[Any]]]) -> list[Listener]:
         audience = Audience(strategy=strategy)
