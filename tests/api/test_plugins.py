@@ -32,7 +32,8 @@ def once_at_ten(_symbol: str, when: datetime, _price: float) -> btk.Signal | Non
 
 
 def strategy(*plugins: object, name: str = "s", **others: Any) -> Registry:
-    return registered(lambda: btk.add_strategy(name, **{"get_signal": once_at_ten, "plugins": plugins} | others))
+    parts: dict[str, Any] = {"get_signal": once_at_ten, "plugins": plugins}
+    return registered(lambda: btk.add_strategy(name, **parts | others))
 
 
 def run(registry: Registry, candles: dict[str, Candles] | None = None, **options: Any) -> RunOutcome:
@@ -361,10 +362,8 @@ def test_a_plug_in_that_is_none_is_refused_with_the_line_that_gives_it(plugins: 
     assert "test_plugins.py:" in str(caught.value)
 
 
-def test_an_unknown_keyword_of_a_strategy_names_the_nearest() -> None:
-    for keyword, nearest in (("on_opne", "on_open"), ("warmup", "warm_up")):
-        wrong: dict[str, Any] = {keyword: None}
-        with pytest.raises(
-            ConfigError, match=f"unknown keyword of add_strategy '{keyword}'; did you mean .*'{nearest}'"
-        ):
-            registered(lambda: btk.add_strategy("s", get_signal=once_at_ten, **wrong))
+@pytest.mark.parametrize(("keyword", "nearest"), [("on_opne", "on_open"), ("warmup", "warm_up")])
+def test_an_unknown_keyword_of_a_strategy_names_the_nearest(keyword: str, nearest: str) -> None:
+    wrong: dict[str, Any] = {keyword: None}
+    with pytest.raises(ConfigError, match=f"unknown keyword of add_strategy '{keyword}'; did you mean .*'{nearest}'"):
+        registered(lambda: btk.add_strategy("s", get_signal=once_at_ten, **wrong))
