@@ -360,9 +360,10 @@ def test_a_strategy_file_gets_a_shared_service_from_its_neighbour(tmp_path: Path
     (tmp_path / "prices_of_this_test.py").write_text(SHARED, encoding="utf-8")
     file = tmp_path / "one.py"
     file.write_text(STRATEGY.format(shared="prices_of_this_test", name="one"), encoding="utf-8")
-    loaded = load_strategies(str(file))
-    outcome = run(loaded.registry)
-    assert outcome.sessions[0].error is None
+    for _ in range(2):  # a program may load it again
+        loaded = load_strategies(str(file))
+        outcome = run(loaded.registry)
+        assert outcome.sessions[0].error is None
     other = tmp_path / "two.py"
     other.write_text(
         "from backtestkit_cli import add_strategy\nadd_strategy('two', get_signal=print)", encoding="utf-8"

@@ -98,7 +98,7 @@ assert_type(context().symbol, str)
 assert_type(context().when_ms, int)
 assert_type(get_candles("BTCUSDT", "1h", 3), Candles)
 assert_type(get_indicator("sma"), float)
-context().symbl  # error: "Context" has no attribute "symbl"
+context().symbols  # error: "Context" has no attribute "symbols"
 """,
     "services": """
 from typing import assert_type
@@ -128,7 +128,7 @@ provide(Prices, News)  # error: provide
 assert_type(service(Prices), Prices)
 assert_type(service(Prices).ask("BTCUSDT"), float)
 assert_type(news(), News)
-service(Prices).aks("BTCUSDT")  # error: "Prices" has no attribute "aks"
+service(Prices).asked("BTCUSDT")  # error: "Prices" has no attribute "asked"
 """,
     "right": """
 from datetime import datetime
