@@ -204,6 +204,39 @@ def test_a_slow_async_handler_holds_up_the_next_event_and_the_next_handler() -> 
     assert order == [f"{word} {event}" for event in told for word in ("begin", "end", "after")]
 
 
+def test_errors_of_signal_function_callback_plug_in_and_listener_all_arrive_with_strategy_symbol_time_and_place() -> (
+    None
+):
+    heard: list[btk.ErrorOccurred] = []
+
+    def fail(event: Any) -> None:
+        if event.symbol == "BBB" and event.at_ms == at(15):
+            raise RuntimeError("no idea")
+
+    class Broken:
+        def on_open(self, event: btk.PositionOpened) -> None:
+            fail(event)
+
+    def get_signal(_symbol: str, when: datetime, _price: float) -> btk.Signal | None:
+        if when.minute == 45:
+            raise LookupError("not there")
+        return a_long() if when.minute == 15 else None
+
+    def register() -> None:
+        strategy(get_signal, on_tick=fail, plugins=[Broken])
+        btk.listen(btk.PositionOpened, fail)
+        btk.listen(btk.ErrorOccurred, heard.append, symbol="BBB")
+
+    outcome = run(registered(register), "AAA", "BBB")
+    sources = [error.source.rpartition(".")[2] for error in heard]
+    assert sources == ["on_open", "fail", "fail", "strategy"]
+    assert [(error.strategy, error.symbol, error.at_ms) for error in heard] == [
+        ("s", "BBB", at(minute)) for minute in (15, 15, 15, 45)
+    ]
+    assert all("test_listening.py:" in error.error and "Traceback" in error.detail for error in heard)
+    assert heard == [error for error in errors_of(outcome) if error.symbol == "BBB"]
+
+
 # What hangs.
 
 
