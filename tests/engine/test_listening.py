@@ -204,9 +204,7 @@ def test_a_slow_async_handler_holds_up_the_next_event_and_the_next_handler() -> 
     assert order == [f"{word} {event}" for event in told for word in ("begin", "end", "after")]
 
 
-def test_errors_of_signal_function_callback_plug_in_and_listener_all_arrive_with_strategy_symbol_time_and_place() -> (
-    None
-):
+def test_errors_of_signal_function_callback_plug_in_and_listener_arrive_with_session_time_and_place() -> None:
     heard: list[btk.ErrorOccurred] = []
 
     def fail(event: Any) -> None:
