@@ -6,14 +6,40 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from backtestkit_cli.analytics.outcome import RunOutcome
     from backtestkit_cli.api.bracket import bracket
-    from backtestkit_cli.api.context import activate, average_buy, breakeven, cancel, close_position, context, format_price, format_quantity, get_average_price, get_candles, get_indicator, mode, move_stop, move_take_profit, now, partial_close, position
+    from backtestkit_cli.api.context import (
+        activate,
+        average_buy,
+        breakeven,
+        cancel,
+        close_position,
+        context,
+        format_price,
+        format_quantity,
+        get_average_price,
+        get_candles,
+        get_indicator,
+        mode,
+        move_stop,
+        move_take_profit,
+        now,
+        partial_close,
+        position,
+    )
     from backtestkit_cli.api.jobs import add_job
     from backtestkit_cli.api.listening import listen
-    from backtestkit_cli.api.listing import list_exchanges, list_frames, list_jobs, list_risks, list_sizings, list_strategies
+    from backtestkit_cli.api.listing import (
+        list_exchanges,
+        list_frames,
+        list_jobs,
+        list_risks,
+        list_sizings,
+        list_strategies,
+    )
     from backtestkit_cli.api.logger import set_logger
     from backtestkit_cli.api.markets import add_exchange, add_frame
     from backtestkit_cli.api.mock_context import MockContext, mock_context
     from backtestkit_cli.api.risk import add_risk
+    from backtestkit_cli.api.services import provide, replace_service, service
     from backtestkit_cli.api.settings import set_config
     from backtestkit_cli.api.sizing import add_sizing
     from backtestkit_cli.api.strategies import add_strategy
@@ -27,12 +53,47 @@ if TYPE_CHECKING:
     from backtestkit_cli.domain.risk import OpenPosition, RiskCheck
     from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
     from backtestkit_cli.domain.sizing import Size, SizingCheck
-    from backtestkit_cli.events.facts import CommandRefused, ErrorOccurred, Event, JobRan, LossLevelReached, PortfolioStopped, PositionActive, PositionAveraged, PositionClosed, PositionOpened, PositionReduced, ProfitLevelReached, SessionEnded, SessionIdle, SignalAdmitted, SignalCancelled, SignalInvalid, SignalRefused, SignalScheduled, StopMoved, TargetMoved, TickPassed
+    from backtestkit_cli.events.facts import (
+        CommandRefused,
+        ErrorOccurred,
+        Event,
+        JobRan,
+        LossLevelReached,
+        PortfolioStopped,
+        PositionActive,
+        PositionAveraged,
+        PositionClosed,
+        PositionOpened,
+        PositionReduced,
+        ProfitLevelReached,
+        SessionEnded,
+        SessionIdle,
+        SignalAdmitted,
+        SignalCancelled,
+        SignalInvalid,
+        SignalRefused,
+        SignalScheduled,
+        StopMoved,
+        TargetMoved,
+        TickPassed,
+    )
     from backtestkit_cli.policies.orders.conditional import Above, Below
     from backtestkit_cli.policies.orders.stop import Stop
     from backtestkit_cli.policies.orders.stop_limit import StopLimit
-    from backtestkit_cli.policies.risk.counts import MaxOpen, MaxOpenPerGroup, MaxOpenPerGroupSide, MaxOpenPerSide, MaxOpenPerStrategy, MaxOpenPerSymbol
-    from backtestkit_cli.policies.risk.exposure import MaxExposurePct, MaxGroupExposurePct, MaxPositionPct, MaxSymbolExposurePct
+    from backtestkit_cli.policies.risk.counts import (
+        MaxOpen,
+        MaxOpenPerGroup,
+        MaxOpenPerGroupSide,
+        MaxOpenPerSide,
+        MaxOpenPerStrategy,
+        MaxOpenPerSymbol,
+    )
+    from backtestkit_cli.policies.risk.exposure import (
+        MaxExposurePct,
+        MaxGroupExposurePct,
+        MaxPositionPct,
+        MaxSymbolExposurePct,
+    )
     from backtestkit_cli.policies.risk.hours import TradingHours
     from backtestkit_cli.policies.risk.losses import CoolDown, MinWinRate
     from backtestkit_cli.policies.risk.pace import MaxSignals
@@ -57,6 +118,7 @@ _HOMES = {
     "api.markets": "add_exchange add_frame",
     "api.mock_context": "MockContext mock_context",
     "api.risk": "add_risk",
+    "api.services": "provide replace_service service",
     "api.settings": "set_config",
     "api.sizing": "add_sizing",
     "api.strategies": "add_strategy",
@@ -199,6 +261,9 @@ __all__ = [
     "now",
     "partial_close",
     "position",
+    "provide",
+    "replace_service",
+    "service",
     "set_config",
     "set_logger",
 ]

@@ -113,6 +113,7 @@ def plan_for(
         source_hashes=dict.fromkeys(registry.strategies, "none"),
         listeners=tuple(registry.listeners),
         jobs=jobs_of(registry, symbols or candles),
+        services=dict(registry.services),
         **changes,
     )
 

@@ -1,6 +1,9 @@
-"""What registrations are given: intervals, counts and instants, each refused with the place that gave it."""
+"""What registrations are given: intervals, counts, instants and functions, refused with the place that gave them."""
 
+import inspect
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS, interval_ms, to_ms
 from backtestkit_cli.errors import ConfigError, UnknownNameError
@@ -47,3 +50,14 @@ def instant(moment: datetime | str, where: str) -> int:
         return at_ms
     except ValueError:
         raise ConfigError(f"{where}: expected a date such as 2025-05-04 or 2025-05-04T12:00, was {moment!r}") from None
+
+
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Say whether *function* can be called with *count* arguments by position."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # built in, without a signature
+        return True
+    return True

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from backtestkit_cli.api.arguments import takes
 from backtestkit_cli.errors import ConfigError, StrategyError, UnknownNameError
 
 _NEEDED = {
@@ -23,7 +24,7 @@ def check_exchange_class(source: object, where: str) -> None:
             class cannot be made without arguments. The message starts with *where*.
     """
     name = source.__name__ if isinstance(source, type) else type(source).__name__
-    if isinstance(source, type) and not _takes(source, 0):
+    if isinstance(source, type) and not takes(source, 0):
         raise StrategyError(f"{where}: expected a class made without arguments, found {name}{_shape(source)}")
     for method, parameters in {**_NEEDED, **_OPTIONAL}.items():
         wanted = f"{method}({', '.join(parameters)})"
@@ -33,7 +34,7 @@ def check_exchange_class(source: object, where: str) -> None:
         if not callable(found):
             raise StrategyError(f"{where}: expected a method {wanted}, {name} has none")
         is_unbound = isinstance(source, type) and inspect.isfunction(inspect.getattr_static(source, method))
-        if not _takes(found, len(parameters) + is_unbound):
+        if not takes(found, len(parameters) + is_unbound):
             raise StrategyError(f"{where}: expected {wanted}, found {name}.{method}{_shape(found)}")
         if method in _ANSWER_AT_ONCE and inspect.iscoroutinefunction(found):
             raise StrategyError(f"{where}: expected {wanted} to answer at once, found an async {name}.{method}")
@@ -52,17 +53,6 @@ def cache_option(options: Mapping[str, object], where: str) -> bool:
     if not isinstance(cache, bool):
         raise ConfigError(f"{where}: expected cache to be True or False, found {cache!r}")
     return cache
-
-
-def _takes(function: Callable[..., Any], count: int) -> bool:
-    """Say whether *function* can be called with *count* arguments by position."""
-    try:
-        inspect.signature(function).bind(*range(count))
-    except TypeError:
-        return False
-    except ValueError:  # built in, without a signature
-        return True
-    return True
 
 
 def _shape(function: Callable[..., Any]) -> str:

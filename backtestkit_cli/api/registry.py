@@ -15,6 +15,7 @@ from backtestkit_cli.api.specs import (
     LogSink,
     Named,
     RiskSpec,
+    ServiceSpec,
     SizingSpec,
     StrategySpec,
 )
@@ -34,6 +35,7 @@ class Registry:
     risks: dict[str, RiskSpec] = field(default_factory=dict)
     sizings: dict[str, SizingSpec] = field(default_factory=dict)
     jobs: dict[str, JobSpec] = field(default_factory=dict)
+    services: dict[type, ServiceSpec] = field(default_factory=dict)
     listeners: list[Listener] = field(default_factory=list)
     settings: dict[str, GivenSetting] = field(default_factory=dict)
     log_sink: LogSink | None = None

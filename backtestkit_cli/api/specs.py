@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.risk import RiskCheck, Rule
+from backtestkit_cli.domain.signal import Signal
 from backtestkit_cli.domain.sizing import Sizing
 from backtestkit_cli.events.bus import Handler
 
@@ -15,10 +16,17 @@ GetSignal: TypeAlias = Callable[[str, datetime, float], Any]
 Columns: TypeAlias = Callable[[Candles], Any]
 """A function of whole candle columns that returns named columns of the same length: a mapping or a polars frame."""
 
+Validator: TypeAlias = Callable[[Signal, float], str | None]
+"""`validate(signal, price)`: returns why the signal must not be, or None where nothing speaks against it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategySpec:
-    """A registered strategy; exactly one of `get_signal` and `entries` is set."""
+    """A registered strategy; exactly one of `get_signal` and `entries` is set.
+
+    `validators` are asked in order about a signal that keeps the rules; `plugins` are objects, or classes
+    of which every run makes its own.
+    """
 
     name: str
     interval: str
@@ -30,6 +38,8 @@ class StrategySpec:
     callbacks: Mapping[type, Handler[Any]]
     risk: tuple[str, ...]
     sizing: str | None
+    validators: tuple[Validator, ...]
+    plugins: tuple[object, ...]
     note: str
     where: str
 
@@ -107,6 +117,15 @@ class GivenSetting(NamedTuple):
 
 LogSink: TypeAlias = Callable[[int, str, Mapping[str, str]], None]
 """Takes a line of the internals: its level, as of `logging`, its text, and the names it is about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSpec:
+    """A service by its class, and what makes the one of a run."""
+
+    kind: type
+    factory: Callable[[], Any]
+    where: str
 
 
 class Named(Protocol):

@@ -1,22 +1,15 @@
 """Registering strategies."""
 
+import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
-from backtestkit_cli.api.arguments import check_count, check_interval
+from backtestkit_cli.api.arguments import check_count, check_interval, takes
+from backtestkit_cli.api.callbacks import Callbacks, by_event
+from backtestkit_cli.api.plugins import checked_plugins
 from backtestkit_cli.api.registry import add, caller, registry
-from backtestkit_cli.api.specs import Columns, GetSignal, StrategySpec
+from backtestkit_cli.api.specs import Columns, GetSignal, StrategySpec, Validator
 from backtestkit_cli.errors import ConfigError
-from backtestkit_cli.events.bus import Handler
-from backtestkit_cli.events.facts import (
-    PositionActive,
-    PositionClosed,
-    PositionOpened,
-    SessionIdle,
-    SignalCancelled,
-    SignalScheduled,
-    TickPassed,
-)
 
 
 def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
@@ -30,14 +23,10 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
     settings: Mapping[str, Any] | None = None,
     risk: str | Iterable[str] = (),
     sizing: str | None = None,
+    validate: Validator | Iterable[Validator] = (),
+    plugins: Iterable[object] = (),
     note: str = "",
-    on_schedule: Handler[SignalScheduled] | None = None,
-    on_open: Handler[PositionOpened] | None = None,
-    on_active: Handler[PositionActive] | None = None,
-    on_close: Handler[PositionClosed] | None = None,
-    on_cancel: Handler[SignalCancelled] | None = None,
-    on_tick: Handler[TickPassed] | None = None,
-    on_idle: Handler[SessionIdle] | None = None,
+    **callbacks: Unpack[Callbacks],
 ) -> None:
     """Register a strategy: either `get_signal`, asked once per slot of *interval*, or `entries`, whole columns.
 
@@ -54,14 +43,17 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
         settings: Defaults of this strategy for the run's settings; config and flags override them.
         risk: The risk profile its signals must pass, or several.
         sizing: The sizing of its entries that name no `cost`.
+        validate: `(signal, price)` → why the signal must not be, or None; or several of these. They are asked
+            about signals that keep the rules; a text or an exception makes the signal invalid.
+        plugins: Objects with any of `init()`, `dispose()` and the callbacks below, or classes made without
+            arguments, of which every run makes its own. Of one event the strategy's callback hears first,
+            then its plug-ins in order, then those who `listen`, in the order they subscribed.
         note: One line for people.
-        on_schedule: A signal of this strategy waits for its entry.
-        on_open: A position opened.
-        on_active: Every minute that a position stays open; the place for commands.
-        on_close: A position became a trade.
-        on_cancel: A waiting signal ended without opening.
-        on_tick: Every minute of the frame.
-        on_idle: Every minute with nothing open and nothing waiting.
+        **callbacks: `on_schedule`, a signal of this strategy waits for its entry; `on_open`, a position opened;
+            `on_active`, every minute that a position stays open, the place for commands; `on_close`, a position
+            became a trade; `on_cancel`, a waiting signal ended without opening; `on_tick`, every minute of the
+            frame; `on_idle`, every minute with nothing open and nothing waiting; `on_error`, code of the
+            strategy failed.
 
     Raises:
         ConfigError: the name is taken, or the parts contradict each other.
@@ -74,15 +66,6 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
         check_interval(text, where)
     for text, count in (warm_up or {}).items():
         check_count(text, count, where)
-    pairs = (
-        (SignalScheduled, on_schedule),
-        (PositionOpened, on_open),
-        (PositionActive, on_active),
-        (PositionClosed, on_close),
-        (SignalCancelled, on_cancel),
-        (TickPassed, on_tick),
-        (SessionIdle, on_idle),
-    )
     spec = StrategySpec(
         name=name,
         interval=interval,
@@ -91,10 +74,22 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
         indicators=by_interval,
         warm_up=dict(warm_up or {}),
         settings=dict(settings or {}),
-        callbacks={kind: handler for kind, handler in pairs if handler is not None},
+        callbacks=by_event(callbacks, add_strategy.__kwdefaults__ or {}, where),
         risk=(risk,) if isinstance(risk, str) else tuple(risk),
         sizing=sizing,
+        validators=_checked_validators(validate, where),
+        plugins=checked_plugins(plugins, where),
         note=note,
         where=where,
     )
     add("strategy", spec, registry().strategies)
+
+
+def _checked_validators(validate: Any, where: str) -> tuple[Validator, ...]:  # noqa: ANN401 - whatever was given
+    validators = tuple(validate) if isinstance(validate, Iterable) else (validate,)
+    for validator in validators:
+        if not callable(validator) or inspect.iscoroutinefunction(validator) or not takes(validator, 2):
+            raise ConfigError(
+                f"{where}: validate: expected a function (signal, price) that answers at once, found {validator!r}"
+            )
+    return validators

@@ -65,7 +65,7 @@ app.add_typer(size, name="size")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from backtestkit_cli.runs.backtest import installed_version
+        from backtestkit_cli.runs.facts import installed_version
 
         typer.echo(f"btk {installed_version()}")
         raise typer.Exit

@@ -54,5 +54,6 @@ class Settings:
     max_minutes: Annotated[int, Ge(1), Le(10_000_000)] | None = 1440
     max_signal_seconds: Annotated[float, Gt(0), Le(86_400)] = 180.0
     max_job_seconds: Annotated[float, Gt(0), Le(86_400)] = 180.0
+    max_handler_seconds: Annotated[float, Gt(0), Le(86_400)] = 180.0
     averaging: AveragingPolicy = AveragingPolicy.BELOW_LOWEST
     partial_basis: PartialBasis = PartialBasis.REVENUE

@@ -2,7 +2,7 @@
 
 import asyncio
 import types
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import CoroutineType
 from typing import Any, Protocol
 
@@ -48,7 +48,7 @@ class AskFunction:
 
 
 class TookTooLongError(BaseException):
-    """A signal took longer than it may. Not an `Exception`, because it may be raised into the author's own code."""
+    """Code of the author's took longer than it may. Not an `Exception`, because it may be raised into that code."""
 
 
 async def within(answer: Awaitable[Any], seconds: float) -> Any:  # noqa: ANN401
@@ -65,6 +65,16 @@ async def within(answer: Awaitable[Any], seconds: float) -> Any:  # noqa: ANN401
         if limit.expired():
             raise TookTooLongError from error
         raise
+
+
+async def called(function: Callable[[], Any], seconds: float) -> Any:  # noqa: ANN401
+    """Return what *function* returns; an awaitable is awaited for at most *seconds*.
+
+    Raises:
+        TookTooLongError: it took longer.
+    """
+    outcome = function()
+    return await within(outcome, seconds) if hasattr(outcome, "__await__") else outcome
 
 
 async def _rest(coroutine: Coroutine[Any, Any, Any], awaited: object) -> Any:  # noqa: ANN401

@@ -18,7 +18,7 @@ async def awaited_within(answer: Awaitable[Any], seconds: float) -> Any:  # noqa
     Raises:
         TookTooLongError: it took longer; where it goes on waiting all the same, it is dropped as it stands.
     """
-    return await within(within(drive(_awaited(answer)), seconds), seconds + _CLEANING_UP_S)
+    return await within(within(drive(_awaited(answer), seconds), seconds), seconds + _CLEANING_UP_S)
 
 
 async def _awaited(answer: Awaitable[Any]) -> Any:  # noqa: ANN401
@@ -26,8 +26,11 @@ async def _awaited(answer: Awaitable[Any]) -> Any:  # noqa: ANN401
 
 
 @types.coroutine
-def drive(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Go through *coroutine* until it ends, or until whoever awaits it has been cancelled a second time."""
+def drive(coroutine: Coroutine[Any, Any, Any], seconds: float) -> Generator[Any, Any, Any]:  # noqa: ARG001
+    """Go through *coroutine* until it ends, or until whoever awaits it has been cancelled a second time.
+
+    *seconds* is for who looks at the stack: how long it may block.
+    """
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine that runs is in a task
     before = task.cancelling()

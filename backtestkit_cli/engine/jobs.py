@@ -1,6 +1,5 @@
 """Jobs on the run's clock: each is called at its boundaries, before any session gets there."""
 
-import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from backtestkit_cli.domain.job import JobCall
 from backtestkit_cli.engine.ambient import Markets
 from backtestkit_cli.engine.asking import TookTooLongError
 from backtestkit_cli.engine.cutting_off import awaited_within
+from backtestkit_cli.engine.failures import is_from_outside
 from backtestkit_cli.engine.job_context import JobContext
-from backtestkit_cli.engine.publishing import AUTHORS_FAILURES, Publisher
+from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event, JobRan
 from backtestkit_cli.ports import Clock
@@ -34,6 +34,7 @@ class JobsPlan:
     start_ms: int
     end_ms: int
     max_job_seconds: float
+    handler_seconds: float
     jobs: tuple[JobSpec, ...]
 
 
@@ -41,7 +42,6 @@ class JobRunner:
     """Calls the jobs of a run; `events` is the record of it.
 
     Its `run` is the first sleeper of the run's clock: who sleeps until the same instant goes on after it.
-    `limit_s` is the real time that the call under way may take, for who watches over calls that block.
     """
 
     def __init__(self, plan: JobsPlan, markets: Markets, bus: Bus) -> None:
@@ -51,7 +51,6 @@ class JobRunner:
         self._bus = bus
         self._publishers: dict[str, Publisher] = {}
         self.events: list[Event] = []
-        self.limit_s = plan.max_job_seconds
         # A session that nobody hears runs ahead of the clock, and a job may begin to listen at any boundary.
         bus.subscribe(Listener(_NeverHappens, _ignore, Audience(), None, once=False))
 
@@ -70,22 +69,20 @@ class JobRunner:
     async def _call(self, spec: JobSpec, call: JobCall, next_ms: int) -> None:
         """Call the job once and publish how that went."""
         interval_s, most_s = (next_ms - call.at_ms) / _MS_PER_SECOND, self._plan.max_job_seconds
-        self.limit_s = limit_s = min(interval_s, most_s)
+        limit_s = min(interval_s, most_s)
         ambient.set(self._context(call))
         publisher = self._publisher(call.symbol)
         try:
-            outcome = call_job(spec.handler, call)
+            outcome = call_job(spec.handler, call, limit_s)
             if hasattr(outcome, "__await__"):
                 await awaited_within(outcome, limit_s)
         except TookTooLongError as error:
             limit = f"its interval ({interval_s:g} s)" if interval_s <= most_s else f"max_job_seconds ({most_s:g})"
             failure: BaseException = TimeoutError(f"took longer than {limit}")
             failure.__cause__ = error
-        except asyncio.CancelledError as error:
-            if _is_cancelled():
+        except BaseException as error:
+            if is_from_outside(error):
                 raise
-            failure = error  # of something the job itself awaits
-        except AUTHORS_FAILURES as error:
             failure = error
         else:
             await publisher.publish(JobRan(call.at_ms, "", call.symbol, spec.name))
@@ -96,7 +93,9 @@ class JobRunner:
         """Return who publishes for *symbol*; all of them write one record."""
         found = self._publishers.get(symbol)
         if found is None:
-            found = self._publishers[symbol] = Publisher(self._bus, strategy="", symbol=symbol, mode=self._plan.mode)
+            found = self._publishers[symbol] = Publisher(
+                self._bus, strategy="", symbol=symbol, mode=self._plan.mode, handler_seconds=self._plan.handler_seconds
+            )
             found.record = self.events
         return found
 
@@ -140,11 +139,6 @@ def _ignore(_event: object) -> None:
     pass
 
 
-def call_job(handler: Callable[[JobCall], Any], call: JobCall) -> Any:  # noqa: ANN401 - whatever the author's code returns
-    """Call *handler*; a function of its own, so that it can be seen on the stack how long the call takes."""
+def call_job(handler: Callable[[JobCall], Any], call: JobCall, seconds: float) -> Any:  # noqa: ANN401, ARG001
+    """Call *handler*, which may block for *seconds*; who looks at the stack finds the call, and the limit, here."""
     return handler(call)
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

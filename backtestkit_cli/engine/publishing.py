@@ -2,8 +2,11 @@
 
 import asyncio
 import traceback
+from types import CoroutineType
 from typing import Any
 
+from backtestkit_cli.engine.asking import TookTooLongError, resume, within
+from backtestkit_cli.engine.failures import is_from_outside
 from backtestkit_cli.events.bus import Bus, Handler
 from backtestkit_cli.events.facts import (
     ErrorOccurred,
@@ -25,9 +28,10 @@ class Publisher:
     The handlers of each kind are looked up once and again when a subscription changes.
     """
 
-    def __init__(self, bus: Bus, *, strategy: str, symbol: str, mode: str) -> None:
-        """Publish for the session with these names."""
+    def __init__(self, bus: Bus, *, strategy: str, symbol: str, mode: str, handler_seconds: float) -> None:
+        """Publish for the session with these names; a handler that takes longer than *handler_seconds* is cut off."""
         self.bus = bus
+        self.handler_seconds = handler_seconds
         self._names = (strategy, symbol, mode)
         self._heard: dict[type, tuple[Handler[Any], ...]] = {}
         self.version = -1
@@ -85,7 +89,7 @@ class Publisher:
         """Call *handler*; its failure is an `ErrorOccurred` event and nobody else's."""
         try:
             outcome = handler(event)
-        except AUTHORS_FAILURES as error:
+        except BaseException as error:  # noqa: BLE001 - `report` passes on what is not the handler's
             await self.report(handler, event, error)
         else:
             if outcome is not None:
@@ -94,13 +98,26 @@ class Publisher:
     async def finish(self, handler: Handler[Any], event: Any, outcome: Any) -> None:  # noqa: ANN401
         """Await what an async *handler* returned."""
         try:
-            if hasattr(outcome, "__await__"):
-                await outcome
-        except AUTHORS_FAILURES as error:
+            if type(outcome) is CoroutineType:
+                try:  # stepped by hand: most do not wait, and a timer costs more than the call
+                    awaited = outcome.send(None)
+                except StopIteration:
+                    return
+                outcome = resume(outcome, awaited)
+            elif not hasattr(outcome, "__await__"):
+                return
+            await within(outcome, self.handler_seconds)
+        except BaseException as error:  # noqa: BLE001 - `report` passes on what is not the handler's
             await self.report(handler, event, error)
 
     async def report(self, handler: Handler[Any], event: Any, error: BaseException) -> None:  # noqa: ANN401
         """Record that *handler* failed, and tell who listens for that unless they are the ones that failed."""
+        if is_from_outside(error):
+            raise error
+        if isinstance(error, TookTooLongError):
+            cut = TimeoutError(f"took longer than max_handler_seconds ({self.handler_seconds:g})")
+            cut.__cause__ = error
+            error = cut
         failure = self.failure(
             event.at_ms, f"listener {getattr(handler, '__qualname__', type(handler).__name__)}", error
         )

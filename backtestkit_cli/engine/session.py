@@ -14,11 +14,13 @@ from backtestkit_cli.engine.asking import AskFunction, SignalSource, TookTooLong
 from backtestkit_cli.engine.columns import EntryTable, Indicators
 from backtestkit_cli.engine.command_desk import CommandDesk
 from backtestkit_cli.engine.desk import Desk, DeskPlan
+from backtestkit_cli.engine.failures import is_from_outside
 from backtestkit_cli.engine.lifecycle import Waiting, signal_id, slot_end_ms
 from backtestkit_cli.engine.lone_run import run_alone
 from backtestkit_cli.engine.market import Market
-from backtestkit_cli.engine.publishing import AUTHORS_FAILURES, Publisher, one_line
+from backtestkit_cli.engine.publishing import Publisher, one_line
 from backtestkit_cli.engine.session_plan import SessionPlan, gate_of
+from backtestkit_cli.engine.vetoes import vetoes
 from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event, PositionActive, SessionEnded, SessionIdle, SignalInvalid, TickPassed
 from backtestkit_cli.ports import Clock
@@ -45,7 +47,10 @@ class Session:
         )
         self._gate = gate_of(plan, markets)
         self._desk = Desk(desk_plan, self._market, self._gate)
-        self._publisher = Publisher(bus, strategy=spec.name, symbol=symbol, mode=plan.mode)
+        self.handler_seconds = plan.settings.max_handler_seconds
+        self._publisher = Publisher(
+            bus, strategy=spec.name, symbol=symbol, mode=plan.mode, handler_seconds=self.handler_seconds
+        )
         self._context = SessionContext(
             run_id=plan.run_id,
             mode=plan.mode,
@@ -84,7 +89,9 @@ class Session:
                 self._publisher.record += run_alone(self._desk, source, start_ms, self._judge, self._interval_ms)
             else:
                 await self._live(clock, source)
-        except AUTHORS_FAILURES as error:
+        except BaseException as error:
+            if is_from_outside(error):
+                raise
             self.error = one_line(error)
             at_ms = self._context.when_ms or self._plan.start_ms
             await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
@@ -135,7 +142,7 @@ class Session:
                 for handler in publisher.active:
                     try:
                         outcome = handler(ping)
-                    except AUTHORS_FAILURES as error:
+                    except BaseException as error:  # noqa: BLE001 - `report` passes on what is not the handler's
                         await publisher.report(handler, ping, error)
                     else:
                         if outcome is not None:
@@ -225,6 +232,8 @@ class Session:
         desk = self._desk
         if isinstance(answer, Signal):
             problems = problems_of(answer, desk.price, self._plan.settings)
+            if not problems and (validators := self._plan.strategy.validators):
+                problems = vetoes(validators, answer, desk.price, self.handler_seconds)
             if not problems:
                 desk.accept(answer, signal_id(self._id_prefix, desk.when_ms))
         else:

@@ -74,6 +74,7 @@ def assemble(
         listeners=tuple(module.registry.listeners),
         jobs=jobs_of(module.registry, config.symbols),
         log_sink=module.registry.log_sink,
+        services=dict(module.registry.services),
         max_concurrent=config.max_concurrent,
         sizings=sizings,
         risks=risks,

@@ -24,7 +24,8 @@ def guard_of(plan: RunPlan, shared: Coordination | None, bus: Bus) -> PortfolioG
     """Return what watches the account of *plan*, None where there is none."""
     if shared is None or plan.portfolio is None:
         return None
-    publisher = Publisher(bus, strategy="", symbol="", mode=plan.mode)
+    seconds = max(settings.max_handler_seconds for settings in plan.settings.values())
+    publisher = Publisher(bus, strategy="", symbol="", mode=plan.mode, handler_seconds=seconds)
     return PortfolioGuard(shared, plan.portfolio, publisher, (plan.start_ms, plan.end_ms))
 
 

@@ -35,6 +35,7 @@ def job_runner(plan: RunPlan, run_id: str, book: MarketBook, bus: Bus) -> JobRun
         start_ms=plan.start_ms,
         end_ms=plan.end_ms,
         max_job_seconds=next(iter(plan.settings.values())).max_job_seconds,  # a setting of the whole run
+        handler_seconds=max(settings.max_handler_seconds for settings in plan.settings.values()),
         jobs=plan.jobs,
     )
     return JobRunner(jobs, book, bus)

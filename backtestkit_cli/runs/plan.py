@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from backtestkit_cli.api.specs import JobSpec, LogSink, RiskSpec, SizingSpec, StrategySpec
+from backtestkit_cli.api.specs import JobSpec, LogSink, RiskSpec, ServiceSpec, SizingSpec, StrategySpec
 from backtestkit_cli.domain.portfolio import Portfolio
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import DataError, VenueError
@@ -45,6 +45,7 @@ class RunPlan:
     source_hashes: Mapping[str, str]
     listeners: tuple[Listener, ...] = ()
     jobs: tuple[JobSpec, ...] = ()
+    services: Mapping[type, ServiceSpec] = field(default_factory=dict)
     max_concurrent: int | None = None
     problems: Mapping[str, Unavailable] = field(default_factory=dict)
     sizings: Mapping[str, SizingSpec] = field(default_factory=dict)

@@ -16,6 +16,8 @@ from backtestkit_cli.errors import BacktestKitError, ConfigError, StrategyError,
 
 ENTRY_POINT_GROUP = "btk.strategies"
 
+_NEIGHBOURS: dict[Path, set[str]] = {}  # the modules that strategy files imported from their own folder, by folder
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedStrategies:
@@ -104,9 +106,21 @@ def _import_file(path: Path, where: str) -> ModuleType:
     sys.modules[name] = module
     if str(resolved.parent) not in sys.path:
         sys.path.insert(0, str(resolved.parent))  # a strategy may import its neighbours, also later
+    # What it imports from beside it is imported anew too: its registrations belong to this load.
+    for neighbour in _NEIGHBOURS.pop(resolved.parent, ()):
+        sys.modules.pop(neighbour, None)
+    before = set(sys.modules)
     # Compiled under the path as it was given: errors and reports name it so, on every machine alike.
-    exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+    finally:
+        _NEIGHBOURS[resolved.parent] = {new for new in sys.modules.keys() - before if _folder(new) == resolved.parent}
     return module
+
+
+def _folder(module: str) -> Path | None:
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).parent if file else None
 
 
 @contextmanager

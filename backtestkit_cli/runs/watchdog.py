@@ -1,24 +1,35 @@
-"""Cuts off author's code that blocks the thread: a timer of asyncio can only end what awaits."""
+"""Cuts off code of the author's that blocks the thread: a timer of asyncio can only end what awaits."""
 
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import FrameType
-from typing import Any
+from types import CodeType, FrameType
+from typing import Any, TypeAlias
 
-from backtestkit_cli.engine.asking import AskFunction, TookTooLongError, resume
+from backtestkit_cli.engine.asking import AskFunction, TookTooLongError, called
 from backtestkit_cli.engine.cutting_off import drive
-from backtestkit_cli.engine.jobs import JobRunner, call_job
+from backtestkit_cli.engine.jobs import call_job
+from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.engine.session import Session
+from backtestkit_cli.engine.vetoes import ask_validator
 
-# Where the author's code is called, and gone on with.
-_ASKING = {AskFunction.ask.__code__, resume.__code__}
-_CALLING_A_JOB = {call_job.__code__, drive.__code__}
-_WATCHED = _ASKING | _CALLING_A_JOB
-_ASKING = {AskFunction.ask.__code__, resume.__code__}  # where the author's code is called, and gone on with
-_limit_s: ContextVar[float] = ContextVar("btk_limit_s")
+_Names: TypeAlias = Mapping[str, Any]
+
+# Where the author's code is called and gone on with; of what is no signal, how long it may take, by the names there.
+_ASKING = {AskFunction.ask.__code__, Session._answer.__code__}  # noqa: SLF001 - the frames to look for
+_LIMIT_OF: Mapping[CodeType, Callable[[_Names], float]] = {
+    Publisher.tell.__code__: lambda names: float(names["self"].handler_seconds),
+    Publisher.finish.__code__: lambda names: float(names["self"].handler_seconds),
+    ask_validator.__code__: lambda names: float(names["handler_seconds"]),
+    called.__code__: lambda names: float(names["seconds"]),
+    call_job.__code__: lambda names: float(names["seconds"]),
+    drive.__code__: lambda names: float(names["seconds"]),
+}
+_LOOP = Session._live.__code__  # noqa: SLF001 - it calls handlers too, and outlives every call
+_signal_s: ContextVar[float] = ContextVar("btk_signal_s")
 
 
 class _Timer:
@@ -37,7 +48,7 @@ class _Timer:
         self._timer_before = (0.0, 0.0)
 
     def add(self, limit_s: float) -> None:
-        """Watch a run with this limit too."""
+        """Watch a run whose shortest limit is this one too."""
         self._limits_s.append(limit_s)
         if len(self._limits_s) == 1:
             self._handler_before = signal.signal(signal.SIGALRM, self._look)
@@ -73,12 +84,11 @@ class _Timer:
         if not self._limits_s:
             self._give_back()
             return
-        while frame is not None and frame.f_code not in _ASKING:
-            frame = frame.f_back
+        call, limit_s = _call_under_way(frame, _signal_s.get(max(self._limits_s)))
         now_s = time.perf_counter()
-        if frame is None or frame is not self._seen:
-            self._seen, self._since_s = frame, now_s
-        elif now_s - self._since_s >= _limit_s.get(max(self._limits_s)):
+        if call is None or call is not self._seen:
+            self._seen, self._since_s = call, now_s
+        elif now_s - self._since_s >= limit_s:
             self._seen = None
             raise TookTooLongError
 
@@ -87,41 +97,37 @@ _timer = _Timer()
 
 
 @contextmanager
-def watching(limit_s: float, jobs: JobRunner | None = None) -> Iterator[None]:
-    """Within the block, raise `TookTooLongError` into a call that has blocked for as long as it may take.
+def watching(signal_s: float, shortest_s: float) -> Iterator[None]:
+    """Within the block, raise `TookTooLongError` into a call of the author's code that has blocked for too long.
 
-    That is *limit_s* for `get_signal`, and what *jobs* says for a job. A timer looks at the stack now and then,
-    so a call costs nothing more for being watched. Only the main thread of a POSIX system can be interrupted;
-    elsewhere nothing is cut off.
-    A timer looks at the stack now and then, so a call costs nothing more for being watched. Only the
-    main thread of a POSIX system can be interrupted; elsewhere nothing is cut off. Several runs may be
-    watched at once, each with its own limit.
+    A signal may take *signal_s*, other code what its session or job allows, which is *shortest_s* at least. A
+    timer looks at the stack now and then, so a call costs nothing more for being watched. Only the main thread
+    of a POSIX system can be interrupted; elsewhere nothing is cut off. Several runs may be watched at once,
+    each with its own limits.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
-    seen: FrameType | None = None
-    since_s = 0.0
-
-    def look(_number: int, frame: FrameType | None) -> None:
-        nonlocal seen, since_s
-        while frame is not None and frame.f_code not in _WATCHED:
-            frame = frame.f_back
-        now_s = time.perf_counter()
-        if frame is None or frame is not seen:
-            seen, since_s = frame, now_s
-        elif now_s - since_s >= (limit_s if jobs is None or frame.f_code in _ASKING else jobs.limit_s):
-            seen = None
-            raise TookTooLongError
-
-    shortest_s = limit_s if jobs is None else min(limit_s, jobs.limit_s)
-    period_s = min(1.0, shortest_s / 4)
-    before = signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, period_s, period_s)
-    token = _limit_s.set(limit_s)
+    token = _signal_s.set(signal_s)
+    limit_s = min(signal_s, shortest_s)
     _timer.add(limit_s)
     try:
         yield
     finally:
         _timer.remove(limit_s)
-        _limit_s.reset(token)
+        _signal_s.reset(token)
+
+
+def _call_under_way(frame: FrameType | None, signal_s: float) -> tuple[FrameType | None, float]:
+    """Return the frame that stands for the innermost call of the author's code above *frame*, and its limit."""
+    inner = None
+    while frame is not None:
+        code = frame.f_code
+        if code in _ASKING:
+            return frame, signal_s
+        if code in _LIMIT_OF:
+            return frame, _LIMIT_OF[code](frame.f_locals)
+        if code is _LOOP and inner is not None and inner.f_code.co_filename != code.co_filename:
+            return inner, float(frame.f_locals["self"].handler_seconds)
+        inner, frame = frame, frame.f_back
+    return None, signal_s

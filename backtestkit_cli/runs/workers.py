@@ -12,7 +12,9 @@ from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.errors import BacktestKitError, ConfigError
 from backtestkit_cli.runs.assembly import assemble, with_fill_model
-from backtestkit_cli.runs.backtest import OnProgress, Progress, facts_of, in_run_order, run_backtest
+from backtestkit_cli.runs.backtest import OnProgress, Progress, run_backtest
+from backtestkit_cli.runs.counting import in_run_order
+from backtestkit_cli.runs.facts import facts_of
 from backtestkit_cli.runs.plan import RunPlan, Unavailable, shares_something
 
 _SHARES_PER_WORKER = 4

@@ -35,7 +35,8 @@ from backtestkit_cli.data.local import LocalSource  # noqa: E402
 from backtestkit_cli.domain.candle import Candles  # noqa: E402
 from backtestkit_cli.domain.interval import MINUTE_MS  # noqa: E402
 from backtestkit_cli.domain.settings import Settings  # noqa: E402
-from backtestkit_cli.runs.backtest import installed_version, market_book, run_backtest  # noqa: E402
+from backtestkit_cli.runs.backtest import market_book, run_backtest  # noqa: E402
+from backtestkit_cli.runs.facts import installed_version  # noqa: E402
 from backtestkit_cli.runs.markets import MarketBook  # noqa: E402
 from backtestkit_cli.runs.plan import RunPlan  # noqa: E402
 

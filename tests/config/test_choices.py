@@ -89,6 +89,7 @@ def test_every_value_is_shown_with_its_origin() -> None:
         ("settings.max_minutes", "none", "configs/run.yaml:5"),
         ("settings.max_signal_seconds", "180.0", "default"),
         ("settings.max_job_seconds", "180.0", "default"),
+        ("settings.max_handler_seconds", "180.0", "default"),
         ("settings.averaging", "below_lowest", "default"),
         ("settings.partial_basis", "revenue", "default"),
         ("out", "dump", "default"),

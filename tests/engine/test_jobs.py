@@ -22,7 +22,8 @@ from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import ContextError
 from backtestkit_cli.reports.event_rows import event_rows
 from backtestkit_cli.reports.run_folder import manifest
-from backtestkit_cli.runs.backtest import facts_of, run_backtest
+from backtestkit_cli.runs.backtest import run_backtest
+from backtestkit_cli.runs.facts import facts_of
 from tests.markets import START_MS, candles_of, plan_for, random_candles, registered
 
 NINE = [f"{letter}{letter}{letter}" for letter in "ABCDEFGHI"]

@@ -48,7 +48,8 @@ from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.ports import Clock
-from backtestkit_cli.runs.backtest import facts_of, market_book, run_backtest
+from backtestkit_cli.runs.backtest import market_book, run_backtest
+from backtestkit_cli.runs.facts import facts_of
 from tests.markets import plan_for, random_candles, registered, with_holes
 
 INTERVALS = ("1m", "3m", "5m", "15m", "1h")

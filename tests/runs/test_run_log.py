@@ -23,7 +23,8 @@ from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.api.log_context import LOG_KEYS
 from backtestkit_cli.api.registry import Registry
 from backtestkit_cli.errors import ConfigError, ContextError
-from backtestkit_cli.runs.backtest import facts_of, run_backtest
+from backtestkit_cli.runs.backtest import run_backtest
+from backtestkit_cli.runs.facts import facts_of
 from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.run_log import RunLog
 from tests.markets import plan_for, random_candles, registered

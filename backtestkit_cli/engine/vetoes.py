@@ -1,0 +1,38 @@
+"""Asking the author's validators about a signal that keeps the rules."""
+
+from collections.abc import Iterable
+
+from backtestkit_cli.api.specs import Validator
+from backtestkit_cli.domain.signal import Signal
+from backtestkit_cli.engine.asking import TookTooLongError
+from backtestkit_cli.engine.failures import is_from_outside
+from backtestkit_cli.engine.publishing import one_line
+
+
+def vetoes(validators: Iterable[Validator], signal: Signal, price: float, handler_seconds: float) -> list[str]:
+    """Return what *validators* have against *signal* at *price*, each text behind the name of who says it."""
+    answers = [(validator, _answer(validator, signal, price, handler_seconds)) for validator in validators]
+    return [f"{_name(validator)}: {problem}" for validator, problem in answers if problem]
+
+
+def _answer(validator: Validator, signal: Signal, price: float, handler_seconds: float) -> str | None:
+    try:
+        problem = ask_validator(validator, signal, price, handler_seconds)
+    except TookTooLongError:
+        return f"took longer than max_handler_seconds ({handler_seconds:g})"
+    except BaseException as error:
+        if is_from_outside(error):
+            raise
+        return one_line(error)
+    if problem is None or isinstance(problem, str):
+        return problem
+    return f"expected a text or None, found {problem!r}"
+
+
+def ask_validator(validator: Validator, signal: Signal, price: float, handler_seconds: float) -> object:  # noqa: ARG001
+    """Call *validator*, in a frame of its own that says to who watches it how long this may take."""
+    return validator(signal, price)
+
+
+def _name(validator: Validator) -> str:
+    return getattr(validator, "__name__", type(validator).__name__)

@@ -1,0 +1,160 @@
+"""Sessions side by side on one clock: they share what the run shares, and see each other's effects in one order."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from backtestkit_cli.analytics.outcome import AccountOutcome, Failure, SessionOutcome
+from backtestkit_cli.api.specs import StrategySpec
+from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
+from backtestkit_cli.engine.clock import SessionBody, VirtualClock
+from backtestkit_cli.engine.coordination import Coordination
+from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.engine.session import Session
+from backtestkit_cli.engine.session_plan import SessionPlan
+from backtestkit_cli.errors import ShortHistoryError, VenueError
+from backtestkit_cli.events.facts import Event, SessionEnded
+from backtestkit_cli.policies.fills.choose import fill_model
+from backtestkit_cli.runs.collecting import collecting_rarely
+from backtestkit_cli.runs.coordination import account_of, coordination_of, guard_of
+from backtestkit_cli.runs.counting import counts_of
+from backtestkit_cli.runs.history import history_of, problems_of_each
+from backtestkit_cli.runs.jobs import job_runner, jobs_first
+from backtestkit_cli.runs.life import RunLife, watched
+from backtestkit_cli.runs.markets import MarketBook
+from backtestkit_cli.runs.plan import RunPlan, Unavailable
+from backtestkit_cli.runs.run_log import RunLog
+
+Key: TypeAlias = tuple[StrategySpec, str]
+"""A session: its strategy and its symbol."""
+
+
+class Wave(NamedTuple):
+    """What came of sessions that ran together; `events` has one list for each that recorded any."""
+
+    outcomes: list[SessionOutcome]
+    events: list[tuple[Event, ...]]
+    account: AccountOutcome | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lockstep:
+    """What all sessions of a run are made with."""
+
+    plan: RunPlan
+    life: RunLife
+    log: RunLog
+    book: MarketBook
+    sees_ahead: bool
+
+    async def run(self, keys: Iterable[Key], on_progress: Callable[[int], None] | None) -> Wave:
+        """Run the sessions of *keys*, in this order at each instant, to the end of the frame."""
+        plan, life, log, bus = self.plan, self.life, self.log, self.life.bus
+        keys = list(keys)
+        listed = {symbol for _, symbol in keys}
+        problems = await _load(self.book, listed - plan.problems.keys()) | dict(plan.problems)
+        log.read({symbol: self.book.facts[symbol] for symbol in listed - problems.keys()}, problems)
+        shared = coordination_of(plan)
+        sessions = {
+            (spec.name, symbol): Session(self._session_plan(spec, symbol, shared), self.book, bus)
+            for spec, symbol in keys
+            if symbol not in problems and spec.name not in life.problems
+        }
+        absent = [(spec, symbol) for spec, symbol in keys if symbol in problems and spec.name not in life.problems]
+        events = [await self._tell_absence(spec, symbol, problems[symbol]) for spec, symbol in absent]
+        guard = guard_of(plan, shared, bus)
+        runner = job_runner(plan, log.run_id, self.book, bus) if plan.jobs else None
+        bodies: list[SessionBody] = log.bodies((*names, session) for names, session in sessions.items())
+        if guard is not None:
+            bodies = [guard.run, *bodies]
+        if runner is not None:
+            bodies = jobs_first(runner, bodies, plan.start_ms)
+        if sessions:
+            clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms), alarm=guard)
+            with watched(plan), collecting_rarely():
+                await clock.run(bodies)
+        events += [tuple(one.events) for one in (runner, guard) if one is not None]
+        outcomes = []
+        for spec, symbol in keys:
+            session = sessions.get((spec.name, symbol))
+            if spec.name in life.problems:
+                outcome, told = await life.failed_session(spec, symbol)
+                events.append(told)
+            elif session is None:
+                outcome = self._without_candles(spec, symbol, problems[symbol])
+            else:
+                outcome = self._finished(spec, symbol, session)
+                events.append(tuple(session.events))
+            outcomes.append(outcome)
+        return Wave(outcomes, events, account_of(shared, guard, plan.end_ms))
+
+    def _session_plan(self, spec: StrategySpec, symbol: str, shared: Coordination | None) -> SessionPlan:
+        plan = self.plan
+        return SessionPlan(
+            run_id=self.log.run_id,
+            mode=plan.mode,
+            exchange=plan.exchange,
+            frame=plan.frame,
+            symbol=symbol,
+            strategy=spec,
+            settings=plan.settings[spec.name],
+            start_ms=plan.start_ms,
+            end_ms=plan.end_ms,
+            sees_ahead=self.sees_ahead,
+            shared=shared,
+            profiles=plan.risks.get(spec.name, ()),
+            sizing=plan.sizings.get(spec.name),
+        )
+
+    async def _tell_absence(self, spec: StrategySpec, symbol: str, problem: Unavailable) -> tuple[Event, ...]:
+        """Say that a session without candles is over; return what its listeners did wrong."""
+        plan = self.plan
+        publisher = Publisher(
+            self.life.bus,
+            strategy=spec.name,
+            symbol=symbol,
+            mode=plan.mode,
+            handler_seconds=plan.settings[spec.name].max_handler_seconds,
+        )
+        names = plan.start_ms, spec.name, symbol, plan.exchange, plan.frame
+        await publisher.ping(SessionEnded(*names, 0, str(problem)))
+        return tuple(publisher.record)
+
+    def _without_candles(self, spec: StrategySpec, symbol: str, problem: Unavailable) -> SessionOutcome:
+        """Return the outcome of a session that never started; what is read begins before the frame, so say why."""
+        minutes = (self.plan.start_ms - history_of(self.plan).start_ms) // MINUTE_MS
+        is_short = isinstance(problem, ShortHistoryError)
+        reason = f" ({minutes:,} minutes before the frame are warm-up)" if is_short else ""
+        return SessionOutcome(
+            strategy=spec.name,
+            symbol=symbol,
+            trades=(),
+            marks=(),
+            counts={},
+            candles=None,
+            error=f"{problem}{reason}",
+            failure=Failure.VENUE if isinstance(problem, VenueError) else Failure.DATA,
+        )
+
+    def _finished(self, spec: StrategySpec, symbol: str, session: Session) -> SessionOutcome:
+        plan, market = self.plan, self.book.market(symbol)
+        prices = fill_model(plan.settings[spec.name].fill_model).prices(market)
+        midnights = range(plan.start_ms - plan.start_ms % DAY_MS + DAY_MS, plan.end_ms, DAY_MS)
+        return SessionOutcome(
+            strategy=spec.name,
+            symbol=symbol,
+            trades=tuple(session.trades),
+            marks=tuple((at_ms, prices.item(market.row_at(at_ms))) for at_ms in (*midnights, plan.end_ms)),
+            counts=counts_of(session.events),
+            candles=self.book.facts[symbol],
+            error=session.error,
+            failure=Failure.STRATEGY if session.error else None,
+        )
+
+
+async def _load(book: MarketBook, symbols: set[str]) -> dict[str, Unavailable]:
+    """Fetch all candles side by side; return what is wrong with those that could not be had."""
+    try:
+        return await problems_of_each(book.load, symbols)
+    finally:
+        await book.close()
