@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
     from backtestkit_cli.domain.position_view import Extreme, PositionView
     from backtestkit_cli.domain.risk import OpenPosition, RiskCheck
+    from backtestkit_cli.domain.scale_out import SL_LEVEL1, SL_LEVEL2, TP_LEVEL1, TP_LEVEL2, TP_LEVEL3
     from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
     from backtestkit_cli.domain.sizing import Size, SizingCheck
     from backtestkit_cli.events.facts import (
@@ -130,6 +131,7 @@ _HOMES = {
     "domain.position": "Entry Partial Position Trade",
     "domain.position_view": "Extreme PositionView",
     "domain.risk": "OpenPosition RiskCheck",
+    "domain.scale_out": "SL_LEVEL1 SL_LEVEL2 TP_LEVEL1 TP_LEVEL2 TP_LEVEL3",
     "domain.signal": "CancelReason CloseReason Side Signal",
     "domain.sizing": "Size SizingCheck",
     "events.facts": (
@@ -157,6 +159,11 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "SL_LEVEL1",
+    "SL_LEVEL2",
+    "TP_LEVEL1",
+    "TP_LEVEL2",
+    "TP_LEVEL3",
     "Above",
     "AllowSymbols",
     "Atr",

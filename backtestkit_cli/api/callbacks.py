@@ -7,12 +7,20 @@ from backtestkit_cli.errors import UnknownNameError
 from backtestkit_cli.events.bus import Handler
 from backtestkit_cli.events.facts import (
     ErrorOccurred,
+    LossLevelReached,
     PositionActive,
+    PositionAveraged,
     PositionClosed,
     PositionOpened,
+    PositionReduced,
+    ProfitLevelReached,
+    SessionEnded,
     SessionIdle,
     SignalCancelled,
+    SignalRefused,
     SignalScheduled,
+    StopMoved,
+    TargetMoved,
     TickPassed,
 )
 
@@ -25,9 +33,17 @@ class Callbacks(TypedDict, total=False):
     on_active: Handler[PositionActive] | None
     on_close: Handler[PositionClosed] | None
     on_cancel: Handler[SignalCancelled] | None
+    on_refused: Handler[SignalRefused] | None
+    on_average: Handler[PositionAveraged] | None
+    on_reduce: Handler[PositionReduced] | None
+    on_stop_moved: Handler[StopMoved] | None
+    on_target_moved: Handler[TargetMoved] | None
+    on_partial_profit: Handler[ProfitLevelReached] | None
+    on_partial_loss: Handler[LossLevelReached] | None
     on_tick: Handler[TickPassed] | None
     on_idle: Handler[SessionIdle] | None
     on_error: Handler[ErrorOccurred] | None
+    on_end: Handler[SessionEnded] | None
 
 
 def _heard(annotation: object) -> type:

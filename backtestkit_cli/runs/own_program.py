@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from copy import copy
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -18,7 +19,8 @@ def strategies_of_program(own: Registry) -> LoadedStrategies:
 def beside_program(module: LoadedStrategies, own: Registry) -> LoadedStrategies:
     """Return *module* with what the program has a name for as well, and with its listeners, after those of the module.
 
-    Strategies and jobs of the program are not part of a run of other strategies.
+    Its services and its logger serve where the module has none of its own. Strategies and jobs of the program
+    are not part of a run of other strategies.
 
     Raises:
         ConfigError: both have registered the same name.
@@ -28,11 +30,13 @@ def beside_program(module: LoadedStrategies, own: Registry) -> LoadedStrategies:
         for entry in getattr(own, f"{kind}s").values():
             add(kind, entry, getattr(theirs, f"{kind}s"))
     theirs.listeners.extend(own.listeners)
+    theirs.services.update({kind: spec for kind, spec in own.services.items() if kind not in theirs.services})
+    theirs.log_sink = theirs.log_sink or own.log_sink
     return replace(module, registry=theirs)
 
 
 def _copy(registry: Registry) -> Registry:
-    return Registry(**{field.name: getattr(registry, field.name).copy() for field in fields(Registry)})
+    return Registry(**{field.name: copy(getattr(registry, field.name)) for field in fields(Registry)})
 
 
 def _hash_at(place: str) -> str:

@@ -85,7 +85,7 @@ def test_no_size_is_0_with_the_reason_and_done(arguments: tuple[str, ...], reaso
         ((*ATR, "--atr", "-1"), "btk size: atr: expected a number above 0, found -1"),
         ((*FIXED, "--risk-pct", "200"), "btk size: risk_pct: expected a number above 0 and at most 100, found 200"),
         ((*FIXED, "--max-cost", "0"), "btk size: max_cost: expected a number above 0, found 0"),
-        ((*KELLY, "--win-rate", "55"), "btk size: win_rate: expected a number of at least 0 and at most 1, found 55"),
+        ((*KELLY, "--win-rate", "55"), "btk size: win_rate: expected a number from 0 to 1, found 55"),
         (
             (*FIXED, "--min-cost", "9", "--max-cost", "8"),
             "btk size: min_cost: expected at most max_cost, found 9 and max_cost 8",

@@ -50,7 +50,7 @@ def test_an_empty_variable_sets_nothing_and_hides_that_of_the_file() -> None:
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
 def test_the_variable_of_every_setting_sets_it(name: str) -> None:
-    other = {"fill_model": "candle", "gaps": "skip", "averaging": "any"}.get(name, "7")
+    other = {"fill_model": "candle", "gaps": "skip", "averaging": "any", "partial_basis": "progress"}.get(name, "7")
     loaded = load(environ={f"CC_{name.upper()}": other})
     assert loaded.settings_given.keys() == {name}
     assert str(getattr(loaded.config.settings, name)) in {other, f"{other}.0"} - {str(getattr(Settings(), name))}

@@ -83,7 +83,7 @@ KEYS = "atr_multiplier, balance, candles, correlation, interval, max_cost, max_p
         ),
         (
             "{method: kelly, win_rate: 55, reward_ratio: 1}",
-            ".win_rate: expected a number of at least 0 and at most 1, found 55",
+            ".win_rate: expected a number from 0 to 1, found 55",
         ),
         ("{method: atr, risk_pct: 1, candles: 1.5}", ".candles: expected a whole number of at least 1, found 1.5"),
         ("{method: atr, risk_pct: 1, interval: [1h]}", ".interval: expected a text, found a list"),
@@ -135,7 +135,7 @@ def test_a_section_without_lines_says_nothing() -> None:
     ("sizing", "problem"),
     [
         (FixedPct(risk_pct=-1), "risk_pct: expected a number above 0 and at most 100, found -1"),
-        (Kelly(win_rate=55, reward_ratio=1), "win_rate: expected a number of at least 0 and at most 1, found 55"),
+        (Kelly(win_rate=55, reward_ratio=1), "win_rate: expected a number from 0 to 1, found 55"),
         (Atr(risk_pct=1, candles=0), "candles: expected a whole number of at least 1, found 0"),
         (
             Atr(risk_pct=1, correlation=Correlation(candles=2)),

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from backtestkit_cli.api.registry import registry
+from backtestkit_cli.api.registry import Registry, registry
 
 
 @pytest.fixture(autouse=True)
 def nothing_registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     yield
-    for field in fields(registry()):
-        getattr(registry(), field.name).clear()
+    empty = Registry()
+    for field in fields(Registry):
+        setattr(registry(), field.name, getattr(empty, field.name))

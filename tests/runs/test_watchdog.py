@@ -61,7 +61,7 @@ def test_what_held_before_holds_after_the_last_of_overlapping_runs(order: tuple[
     before = state_of_process()
     blocks = [ExitStack() for _ in order]
     for index, block in enumerate(blocks):
-        block.enter_context(watching(1.0 + index))
+        block.enter_context(watching(1.0 + index, 20))
         block.enter_context(collecting_rarely())
     during = state_of_process()
     assert during != before
@@ -75,7 +75,7 @@ def test_what_held_before_holds_after_the_last_of_overlapping_runs(order: tuple[
 def test_an_alarm_of_the_program_rings_after_the_run(alarms: list[float]) -> None:
     begun = time.perf_counter()
     signal.setitimer(signal.ITIMER_REAL, 0.3)
-    with watching(0.1):
+    with watching(0.1, 20):
         time.sleep(0.05)
     assert not alarms
     left, _ = signal.getitimer(signal.ITIMER_REAL)
