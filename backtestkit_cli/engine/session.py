@@ -87,8 +87,8 @@ class Session:
             source = self._signal_source()
             is_alone = self._gate is None and not self._publisher.has_listeners
             if isinstance(source, EntryTable) and self._plan.sees_ahead and is_alone:
-                start_ms = self._plan.start_ms
-                self._publisher.record += run_alone(self._desk, source, start_ms, self._judge, self._interval_ms)
+                run_alone(self._desk, source, self._plan.start_ms, self._judge, self._interval_ms)
+                self._publisher.record_all(self._desk.outbox)
             else:
                 await self._live(clock, source)
         except BaseException as error:
