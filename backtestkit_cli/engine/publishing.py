@@ -6,8 +6,8 @@ from collections import deque
 from types import CoroutineType
 from typing import Any
 
-from backtestkit_cli.engine.asking import TookTooLongError, resume, within
 from backtestkit_cli.engine.failures import is_from_outside
+from backtestkit_cli.engine.time_limits import TookTooLongError, resume, within
 from backtestkit_cli.events.bus import Bus, Handler
 from backtestkit_cli.events.facts import (
     ErrorOccurred,

@@ -12,7 +12,7 @@ from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.signal import CancelReason, CloseReason, Signal
 from backtestkit_cli.domain.signal_rules import problems_of
 from backtestkit_cli.engine.ambient import Markets, SessionContext
-from backtestkit_cli.engine.asking import AskFunction, SignalSource, TookTooLongError, within
+from backtestkit_cli.engine.asking import AskFunction, SignalSource
 from backtestkit_cli.engine.columns import EntryTable, Indicators
 from backtestkit_cli.engine.command_desk import CommandDesk
 from backtestkit_cli.engine.desk import Desk, DeskPlan
@@ -22,6 +22,7 @@ from backtestkit_cli.engine.lone_run import run_alone
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.engine.publishing import Publisher, one_line
 from backtestkit_cli.engine.session_plan import SessionPlan, gate_of
+from backtestkit_cli.engine.time_limits import TookTooLongError, within
 from backtestkit_cli.engine.vetoes import vetoes
 from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event, PositionActive, SessionEnded, SessionIdle, SignalInvalid, TickPassed

@@ -11,9 +11,9 @@ from backtestkit_cli.api.plugins import handlers_of, name_of
 from backtestkit_cli.api.registry import Registry, registering_in
 from backtestkit_cli.api.services import Services, serving
 from backtestkit_cli.api.specs import StrategySpec
-from backtestkit_cli.engine.asking import TookTooLongError, called
 from backtestkit_cli.engine.failures import is_from_outside
 from backtestkit_cli.engine.publishing import Publisher, one_line
+from backtestkit_cli.engine.time_limits import TookTooLongError, called
 from backtestkit_cli.errors import StrategyError
 from backtestkit_cli.events.bus import Audience, Bus, Handler, Listener
 from backtestkit_cli.events.facts import ErrorOccurred, Event
