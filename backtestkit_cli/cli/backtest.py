@@ -193,13 +193,13 @@ def _show(finished: Finished) -> None:
 
 def _write(finished: Finished, out: str, extra: "Mapping[str, Any]") -> tuple[list[Path], OutputError | None]:
     """Write the readable reports and the folder of every run; return what is there, and what went wrong."""
-    from backtestkit_cli.reports.markdown import write_markdown
+    from backtestkit_cli.reports.markdown.files import write_reports
     from backtestkit_cli.reports.run_folder import is_worse_than_saved, write_run
 
     paths: list[Path] = []
     try:
         if not is_worse_than_saved(finished.main, Path(out)):
-            paths += write_markdown(finished.main, Path(out))
+            paths += write_reports(finished.main, Path(out))
         for outcome in finished.outcomes.values():
             if is_worse_than_saved(outcome, Path(out)):
                 console.note(f"the finished run {outcome.facts.run_id} is kept: this one lacks candles that it had")

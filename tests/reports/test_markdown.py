@@ -8,7 +8,9 @@ from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, GapPolicy, Settings
 from backtestkit_cli.domain.signal import CloseReason
 from backtestkit_cli.errors import OutputError, UnknownNameError
-from backtestkit_cli.reports.markdown import backtest_markdown, escaped, file_stems, write_markdown
+from backtestkit_cli.reports.markdown.backtest import get_report
+from backtestkit_cli.reports.markdown.files import file_stems, write_reports
+from backtestkit_cli.reports.markdown.text import escaped
 from backtestkit_cli.reports.tables import Unit, number_text, price_text, symbol_rows, total_row
 from tests.builders import START_MS, a_session, a_trade, an_outcome, trades_of
 
@@ -29,7 +31,7 @@ def two_symbols() -> RunOutcome:
 
 
 def test_each_symbol_has_a_row_and_the_total_pools_all_trades() -> None:
-    text = backtest_markdown(two_symbols(), "sma_cross")
+    text = get_report(two_symbols(), "sma_cross")
     assert cells_of(text, "BTCUSDT")[1:7] == ["3", "66.67 %", "+1.33 %", "+4.00 %", "+3.00 %", "-1.00 %"]
     assert cells_of(text, "ETHUSDT")[1:7] == ["2", "50.00 %", "-0.50 %", "-1.00 %", "+1.00 %", "-2.00 %"]
     total = cells_of(text, "Total")
@@ -59,7 +61,7 @@ def test_rows_of_several_strategies_are_kept_apart() -> None:
 
 
 def test_what_is_undefined_is_not_available() -> None:
-    text = backtest_markdown(an_outcome(a_session()), "sma_cross")
+    text = get_report(an_outcome(a_session()), "sma_cross")
     assert cells_of(text, "BTCUSDT")[1:] == ["0", *["N/A"] * 9]
     assert "No position was closed." in text
     assert "nan" not in text
@@ -68,7 +70,7 @@ def test_what_is_undefined_is_not_available() -> None:
 
 def test_the_header_states_every_assumption() -> None:
     settings = Settings(fill_model=FillModelName.CANDLE, fee_pct=0.04, averaging=AveragingPolicy.ANY)
-    text = backtest_markdown(
+    text = get_report(
         an_outcome(a_session(), settings={"sma_cross": settings}, notes={"sma_cross": "two averages"}), "sma_cross"
     )
     assert "SYNTHETIC" in text
@@ -83,20 +85,20 @@ def test_the_header_states_every_assumption() -> None:
 @pytest.mark.parametrize("model", FillModelName)
 def test_every_fill_model_is_put_in_words(model: FillModelName) -> None:
     outcome = an_outcome(a_session(), settings={"sma_cross": Settings(fill_model=model, avg_price_candles=3)})
-    words = cells_of(backtest_markdown(outcome, "sma_cross"), "Fill model")[1]
+    words = cells_of(get_report(outcome, "sma_cross"), "Fill model")[1]
     assert words.startswith(f"{model}**: ")
     assert "{" not in words
 
 
 def test_real_candles_are_not_called_synthetic() -> None:
-    assert "SYNTHETIC" not in backtest_markdown(an_outcome(a_session(), is_synthetic=False), "sma_cross")
+    assert "SYNTHETIC" not in get_report(an_outcome(a_session(), is_synthetic=False), "sma_cross")
 
 
 def test_gaps_are_counted_by_symbol() -> None:
     minute = START_MS + MINUTE_MS
     gaps = ((minute, minute + 2 * MINUTE_MS), (minute + 9 * MINUTE_MS, minute + 99 * MINUTE_MS))
     holes = CandleFacts(count=2884, minutes=2884, missing=92, gaps=gaps, fingerprint="f00")
-    text = backtest_markdown(an_outcome(a_session(symbol="A", candles=holes), a_session(symbol="B")), "sma_cross")
+    text = get_report(an_outcome(a_session(symbol="A", candles=holes), a_session(symbol="B")), "sma_cross")
     section = text.split("## Gaps")[1]
     assert cells_of(section, "A") == ["A", "92", "3.19 %", "2", "90 minutes"]
     assert "| B" not in section
@@ -106,19 +108,19 @@ def test_gaps_are_counted_by_symbol() -> None:
 @pytest.mark.parametrize("policy", GapPolicy)
 def test_every_gap_policy_is_explained(policy: GapPolicy) -> None:
     outcome = an_outcome(a_session(), settings={"sma_cross": Settings(gaps=policy)})
-    assert cells_of(backtest_markdown(outcome, "sma_cross"), "Gaps")[1].startswith(f"`{policy}`: a ")
+    assert cells_of(get_report(outcome, "sma_cross"), "Gaps")[1].startswith(f"`{policy}`: a ")
 
 
 def test_failed_symbols_are_listed_with_their_error() -> None:
     failed = a_session(symbol="XRPUSDT", candles=None, error="XRPUSDT: no candles | at all", failure=Failure.DATA)
-    text = backtest_markdown(an_outcome(a_session(), failed), "sma_cross")
+    text = get_report(an_outcome(a_session(), failed), "sma_cross")
     assert r"XRPUSDT: no candles \| at all" in text.split("## Failed symbols")[1]
 
 
 def test_what_happened_is_counted() -> None:
     trades = [a_trade(reason=reason) for reason in (CloseReason.STOP_LOSS, CloseReason.STOP_LOSS, CloseReason.CLOSED)]
     counts = {"signal_cancelled": 4, "signal_invalid": 1, "command_refused": 1_234}
-    text = backtest_markdown(an_outcome(a_session(*trades, counts=counts)), "sma_cross")
+    text = get_report(an_outcome(a_session(*trades, counts=counts)), "sma_cross")
     assert cells_of(text, "Closed: stop_loss")[1] == "2"
     assert cells_of(text, "Signals cancelled before they opened")[1] == "4"
     assert cells_of(text, "Signals refused as invalid")[1] == "1"
@@ -127,7 +129,7 @@ def test_what_happened_is_counted() -> None:
 
 def test_only_the_shown_trades_are_capped() -> None:
     trades = trades_of(*[0.1] * 1_003)
-    text = backtest_markdown(an_outcome(a_session(*trades)), "sma_cross")
+    text = get_report(an_outcome(a_session(*trades)), "sma_cross")
     shown = text.split("## Trades")[1]
     assert shown.count("| BTCUSDT |") == 1_000
     assert "The first 1,000 of 1,003" in shown
@@ -136,7 +138,7 @@ def test_only_the_shown_trades_are_capped() -> None:
 
 def test_notes_cannot_break_the_report() -> None:
     note = "a | b\n# *bold* <script> `x` [l](u) _it_ snake_case"
-    text = backtest_markdown(an_outcome(a_session(a_trade(note=note))), "sma_cross")
+    text = get_report(an_outcome(a_session(a_trade(note=note))), "sma_cross")
     line = next(line for line in text.splitlines() if line.startswith("| BTCUSDT | long"))
     assert r"a \| b \# \*bold\* \<script\> \`x\` \[l\](u) \_it\_ snake_case" in line
 
@@ -149,20 +151,20 @@ def test_any_note_becomes_printable_text(text: object) -> None:
 
 
 def test_the_same_run_writes_the_same_bytes(tmp_path: Path) -> None:
-    one, other = (write_markdown(two_symbols(), tmp_path / name) for name in "ab")
+    one, other = (write_reports(two_symbols(), tmp_path / name) for name in "ab")
     assert [file.relative_to(tmp_path) for file in one] == [Path("a/backtest/sma_cross.md")]
     assert one[0].read_bytes() == other[0].read_bytes()
 
 
 def test_an_unknown_strategy_is_named_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'sma_cross'"):
-        backtest_markdown(two_symbols(), "sma_cros")
+        get_report(two_symbols(), "sma_cros")
 
 
 def test_strategies_get_a_file_each_whatever_their_names(tmp_path: Path) -> None:
     names = ["../../etc/x", "a b", "a_b", "SMA", "sma", "con", "…", "x" * 300, "стратегия", ".", "a/b"]
     outcome = an_outcome(*(a_session(strategy=name) for name in names))
-    files = write_markdown(outcome, tmp_path)
+    files = write_reports(outcome, tmp_path)
     assert len({file.name.casefold() for file in files}) == len(names)
     assert {file.parent for file in files} == {tmp_path / "backtest"}
     assert all(file.is_file() for file in files)
@@ -177,7 +179,7 @@ def test_a_plain_name_is_the_name_of_its_file() -> None:
 def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "backtest").write_text("mine")
     with pytest.raises(OutputError, match=r"^cannot write .*sma_cross\.md: expected a folder, .*backtest is a file$"):
-        write_markdown(two_symbols(), tmp_path)
+        write_reports(two_symbols(), tmp_path)
 
 
 @pytest.mark.parametrize(

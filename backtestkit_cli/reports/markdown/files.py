@@ -1,0 +1,50 @@
+"""The files of the readable reports: one a strategy and kind, below the folder of all results."""
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from backtestkit_cli.analytics.outcome import RunOutcome
+from backtestkit_cli.atomic import write_bytes
+from backtestkit_cli.reports.markdown import backtest
+from backtestkit_cli.reports.run_folder import output_errors
+
+
+def write_reports(outcome: RunOutcome, out: Path) -> list[Path]:
+    """Write `<out>/backtest/<strategy>.md` for each strategy of the run; return the files, by name of strategy.
+
+    Raises:
+        OutputError: a file could not be written; the message names it and says why.
+    """
+    written = []
+    for strategy, stem in file_stems(outcome.facts.settings).items():
+        with output_errors(out / "backtest" / f"{stem}.md") as path:
+            write_bytes(path, backtest.get_report(outcome, strategy).encode())
+            written.append(path)
+    return written
+
+
+def file_stems(names: Iterable[str]) -> dict[str, str]:
+    """Return a safe file name, without its ending, for each of *names*, in alphabetical order; no two are the same.
+
+    A name that is safe stays as it is. Another one, and one that differs from its neighbour by case only,
+    gets a hash of the name behind what is left of it.
+    """
+    ordered = sorted(names)
+    folded = Counter(name.casefold() for name in ordered)
+    return {name: name if folded[name.casefold()] == 1 and _is_safe(name) else _hashed_stem(name) for name in ordered}
+
+
+def _is_safe(name: str) -> bool:
+    is_plain = re.fullmatch(r"\w[\w.-]*", name) and not name.endswith(".") and len(name.encode()) <= 120
+    is_device = re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name, re.IGNORECASE)
+    return bool(is_plain) and not is_device and unicodedata.is_normalized("NFC", name)
+
+
+def _hashed_stem(name: str) -> str:
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    kept = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:60]
+    return f"{kept or 'strategy'}-{digest}"
