@@ -3,10 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from backtestkit_cli.analytics.account import portfolio_stops
 from backtestkit_cli.analytics.outcome import RunOutcome, SessionOutcome
+from backtestkit_cli.analytics.refusals import refusal_statistics
 from backtestkit_cli.analytics.trade_figures import in_closing_order
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.position import Trade
+from backtestkit_cli.events.facts import PortfolioStopped
+from backtestkit_cli.reports.markdown.coordination import stopped_action, stopped_rule
 from backtestkit_cli.reports.markdown.head import head
 from backtestkit_cli.reports.markdown.text import document, escaped, span_text, table
 from backtestkit_cli.reports.tables import (
@@ -21,22 +25,34 @@ from backtestkit_cli.reports.tables import (
 )
 
 SHOWN_TRADES = 1_000
+SHOWN_PROBLEMS = 50
 
 _COUNTED = {
     "signal_scheduled": "Signals that waited for their price",
     "signal_cancelled": "Signals cancelled before they opened",
     "signal_invalid": "Signals refused as invalid",
+    "signal_refused": "Signals refused by risk",
     "position_opened": "Positions opened",
     "position_averaged": "Further entries bought",
     "position_reduced": "Parts sold before the close",
+    "profit_level_reached": "Partial levels reached in profit",
+    "loss_level_reached": "Partial levels reached in loss",
+    "stop_moved": "Stops moved",
+    "target_moved": "Targets moved",
     "command_refused": "Commands refused",
     "error_occurred": "Errors in the strategy or a listener",
+}
+_COUNTED_OF_RUN = {
+    "job_ran": "Jobs run, of the whole run",
+    "portfolio_stopped": "Stops of the portfolio, of the whole run",
+    "error_occurred": "Errors outside the sessions, of the whole run",
 }
 _LEGEND = (
     "PNL is net of fees and slippage, in percent of the money put into a trade; totals add up without compounding."
     " Sharpe is average ÷ standard deviation (n-1) per trade, profit factor the sum of wins ÷ the sum of losses."
     " Net and costs (fees and slippage) are in the quote currency. N/A: not defined for these trades."
 )
+_ONE_ACCOUNT = "One account for all strategies and symbols of the run, in quote money."
 
 
 def get_report(outcome: RunOutcome, strategy: str) -> str:
@@ -50,7 +66,9 @@ def get_report(outcome: RunOutcome, strategy: str) -> str:
     sections = [
         head(outcome, strategy, "Backtest"),
         ["## Results", *_results(outcome, strategy), _LEGEND],
-        ["## What happened", *_happened(sessions, trades)],
+        _account(outcome),
+        ["## What happened", *_happened(outcome, strategy, sessions, trades)],
+        _invalid(outcome, strategy),
         _failures(sessions),
         _gaps(sessions),
         ["## Trades", *_trades(outcome, trades)],
@@ -66,14 +84,64 @@ def _results(outcome: RunOutcome, strategy: str) -> list[str]:
     return [table(titles, cells, right={i for i, column in enumerate(SYMBOL_COLUMNS) if column.is_number})]
 
 
-def _happened(sessions: Sequence[SessionOutcome], trades: Sequence[Trade]) -> list[str]:
+def _account(outcome: RunOutcome) -> list[str]:
+    account = outcome.account
+    if account is None:
+        return []
+    stops = portfolio_stops(outcome)
+    judged = "judged at every minute up to the stop" if account.is_stopped else "judged at every minute"
+    rows = [
+        ("Starting balance", number_text(account.balance, Unit.MONEY)),
+        ("Reserve", number_text(account.reserve, Unit.MONEY)),
+        ("Cash at the end", number_text(account.cash, Unit.MONEY)),
+        ("Equity at the end", number_text(account.equity, Unit.MONEY)),
+        ("Return", number_text(account.return_pct, Unit.PERCENT)),
+        (f"Max drawdown, {judged}", number_text(account.max_drawdown_pct, Unit.SHARE)),
+    ]
+    blocks = ["## Account", _ONE_ACCOUNT, table(("Account", "Value"), rows, right={1})]
+    if stops:
+        titles = ("Stopped (UTC)", "By", "Equity", "Limit", "What was done", "Until (UTC)")
+        blocks.append(table(titles, [_stop_cells(stop) for stop in stops], right={2, 3}))
+    return blocks
+
+
+def _stop_cells(stop: PortfolioStopped) -> tuple[str, ...]:
+    return (
+        utc_text(stop.at_ms),
+        f"`{stop.rule}`: {stopped_rule(stop)}",
+        number_text(stop.equity, Unit.MONEY),
+        number_text(stop.limit, Unit.MONEY),
+        f"`{stop.action.value}`: {stopped_action(stop)}",
+        "for good" if stop.until_ms is None else utc_text(stop.until_ms),
+    )
+
+
+def _happened(
+    outcome: RunOutcome, strategy: str, sessions: Sequence[SessionOutcome], trades: Sequence[Trade]
+) -> list[str]:
     counts: Counter[str] = Counter()
     for session in sessions:
         counts.update(session.counts)
     reasons = Counter(trade.reason.value for trade in trades)
-    closed = [(f"Closed: {reason}", f"{count:,}") for reason, count in sorted(reasons.items())]
-    other = [(title, f"{counts[kind]:,}") for kind, title in _COUNTED.items()]
-    return [table(("Event", "Count"), [*other, *closed], right={1})]
+    rules = refusal_statistics(outcome, strategy).by_rule
+    rows = [
+        *((title, counts[kind]) for kind, title in _COUNTED.items()),
+        *((f"Refused by {escaped(rule.profile)}: {escaped(rule.rule)}", rule.total) for rule in rules),
+        *((f"Closed: {reason}", count) for reason, count in sorted(reasons.items())),
+        *((title, outcome.counts[kind]) for kind, title in _COUNTED_OF_RUN.items() if kind in outcome.counts),
+    ]
+    return [table(("Event", "Count"), [(title, f"{count:,}") for title, count in rows], right={1})]
+
+
+def _invalid(outcome: RunOutcome, strategy: str) -> list[str]:
+    problems = refusal_statistics(outcome, strategy).by_problem
+    if not problems:
+        return []
+    rows = [(escaped(row.problem), f"{row.signals:,}") for row in problems[:SHOWN_PROBLEMS]]
+    text = "What was wrong with invalid signals; where texts differ in numbers only, the first of them is shown."
+    if len(problems) > SHOWN_PROBLEMS:
+        text += f" The {SHOWN_PROBLEMS} most frequent of {len(problems):,}."
+    return ["## Invalid signals", text, table(("Problem", "Signals"), rows, right={1})]
 
 
 def _failures(sessions: Sequence[SessionOutcome]) -> list[str]:

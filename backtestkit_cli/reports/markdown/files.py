@@ -4,26 +4,49 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.atomic import write_bytes
-from backtestkit_cli.reports.markdown import backtest
+from backtestkit_cli.reports.markdown import backtest, partial, risk
 from backtestkit_cli.reports.run_folder import output_errors
 
 
+class Kind(NamedTuple):
+    """A kind of report: its folder, and its text for a strategy, None where there is nothing to say."""
+
+    folder: str
+    get_report: Callable[[RunOutcome, str], str | None]
+
+
+KINDS = (
+    Kind("backtest", backtest.get_report),
+    Kind("partial", partial.get_report),
+    Kind("risk", risk.get_report),
+)
+"""The reports of a run, in the order they are written."""
+
+
 def write_reports(outcome: RunOutcome, out: Path) -> list[Path]:
-    """Write `<out>/backtest/<strategy>.md` for each strategy of the run; return the files, by name of strategy.
+    """Write `<out>/<kind>/<strategy>.md` for each kind and strategy with something to say; return the files.
+
+    Where there is nothing to say, the file of an earlier run is removed: it would be taken for one of this run.
 
     Raises:
         OutputError: a file could not be written; the message names it and says why.
     """
     written = []
-    for strategy, stem in file_stems(outcome.facts.settings).items():
-        with output_errors(out / "backtest" / f"{stem}.md") as path:
-            write_bytes(path, backtest.get_report(outcome, strategy).encode())
-            written.append(path)
+    for kind in KINDS:
+        for strategy, stem in file_stems(outcome.facts.settings).items():
+            text = kind.get_report(outcome, strategy)
+            with output_errors(out / kind.folder / f"{stem}.md") as path:
+                if text is not None:
+                    write_bytes(path, text.encode())
+                    written.append(path)
+                elif path.exists():
+                    path.unlink()
     return written
 
 

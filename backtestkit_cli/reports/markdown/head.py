@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from backtestkit_cli.analytics.outcome import RunOutcome, SessionOutcome
 from backtestkit_cli.domain.interval import utc_text
-from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, GapPolicy, Settings
+from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, GapPolicy, PartialBasis, Settings
 from backtestkit_cli.errors import UnknownNameError
+from backtestkit_cli.reports.markdown.coordination import coordination_rows
 from backtestkit_cli.reports.markdown.text import escaped, span_text, table
 from backtestkit_cli.reports.tables import Unit, number_text, sessions_of
 
@@ -32,6 +33,10 @@ _GAP_RULES = {
     GapPolicy.ERROR: "a symbol with a missing minute fails",
     GapPolicy.FILL: "a missing minute is a flat candle at the last close with volume 0",
     GapPolicy.SKIP: "a missing minute has no tick, and candle windows hold only what was there",
+}
+_PARTIAL_BASES = {
+    PartialBasis.REVENUE: "`revenue`: percent the price has moved from the effective entry, before costs",
+    PartialBasis.PROGRESS: "`progress`: percent of the way from the effective entry to the first target or stop",
 }
 
 
@@ -68,11 +73,18 @@ def _assumptions(outcome: RunOutcome, strategy: str) -> str:
         ("Slippage", f"{settings.slippage_pct:g} % against us on each fill"),
         ("Entry cost", f"{number_text(settings.position_cost, Unit.MONEY)} quote money, where a signal names no other"),
         ("Averaging", f"`{settings.averaging.value}`: {_AVERAGING[settings.averaging]}"),
+        *([("Partial levels", _PARTIAL_BASES[settings.partial_basis])] if _has_levels(outcome, strategy) else []),
+        *coordination_rows(facts, strategy),
         ("Gaps", _gap_policy(settings, sessions_of(outcome, strategy))),
         ("Version", f"btk {escaped(facts.version)}"),
         ("Run", f"`{facts.run_id}`"),
     ]
     return table(("Assumption", "Value"), rows)
+
+
+def _has_levels(outcome: RunOutcome, strategy: str) -> bool:
+    kinds = {"profit_level_reached", "loss_level_reached"}
+    return any(kinds & session.counts.keys() for session in sessions_of(outcome, strategy))
 
 
 def _gap_policy(settings: Settings, sessions: Sequence[SessionOutcome]) -> str:

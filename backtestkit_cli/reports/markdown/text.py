@@ -2,11 +2,17 @@
 
 import re
 from collections.abc import Iterable, Sequence, Set
+from typing import TypeVar
 
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS
 from backtestkit_cli.reports.event_rows import clean_text
 
+SHOWN_EVENTS = 250
+"""So many rows a report shows of a list of events; its totals count all of them."""
+
 _WIDEST_PADDED = 40
+
+T = TypeVar("T")
 
 
 def span_text(span_ms: int) -> str:
@@ -17,6 +23,14 @@ def span_text(span_ms: int) -> str:
             return f"{number} {unit}{'' if number == '1' else 's'}"
     minutes = span_ms // MINUTE_MS
     return f"{minutes} minute{'' if minutes == 1 else 's'}"
+
+
+def latest(events: Sequence[T], run_id: str) -> tuple[Sequence[T], str]:
+    """Return the events that a report shows, oldest first, and the line that says which of all they are."""
+    if len(events) <= SHOWN_EVENTS:
+        return events, f"{len(events):,} in all, oldest first."
+    counted = f"The last {SHOWN_EVENTS:,} of {len(events):,}, oldest first."
+    return events[-SHOWN_EVENTS:], f"{counted} All of them count above and are in `runs/{run_id}/events.jsonl`."
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], right: Set[int] = frozenset()) -> str:
