@@ -58,7 +58,7 @@ def _portfolio(portfolio: Mapping[str, Any]) -> str:
     for limit, action, rule in limits:
         if portfolio[limit] is not None:
             until = "for good" if rule == MAX_DRAWDOWN else "until the next midnight"
-            parts.append(f"at {portfolio[limit]:g} % {_RULES[rule]}, {_STOPS[StopAction(portfolio[action])]} {until}")
+            parts.append(f"at {portfolio[limit]:g} % {_RULES[rule]}, {_STOPS[StopAction(portfolio[action])]}, {until}")
     return "; ".join(parts)
 
 
