@@ -27,7 +27,14 @@ def get_report(outcome: RunOutcome, strategy: str) -> str | None:
         return None
     shown, text = latest(data.rows, outcome.facts.run_id)
     events = table(_TITLES, [_cells(row) for row in shown], right={5, 6})
-    return document([blocks, ["## Levels", _counts(data)], ["## Events", text, events]])
+    return document([blocks, ["## Levels", _total(data), _counts(data)], ["## Events", text, events]])
+
+
+def _total(data: PartialStatistics) -> str:
+    return (
+        f"{data.total_events:,} events: {data.profit_events:,} in profit, {data.loss_events:,} in loss."
+        " A position reaches each level at most once on either side."
+    )
 
 
 def _counts(data: PartialStatistics) -> str:
