@@ -1,27 +1,24 @@
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backtestkit_cli.analytics.outcome import CandleFacts, Failure, RunOutcome
+from backtestkit_cli.analytics.refusals import refusal_statistics
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, GapPolicy, Settings
 from backtestkit_cli.domain.signal import CloseReason
 from backtestkit_cli.errors import OutputError, UnknownNameError
+from backtestkit_cli.events.facts import SignalInvalid
 from backtestkit_cli.reports.markdown.backtest import get_report
 from backtestkit_cli.reports.markdown.files import file_stems, write_reports
 from backtestkit_cli.reports.markdown.text import escaped
 from backtestkit_cli.reports.tables import Unit, number_text, price_text, symbol_rows, total_row
 from tests.builders import START_MS, a_session, a_trade, an_outcome, trades_of
-
-
-def cells_of(text: str, first: str) -> list[str]:
-    """Return the cells of the first table row that starts with *first*."""
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-        if cells[0].strip("*") == first:
-            return [cell.strip("*") for cell in cells]
-    raise AssertionError(f"no row {first!r} in\n{text}")
+from tests.coordinated_run import coordinated_run
+from tests.reports.markdown_cells import cells_of, section
 
 
 def two_symbols() -> RunOutcome:
@@ -125,6 +122,92 @@ def test_what_happened_is_counted() -> None:
     assert cells_of(text, "Signals cancelled before they opened")[1] == "4"
     assert cells_of(text, "Signals refused as invalid")[1] == "1"
     assert cells_of(text, "Commands refused")[1] == "1,234"
+
+
+def test_what_happened_counts_what_risk_refused_by_rule_and_levels_and_stops() -> None:
+    outcome = coordinated_run()
+    happened = section(get_report(outcome, "sma_cross"), "What happened")
+    rules = refusal_statistics(outcome).by_rule
+    assert cells_of(happened, "Signals refused by risk")[1] == str(sum(rule.total for rule in rules))
+    for rule in rules:
+        assert cells_of(happened, f"Refused by careful: {rule.rule}")[1] == str(rule.total)
+    assert cells_of(happened, "Partial levels reached in profit")[1] == "277"
+    assert cells_of(happened, "Partial levels reached in loss")[1] == "478"
+    assert cells_of(happened, "Closed: portfolio_stop")[1] == "3"
+    assert cells_of(happened, "Stops of the portfolio, of the whole run")[1] == "1"
+
+
+def test_jobs_moves_and_errors_of_the_run_are_counted() -> None:
+    counts = {"stop_moved": 3, "target_moved": 2}
+    jobs = ({"name": "news", "every": "1h", "cron": None, "symbols": ["A", "B"]},)
+    outcome = replace(an_outcome(a_session(counts=counts), jobs=jobs), counts={"job_ran": 48, "error_occurred": 1})
+    text = get_report(outcome, "sma_cross")
+    assert cells_of(text, "Stops moved")[1] == "3"
+    assert cells_of(text, "Targets moved")[1] == "2"
+    assert cells_of(text, "Jobs run, of the whole run")[1] == "48"
+    assert cells_of(text, "Errors outside the sessions, of the whole run")[1] == "1"
+    assert cells_of(text, "Job")[1] == "news: every 1h, for each of A, B"
+
+
+def test_a_veto_is_counted_with_its_text() -> None:
+    veto = SignalInvalid(START_MS, "sma_cross", "BTCUSDT", None, 100.0, ("no_odd_prices: 101 is odd",))
+    other = SignalInvalid(START_MS, "sma_cross", "BTCUSDT", None, 100.0, ("no_odd_prices: 103 is odd", "minutes"))
+    text = section(get_report(an_outcome(a_session(), events=[veto, other]), "sma_cross"), "Invalid signals")
+    assert cells_of(text, r"no_odd_prices: 101 is odd")[1] == "2"
+    assert cells_of(text, "minutes")[1] == "1"
+
+
+def test_the_account_is_shown_with_its_stops() -> None:
+    outcome = coordinated_run()
+    account = outcome.account
+    assert account is not None
+    text = section(get_report(outcome, "sma_cross"), "Account")
+    assert cells_of(text, "Starting balance")[1] == "1,000.00"
+    assert cells_of(text, "Reserve")[1] == "100.00"
+    assert cells_of(text, "Equity at the end")[1] == f"{account.equity:.2f}"
+    assert cells_of(text, "Return")[1] == f"{account.equity / 10 - 100:.2f} %"
+    assert cells_of(text, "Max drawdown, judged at every minute up to the stop")[1] == "4.01 %"
+    stop = cells_of(text, "2025-05-13 22:55")
+    assert stop[1:4] == ["`max_drawdown`: drawdown from the highest equity", "962.05", "962.16"]
+    assert stop[4].startswith("`close_all`: positions are closed")
+    assert stop[5] == "for good"
+
+
+def test_stops_of_a_day_say_until_when() -> None:
+    outcome = coordinated_run("portfolio.max_drawdown_pct=50", "portfolio.max_daily_loss_pct=1")
+    text = section(get_report(outcome, "sma_cross"), "Account")
+    assert "Max drawdown, judged at every minute |" in text
+    assert cells_of(text, "2025-05-08 23:53")[-1] == "2025-05-09 00:00"
+    assert cells_of(text, "2025-05-08 23:53")[1] == "`max_daily_loss`: loss since midnight UTC"
+
+
+def test_without_a_portfolio_nothing_is_said_of_an_account() -> None:
+    text = get_report(two_symbols(), "sma_cross")
+    assert "## Account" not in text
+    head = text.partition("## Results")[0]
+    assert not re.search(r"^\| (Risk|Groups|Sizing|Portfolio|Partial levels|Job) ", head, re.MULTILINE)
+
+
+def test_the_header_states_what_the_run_was_coordinated_by() -> None:
+    text = get_report(
+        coordinated_run("sizing=small", "sizings.small.method=fixed_pct", "sizings.small.risk_pct=1"), "sma_cross"
+    )
+    assert "; cool_down (losses 4, within_minutes 240, minutes 120, scope all); " in cells_of(text, "Risk")[1]
+    assert cells_of(text, "Groups")[1].endswith("majors: BTCUSDT, ETHUSDT; memes: DOGEUSDT, SHIBUSDT")
+    assert cells_of(text, "Sizing")[1].startswith("small: risk_pct 1")
+    assert cells_of(text, "Portfolio")[1] == (
+        "one account of 1,000.00 quote money, of which 100.00 is never spent on entries;"
+        " at 4 % drawdown from the highest equity, positions are closed and nothing opens, for good;"
+        " at 5 % loss since midnight UTC, nothing opens, what is open runs on, until the next midnight"
+    )
+
+
+def test_the_rules_of_an_author_are_named_and_cannot_break_the_table() -> None:
+    coordination = {"risk": {"sma_cross": ["a|b"]}, "risks": {"a|b": [["no_mondays", "a function"]]}}
+    coordination["sizings"] = {"sma_cross": {"name": "mine"}}
+    text = get_report(an_outcome(a_session(), coordination=coordination), "sma_cross")
+    assert r"| Risk       | a\|b: no_mondays a function " in text
+    assert cells_of(text, "Sizing")[1] == "mine: a function"
 
 
 def test_only_the_shown_trades_are_capped() -> None:
