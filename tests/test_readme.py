@@ -98,8 +98,8 @@ def test_every_flag_that_is_named_exists() -> None:
 
 def test_every_exit_code_is_in_the_table() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BacktestKitError)]
-    some_failed = 4
-    codes = {0, some_failed, STOPPED} | {kind.exit_code for kind in kinds}
+    some_failed, stopped_by_portfolio = 4, 6
+    codes = {0, some_failed, stopped_by_portfolio, STOPPED} | {kind.exit_code for kind in kinds}
     table = README[README.index("| exit code |") :]
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == codes
 

@@ -24,6 +24,15 @@ class EquityRow(NamedTuple):
     equity_quote: float
 
 
+class Held(NamedTuple):
+    """A session at a mark: the net of its closed trades in quote money, and its open position if any."""
+
+    timestamp: int
+    price: float
+    closed_net: float
+    position: Position | None
+
+
 def equity_of(outcome: RunOutcome) -> list[EquityRow]:
     """Return the equity of every session at its marks (each midnight UTC and the frame's end), session by session."""
     settings = outcome.facts.settings
@@ -38,18 +47,24 @@ def session_equity(session: SessionOutcome, costs: Costs) -> Iterator[EquityRow]
     At the last mark of a session that reached the frame's end all trades are closed, so its equity is
     the sum of their net. A position that was open when a strategy failed is no trade and counts nothing.
     """
+    for at_ms, price, closed_net, position in held_at_marks(session, costs):
+        realised, unrealised = closed_net, 0.0
+        if position is not None:
+            realised += position.realised.net
+            unrealised = position.value_at(price, costs).net - position.realised.net
+        yield EquityRow(at_ms, session.strategy, session.symbol, realised, unrealised, realised + unrealised)
+
+
+def held_at_marks(session: SessionOutcome, costs: Costs) -> Iterator[Held]:
+    """Yield what the trades of *session* say of each of its marks, oldest first."""
     trades = session.trades
     closed, closed_net = 0, 0.0
     for at_ms, price in session.marks:
         while closed < len(trades) and trades[closed].closed_at_ms <= at_ms:
             closed_net += trades[closed].gain.net
             closed += 1
-        realised, unrealised = closed_net, 0.0
-        if closed < len(trades) and trades[closed].opened_at_ms <= at_ms:
-            position = position_at(trades[closed], at_ms, costs)
-            realised += position.realised.net
-            unrealised = position.value_at(price, costs).net - position.realised.net
-        yield EquityRow(at_ms, session.strategy, session.symbol, realised, unrealised, realised + unrealised)
+        is_open = closed < len(trades) and trades[closed].opened_at_ms <= at_ms
+        yield Held(at_ms, price, closed_net, position_at(trades[closed], at_ms, costs) if is_open else None)
 
 
 def position_at(trade: Trade, at_ms: int, costs: Costs) -> Position:

@@ -77,8 +77,8 @@ class RunFacts:
 class AccountOutcome:
     """How the one account of a run ended, in quote money.
 
-    `max_drawdown_pct` is the deepest fall from the highest equity so far, judged at every minute. `stopped` is
-    the last stop of the portfolio, if any.
+    `max_drawdown_pct` is the deepest fall from the highest equity so far, judged at every minute, but
+    not after a stop for good. `stopped` is the last stop of the portfolio, if any.
     """
 
     balance: float

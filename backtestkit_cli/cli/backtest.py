@@ -38,10 +38,16 @@ class Finished:
 
     @property
     def failures(self) -> list[str]:
-        """Return a line for every session that failed in any run."""
-        from backtestkit_cli.cli import results
+        """Return a line for every session that failed in any run, and for every run that its portfolio ended."""
+        from backtestkit_cli.cli import coordination_lines, results
 
-        return list(dict.fromkeys(line for outcome in self.outcomes.values() for line in results.failures(outcome)))
+        failed = (line for outcome in self.outcomes.values() for line in results.failures(outcome))
+        stopped = (
+            f"{label}: {line}" if label else line
+            for label, outcome in self.outcomes.items()
+            for line in coordination_lines.final_stop(outcome)
+        )
+        return list(dict.fromkeys((*failed, *stopped)))
 
 
 _NEEDS = ("symbols", "entry", "frame")
@@ -78,10 +84,11 @@ def backtest(
 ) -> None:
     """Run strategies over history and show what each symbol won.
 
-    Tables go to stdout, everything else to stderr. Reports are written to <out>/backtest/, the run with
-    its trades, equity and events to <out>/runs/<run id>/. Candles of a venue that are not in the cache are
-    fetched first. Exit codes: 0 done, 1 failed, 2 wrong input, 3 candles missing or bad, 4 some symbols
-    failed and the others finished, 5 a venue refused or was not reached.
+    Tables go to stdout, everything else to stderr. Reports are written to <out>/backtest/, and where there is
+    something to say to <out>/partial/ and <out>/risk/; the run with its trades, equity and events to
+    <out>/runs/<run id>/. Candles of a venue that are not in the cache are fetched first. Exit codes: 0 done,
+    1 failed, 2 wrong input, 3 candles missing or bad, 4 some symbols failed and the others finished, 5 a venue
+    refused or was not reached, 6 a portfolio rule stopped the run.
     """
     from backtestkit_cli.cli.log_lines import log_plan, written
 
@@ -193,13 +200,13 @@ def _show(finished: Finished) -> None:
 
 def _write(finished: Finished, out: str, extra: "Mapping[str, Any]") -> tuple[list[Path], OutputError | None]:
     """Write the readable reports and the folder of every run; return what is there, and what went wrong."""
-    from backtestkit_cli.reports.markdown import write_markdown
+    from backtestkit_cli.reports.markdown.files import write_reports
     from backtestkit_cli.reports.run_folder import is_worse_than_saved, write_run
 
     paths: list[Path] = []
     try:
         if not is_worse_than_saved(finished.main, Path(out)):
-            paths += write_markdown(finished.main, Path(out))
+            paths += write_reports(finished.main, Path(out))
         for outcome in finished.outcomes.values():
             if is_worse_than_saved(outcome, Path(out)):
                 console.note(f"the finished run {outcome.facts.run_id} is kept: this one lacks candles that it had")

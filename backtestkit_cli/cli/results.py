@@ -7,9 +7,11 @@ from typing import Any
 from backtestkit_cli.analytics.outcome import Failure, RunOutcome, SessionOutcome
 from backtestkit_cli.cli import console
 from backtestkit_cli.cli.console import Heading
+from backtestkit_cli.cli.coordination_lines import coordination_lines, passing_stops
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.settings import FillModelName, GapPolicy
-from backtestkit_cli.events.facts import CommandRefused, ErrorOccurred, Event, SignalInvalid
+from backtestkit_cli.events.facts import CommandRefused, ErrorOccurred, Event, SignalInvalid, SignalRefused
+from backtestkit_cli.reports.summaries import account_summary, partials_summary, refusals_summary
 from backtestkit_cli.reports.tables import (
     NOT_AVAILABLE,
     SYMBOL_COLUMNS,
@@ -37,7 +39,7 @@ def show_result(outcome: RunOutcome) -> None:
         for rows in (symbol_rows(outcome), _totals(outcome))
     ]
     console.show_table([Heading("Strategy"), *headings] if several else headings, sections)
-    for line in _caption(outcome):
+    for line in (*_caption(outcome), *coordination_lines(outcome)):
         console.out(line)
 
 
@@ -55,6 +57,9 @@ def show_bounds(outcomes: Mapping[FillModelName, RunOutcome]) -> None:
     console.show_table([Heading("Strategy"), *headings] if several else headings, sections)
     for line in _caption(first, models=" and ".join(outcomes)):
         console.out(line)
+    for model, outcome in outcomes.items():
+        for line in coordination_lines(outcome):
+            console.out(f"{model}: {line}")
 
 
 def _cells(row: Row, cells: list[str], *, several: bool) -> list[str]:
@@ -126,6 +131,10 @@ def notes(outcome: RunOutcome) -> Iterator[str]:
     invalid = [event for event in outcome.events if isinstance(event, SignalInvalid)]
     if invalid:
         yield _first_of("invalid signal", invalid, "; ".join(invalid[0].problems))
+    unwanted = [event for event in outcome.events if isinstance(event, SignalRefused)]
+    if unwanted:
+        yield _first_of("refused signal", unwanted, f"{unwanted[0].profile}.{unwanted[0].rule}: {unwanted[0].reason}")
+    yield from passing_stops(outcome)
     refused = [event for event in outcome.events if isinstance(event, CommandRefused)]
     if refused:
         yield _first_of("refused command", refused, f"{refused[0].command}: {refused[0].problem}")
@@ -174,6 +183,9 @@ def document(outcome: RunOutcome) -> dict[str, Any]:
         "symbols": symbol_rows(outcome),
         "total": total_row(outcome),
         "totals": {name: total_row(outcome, name) for name in facts.settings},
+        "account": account_summary(outcome),
+        "refusals": refusals_summary(outcome),
+        "partials": partials_summary(outcome),
         "notes": [console.one_line(note) for note in notes(outcome)],
     }
 

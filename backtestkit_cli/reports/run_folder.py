@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from backtestkit_cli.analytics.account import account_curve
 from backtestkit_cli.analytics.equity import equity_of
-from backtestkit_cli.analytics.outcome import AccountOutcome, Failure, RunFacts, RunOutcome
+from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome
 from backtestkit_cli.analytics.trade_figures import in_closing_order
 from backtestkit_cli.atomic import replacing, write_bytes
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.position import Partial, Trade
 from backtestkit_cli.errors import OutputError
-from backtestkit_cli.reports.event_rows import clean_text, event_row, event_rows
+from backtestkit_cli.reports.event_rows import clean_text, event_rows
+from backtestkit_cli.reports.summaries import account_summary
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,6 +43,10 @@ _EQUITY_COLUMNS: Final = {
     **dict.fromkeys(("strategy", "symbol"), str),
     **dict.fromkeys(("realised_quote", "unrealised_quote", "equity_quote"), float),
 }
+_ACCOUNT_COLUMNS: Final = {
+    "timestamp": int,
+    **dict.fromkeys(("cash_quote", "positions_quote", "equity_quote"), float),
+}
 
 
 def run_folder(out: Path, run_id: str) -> Path:
@@ -50,6 +56,8 @@ def run_folder(out: Path, run_id: str) -> Path:
 
 def write_run(outcome: RunOutcome, out: Path, manifest_extra: Mapping[str, Any]) -> Path:
     """Write trades.parquet, equity.parquet, events.jsonl and manifest.json of *outcome*; return their folder.
+
+    With a portfolio there is account.parquet as well: its cash and equity at each midnight UTC and at the end.
 
     Each file is replaced whole, the manifest last: where it is, the others are complete. The same outcome
     gives the same bytes.
@@ -66,6 +74,8 @@ def write_run(outcome: RunOutcome, out: Path, manifest_extra: Mapping[str, Any])
     folder = run_folder(out, outcome.facts.run_id)
     _write_parquet(folder / "trades.parquet", trades_frame(outcome))
     _write_parquet(folder / "equity.parquet", _frame(equity_of(outcome), _EQUITY_COLUMNS))
+    if outcome.account is not None:
+        _write_parquet(folder / "account.parquet", _frame(account_curve(outcome), _ACCOUNT_COLUMNS))
     _write_events(folder / "events.jsonl", outcome)
     content = manifest(outcome) | dict(manifest_extra)
     with output_errors(folder / "manifest.json") as path:
@@ -121,7 +131,7 @@ def manifest(outcome: RunOutcome) -> dict[str, Any]:
     return {
         **decided,
         **({"events": outcome.counts} if outcome.counts else {}),
-        **({"account": _account(outcome.account)} if outcome.account else {}),
+        **({"account": account_summary(outcome)} if outcome.account else {}),
         "run_id": facts.run_id,
         "config_hash": hashlib.sha256(orjson.dumps(decided, option=_JSON, default=str)).hexdigest(),
         "is_synthetic": facts.is_synthetic,
@@ -148,11 +158,6 @@ def manifest(outcome: RunOutcome) -> dict[str, Any]:
         "exit_code": outcome.exit_code,
         "versions": _versions(facts),
     }
-
-
-def _account(account: AccountOutcome) -> dict[str, Any]:
-    stopped = None if account.stopped is None else event_row(account.stopped)
-    return {**asdict(account), "stopped": stopped}
 
 
 def _versions(facts: RunFacts) -> dict[str, str]:

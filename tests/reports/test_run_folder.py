@@ -10,12 +10,13 @@ import polars as pl
 import pytest
 
 from backtestkit_cli.analytics.outcome import CandleFacts, Failure, RunOutcome
-from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.signal import CloseReason, Side
 from backtestkit_cli.errors import OutputError
 from backtestkit_cli.events.facts import PositionClosed, PositionOpened
 from backtestkit_cli.reports.run_folder import run_folder, write_run
 from tests.builders import START_MS, a_position, a_session, a_trade, an_outcome
+from tests.coordinated_run import coordinated_run
 
 TIMES = {"started_at": "2025-05-04T10:00:00Z", "finished_at": "2025-05-04T10:00:02Z"}
 COLUMNS = [
@@ -109,6 +110,26 @@ def test_equity_has_a_row_for_each_mark_of_each_session(tmp_path: Path) -> None:
     assert equity["equity_quote"][3] == outcome.sessions[1].trades[0].pnl_cost
 
 
+def test_the_account_has_a_table_of_its_own_that_ends_where_it_ended(tmp_path: Path) -> None:
+    outcome = coordinated_run()
+    account = outcome.account
+    assert account is not None
+    table = pl.read_parquet(write_run(outcome, tmp_path, TIMES) / "account.parquet")
+    assert table.columns == ["timestamp", "cash_quote", "positions_quote", "equity_quote"]
+    assert table["timestamp"].to_list() == [*range(outcome.facts.start_ms + DAY_MS, outcome.facts.end_ms + 1, DAY_MS)]
+    assert table["equity_quote"][-1] == pytest.approx(account.equity)
+    assert (table["cash_quote"] + table["positions_quote"]).to_list() == table["equity_quote"].to_list()
+    assert table["positions_quote"][0] > 0
+
+
+def test_the_manifest_has_the_account_with_its_stops(tmp_path: Path) -> None:
+    outcome = coordinated_run()
+    manifest = json.loads(written(outcome, tmp_path)["manifest.json"])
+    assert manifest["account"]["return_pct"] == pytest.approx(-3.79, abs=0.01)
+    assert manifest["account"]["stops"] == [manifest["account"]["stopped"]]
+    assert (manifest["account"]["stopped"]["rule"], manifest["exit_code"]) == ("max_drawdown", 6)
+
+
 def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
     outcome = an_outcome(a_session(a_trade(cost=1.7e308, price_close=1e6), a_trade()))
     trades = pl.read_parquet(write_run(outcome, tmp_path, TIMES) / "trades.parquet")
@@ -177,6 +198,6 @@ def test_a_folder_that_may_not_be_written_is_one_line() -> None:
 
 
 def test_importing_the_reports_does_not_import_polars() -> None:
-    code = "import sys, backtestkit_cli.reports.markdown, backtestkit_cli.reports.run_folder; print(*sys.modules)"
+    code = "import sys, backtestkit_cli.reports.markdown.files, backtestkit_cli.reports.run_folder; print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "polars" not in ended.stdout.split()

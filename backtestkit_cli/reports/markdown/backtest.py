@@ -1,0 +1,215 @@
+"""The report of a backtest: figures by symbol, what happened, and the trades."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from backtestkit_cli.analytics.account import portfolio_stops
+from backtestkit_cli.analytics.outcome import RunOutcome, SessionOutcome
+from backtestkit_cli.analytics.refusals import refusal_statistics
+from backtestkit_cli.analytics.trade_figures import in_closing_order
+from backtestkit_cli.domain.interval import utc_text
+from backtestkit_cli.domain.position import Trade
+from backtestkit_cli.events.facts import PortfolioStopped
+from backtestkit_cli.reports.markdown.coordination import stopped_action, stopped_rule
+from backtestkit_cli.reports.markdown.head import head
+from backtestkit_cli.reports.markdown.text import document, escaped, span_text, table
+from backtestkit_cli.reports.tables import (
+    SYMBOL_COLUMNS,
+    Unit,
+    cell_text,
+    number_text,
+    price_text,
+    sessions_of,
+    symbol_rows,
+    total_row,
+)
+
+SHOWN_TRADES = 1_000
+SHOWN_PROBLEMS = 50
+
+_COUNTED = {
+    "signal_scheduled": "Signals that waited for their price",
+    "signal_cancelled": "Signals cancelled before they opened",
+    "signal_invalid": "Signals refused as invalid",
+    "signal_refused": "Signals refused by risk",
+    "position_opened": "Positions opened",
+    "position_averaged": "Further entries bought",
+    "position_reduced": "Parts sold before the close",
+    "profit_level_reached": "Partial levels reached in profit",
+    "loss_level_reached": "Partial levels reached in loss",
+    "stop_moved": "Stops moved",
+    "target_moved": "Targets moved",
+    "command_refused": "Commands refused",
+    "error_occurred": "Errors in the strategy or a listener",
+}
+_COUNTED_OF_RUN = {
+    "job_ran": "Jobs run, of the whole run",
+    "portfolio_stopped": "Stops of the portfolio, of the whole run",
+    "error_occurred": "Errors outside the sessions, of the whole run",
+}
+_LEGEND = (
+    "PNL is net of fees and slippage, in percent of the money put into a trade; totals add up without compounding."
+    " Sharpe is average ÷ standard deviation (n-1) per trade, profit factor the sum of wins ÷ the sum of losses."
+    " Net and costs (fees and slippage) are in the quote currency. N/A: not defined for these trades."
+)
+_ONE_ACCOUNT = "One account for all strategies and symbols of the run, in quote money."
+
+
+def get_report(outcome: RunOutcome, strategy: str) -> str:
+    """Return the report of *strategy*: what was assumed, figures by symbol, what happened, and the trades.
+
+    Raises:
+        UnknownNameError: the run has no such strategy.
+    """
+    sessions = sessions_of(outcome, strategy)
+    trades = in_closing_order(trade for session in sessions for trade in session.trades)
+    sections = [
+        head(outcome, strategy, "Backtest"),
+        ["## Results", *_results(outcome, strategy), _LEGEND],
+        _account(outcome),
+        ["## What happened", *_happened(outcome, strategy, sessions, trades)],
+        _invalid(outcome, strategy),
+        _failures(sessions),
+        _gaps(sessions),
+        ["## Trades", *_trades(outcome, trades)],
+    ]
+    return document(sections)
+
+
+def _results(outcome: RunOutcome, strategy: str) -> list[str]:
+    rows = [*symbol_rows(outcome, strategy), total_row(outcome, strategy)]
+    cells = [[escaped(cell_text(row, column)) for column in SYMBOL_COLUMNS] for row in rows]
+    cells[-1] = [f"**{text}**" for text in cells[-1]]
+    titles = [column.title for column in SYMBOL_COLUMNS]
+    return [table(titles, cells, right={i for i, column in enumerate(SYMBOL_COLUMNS) if column.is_number})]
+
+
+def _account(outcome: RunOutcome) -> list[str]:
+    account = outcome.account
+    if account is None:
+        return []
+    stops = portfolio_stops(outcome)
+    judged = "judged at every minute up to the stop" if account.is_stopped else "judged at every minute"
+    rows = [
+        ("Starting balance", number_text(account.balance, Unit.MONEY)),
+        ("Reserve", number_text(account.reserve, Unit.MONEY)),
+        ("Cash at the end", number_text(account.cash, Unit.MONEY)),
+        ("Equity at the end", number_text(account.equity, Unit.MONEY)),
+        ("Return", number_text(account.return_pct, Unit.PERCENT)),
+        (f"Max drawdown, {judged}", number_text(account.max_drawdown_pct, Unit.SHARE)),
+    ]
+    blocks = ["## Account", _ONE_ACCOUNT, table(("Account", "Value"), rows, right={1})]
+    if stops:
+        titles = ("Stopped (UTC)", "By", "Equity", "Limit", "What was done", "Until (UTC)")
+        blocks.append(table(titles, [_stop_cells(stop) for stop in stops], right={2, 3}))
+    return blocks
+
+
+def _stop_cells(stop: PortfolioStopped) -> tuple[str, ...]:
+    return (
+        utc_text(stop.at_ms),
+        f"`{stop.rule}`: {stopped_rule(stop)}",
+        number_text(stop.equity, Unit.MONEY),
+        number_text(stop.limit, Unit.MONEY),
+        f"`{stop.action.value}`: {stopped_action(stop)}",
+        "for good" if stop.until_ms is None else utc_text(stop.until_ms),
+    )
+
+
+def _happened(
+    outcome: RunOutcome, strategy: str, sessions: Sequence[SessionOutcome], trades: Sequence[Trade]
+) -> list[str]:
+    counts: Counter[str] = Counter()
+    for session in sessions:
+        counts.update(session.counts)
+    reasons = Counter(trade.reason.value for trade in trades)
+    rules = refusal_statistics(outcome, strategy).by_rule
+    rows = [
+        *((title, counts[kind]) for kind, title in _COUNTED.items()),
+        *((f"Refused by {escaped(rule.profile)}: {escaped(rule.rule)}", rule.total) for rule in rules),
+        *((f"Closed: {reason}", count) for reason, count in sorted(reasons.items())),
+        *((title, outcome.counts[kind]) for kind, title in _COUNTED_OF_RUN.items() if kind in outcome.counts),
+    ]
+    return [table(("Event", "Count"), [(title, f"{count:,}") for title, count in rows], right={1})]
+
+
+def _invalid(outcome: RunOutcome, strategy: str) -> list[str]:
+    problems = refusal_statistics(outcome, strategy).by_problem
+    if not problems:
+        return []
+    rows = [(escaped(row.problem), f"{row.signals:,}") for row in problems[:SHOWN_PROBLEMS]]
+    text = "What was wrong with invalid signals; where texts differ in numbers only, the first of them is shown."
+    if len(problems) > SHOWN_PROBLEMS:
+        text += f" The {SHOWN_PROBLEMS} most frequent of {len(problems):,}."
+    return ["## Invalid signals", text, table(("Problem", "Signals"), rows, right={1})]
+
+
+def _failures(sessions: Sequence[SessionOutcome]) -> list[str]:
+    failed = [session for session in sessions if session.error is not None]
+    if not failed:
+        return []
+    rows = [(escaped(session.symbol), _failure(session), escaped(session.error or "")) for session in failed]
+    return ["## Failed symbols", table(("Symbol", "Cause", "Error"), rows)]
+
+
+def _failure(session: SessionOutcome) -> str:
+    return session.failure.value if session.failure is not None else ""
+
+
+def _gaps(sessions: Sequence[SessionOutcome]) -> list[str]:
+    rows = [
+        (
+            escaped(session.symbol),
+            f"{session.candles.missing:,}",
+            number_text(100 * session.candles.missing / session.candles.minutes, Unit.SHARE),
+            f"{len(session.candles.gaps):,}",
+            span_text(max((end_ms - start_ms for start_ms, end_ms in session.candles.gaps), default=0)),
+        )
+        for session in sessions
+        if session.candles is not None and session.candles.missing
+    ]
+    if not rows:
+        return []
+    return ["## Gaps", table(("Symbol", "Missing minutes", "Share", "Gaps", "Longest"), rows, right={1, 2, 3, 4})]
+
+
+def _trades(outcome: RunOutcome, trades: Sequence[Trade]) -> list[str]:
+    if not trades:
+        return ["No position was closed."]
+    titles = (
+        "Symbol",
+        "Side",
+        "Opened (UTC)",
+        "Closed (UTC)",
+        "Entries",
+        "Entry",
+        "Exit",
+        "Reason",
+        "PNL",
+        "Net",
+        "Note",
+    )
+    shown = table(titles, [_trade_cells(trade) for trade in trades[:SHOWN_TRADES]], right={4, 5, 6, 8, 9})
+    if len(trades) <= SHOWN_TRADES:
+        return [f"{len(trades):,} in all, by closing time; the entry is the effective price.", shown]
+    text = (
+        f"The first {SHOWN_TRADES:,} of {len(trades):,} by closing time; the entry is the effective price."
+        f" All of them count above and are in `runs/{outcome.facts.run_id}/trades.parquet`."
+    )
+    return [text, shown]
+
+
+def _trade_cells(trade: Trade) -> tuple[str, ...]:
+    return (
+        escaped(trade.symbol),
+        trade.side.value,
+        utc_text(trade.opened_at_ms),
+        utc_text(trade.closed_at_ms),
+        f"{len(trade.entries):,}",
+        price_text(trade.price_effective),
+        price_text(trade.price_close),
+        trade.reason.value,
+        number_text(trade.pnl_pct, Unit.PERCENT),
+        number_text(trade.pnl_cost, Unit.MONEY),
+        escaped(trade.note),
+    )

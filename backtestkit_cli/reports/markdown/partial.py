@@ -1,0 +1,60 @@
+"""The report of partial levels: how many positions reached each, and the latest of them."""
+
+from backtestkit_cli.analytics.outcome import RunOutcome
+from backtestkit_cli.analytics.partials import PartialRow, PartialStatistics, partial_statistics
+from backtestkit_cli.domain.interval import utc_text
+from backtestkit_cli.reports.markdown.head import head
+from backtestkit_cli.reports.markdown.text import document, escaped, latest, table
+from backtestkit_cli.reports.tables import price_text
+
+_TITLES = ("Time (UTC)", "Action", "Symbol", "Signal", "Position", "Level", "Price", "Mode")
+
+
+def get_data(outcome: RunOutcome, strategy: str) -> PartialStatistics:
+    """Return the numbers that the report shows."""
+    return partial_statistics(outcome, strategy)
+
+
+def get_report(outcome: RunOutcome, strategy: str) -> str | None:
+    """Return the report of *strategy*, None where no position reached a level.
+
+    Raises:
+        UnknownNameError: the run has no such strategy.
+    """
+    blocks = head(outcome, strategy, "Partial levels")
+    data = get_data(outcome, strategy)
+    if not data.rows:
+        return None
+    shown, text = latest(data.rows, outcome.facts.run_id)
+    events = table(_TITLES, [_cells(row) for row in shown], right={5, 6})
+    return document([blocks, ["## Levels", _total(data), _counts(data)], ["## Events", text, events]])
+
+
+def _total(data: PartialStatistics) -> str:
+    return (
+        f"{data.total_events:,} events: {data.profit_events:,} in profit, {data.loss_events:,} in loss."
+        " A position reaches each level at most once on either side."
+    )
+
+
+def _counts(data: PartialStatistics) -> str:
+    levels = sorted(data.profit_levels.keys() | data.loss_levels.keys())
+    rows = [
+        (f"{level} %", f"{data.profit_levels.get(level, 0):,}", f"{data.loss_levels.get(level, 0):,}")
+        for level in levels
+    ]
+    total = [f"**{text}**" for text in ("Total", f"{data.profit_events:,}", f"{data.loss_events:,}")]
+    return table(("Level", "In profit", "In loss"), [*rows, total], right={1, 2})
+
+
+def _cells(row: PartialRow) -> tuple[str, ...]:
+    return (
+        utc_text(row.timestamp),
+        row.action.value,
+        escaped(row.symbol),
+        f"`{row.signal_id}`",
+        row.position.value,
+        f"{row.level} %",
+        price_text(row.price),
+        escaped(row.mode),
+    )

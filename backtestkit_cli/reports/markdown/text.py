@@ -1,0 +1,62 @@
+"""Pieces of Markdown: tables, spans of time, and text of authors that cannot break them."""
+
+import re
+from collections.abc import Iterable, Sequence, Set
+from typing import TypeVar
+
+from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS
+from backtestkit_cli.reports.event_rows import clean_text
+
+SHOWN_EVENTS = 250
+"""So many rows a report shows of a list of events; its totals count all of them."""
+
+_WIDEST_PADDED = 40
+
+T = TypeVar("T")
+
+
+def span_text(span_ms: int) -> str:
+    """Return how long *span_ms* is, in the largest unit that suits it: `2 days`, `90 minutes`."""
+    for length_ms, unit in ((DAY_MS, "day"), (HOUR_MS, "hour")):
+        if span_ms >= 2 * length_ms or span_ms == length_ms:
+            number = f"{span_ms / length_ms:.1f}".removesuffix(".0")
+            return f"{number} {unit}{'' if number == '1' else 's'}"
+    minutes = span_ms // MINUTE_MS
+    return f"{minutes} minute{'' if minutes == 1 else 's'}"
+
+
+def latest(events: Sequence[T], run_id: str) -> tuple[Sequence[T], str]:
+    """Return the events that a report shows, oldest first, and the line that says which of all they are."""
+    if len(events) <= SHOWN_EVENTS:
+        return events, f"{len(events):,} in all, oldest first."
+    counted = f"The last {SHOWN_EVENTS:,} of {len(events):,}, oldest first."
+    return events[-SHOWN_EVENTS:], f"{counted} All of them count above and are in `runs/{run_id}/events.jsonl`."
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]], right: Set[int] = frozenset()) -> str:
+    """Return a table of ready Markdown cells, padded so that its source reads well too; *right* are number columns."""
+    lines = [list(titles), *(list(row) for row in rows)]
+    widths = [max(3, *(min(len(line[i]), _WIDEST_PADDED) for line in lines)) for i in range(len(titles))]
+    lines.insert(1, ["-" * (width - 1) + (":" if i in right else "-") for i, width in enumerate(widths)])
+    return "\n".join(_table_line(line, widths, right) for line in lines)
+
+
+def _table_line(cells: Sequence[str], widths: Sequence[int], right: Set[int]) -> str:
+    padded = [
+        cell.rjust(width) if i in right else cell.ljust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return f"| {' | '.join(padded)} |"
+
+
+def document(sections: Iterable[Sequence[str]]) -> str:
+    """Return the blocks of all *sections* as one file."""
+    return "\n\n".join(block for section in sections for block in section) + "\n"
+
+
+def escaped(text: object) -> str:
+    """Return *text* of an author on one line, shown as it is written wherever it stands in a Markdown line."""
+    line = " ".join(clean_text(text).split())
+    shown = "".join(character for character in line if character.isprintable())
+    special = re.sub(r"([\\`*\[\]<>|~#&$])", r"\\\1", shown)
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", special)
