@@ -14,6 +14,11 @@ class Clock(Protocol):
         """Return the instant of the tick under way, Unix milliseconds."""
         ...
 
+    @property
+    def takes_instants(self) -> bool:
+        """Say whether a bare instant that a sleeper yields is a sleep too, for those who sleep very often."""
+        ...
+
     def sleep_until(self, at_ms: int) -> Awaitable[None]:
         """Return at *at_ms* (a whole minute), or before it where all are woken; then `now_ms` is less.
 

@@ -31,7 +31,7 @@ class Partial(NamedTuple):
 class Plan(NamedTuple):
     """What a position set out with: its first levels, and the policies that move them or buy more.
 
-    The names are those of `Signal`; `minutes` of None is no limit.
+    The names are those of `Signal`; `minutes` of None is no limit. `has_policies` says whether any is given.
     """
 
     take_profit: float
@@ -42,6 +42,7 @@ class Plan(NamedTuple):
     trailing_activation_pct: float | None = None
     breakeven_at_pct: float | None = None
     ladder: Ladder | None = None
+    has_policies: bool = False
 
     @classmethod
     def of(cls, signal: Signal) -> "Plan":
@@ -59,6 +60,7 @@ class Plan(NamedTuple):
             trailing_activation_pct=signal.trailing_activation_pct,
             breakeven_at_pct=signal.breakeven_at_pct,
             ladder=signal.ladder,
+            has_policies=True,
         )
 
 

@@ -65,6 +65,21 @@ class PositionView:
         return self.position.partials
 
     @property
+    def levels(self) -> tuple[float, ...]:
+        """Return the price of each entry, oldest first."""
+        return tuple(entry.price for entry in self.entries)
+
+    @property
+    def entry_count(self) -> int:
+        """Return how many entries there are."""
+        return len(self.entries)
+
+    @property
+    def partial_count(self) -> int:
+        """Return how many parts have been sold."""
+        return len(self.partials)
+
+    @property
     def take_profit(self) -> float:
         """Return the target in force."""
         return self.position.take_profit

@@ -1,13 +1,12 @@
 """Asking a strategy for its signal: by its function, or by the table of a batch strategy."""
 
-import asyncio
-import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Coroutine
 from types import CoroutineType
 from typing import Any, Protocol
 
 from backtestkit_cli.api.specs import GetSignal
 from backtestkit_cli.domain.interval import to_datetime
+from backtestkit_cli.engine.time_limits import resume
 
 
 class SignalSource(Protocol):
@@ -47,51 +46,5 @@ class AskFunction:
         return when_ms
 
 
-class TookTooLongError(BaseException):
-    """Code of the author's took longer than it may. Not an `Exception`, because it may be raised into that code."""
-
-
-async def within(answer: Awaitable[Any], seconds: float) -> Any:  # noqa: ANN401
-    """Await *answer* for at most *seconds*.
-
-    Raises:
-        TookTooLongError: it took longer; a TimeoutError of its own stays what it is.
-    """
-    limit = asyncio.timeout(seconds)
-    try:
-        async with limit:
-            return await answer
-    except TimeoutError as error:
-        if limit.expired():
-            raise TookTooLongError from error
-        raise
-
-
-async def called(function: Callable[[], Any], seconds: float) -> Any:  # noqa: ANN401
-    """Return what *function* returns; an awaitable is awaited for at most *seconds*.
-
-    Raises:
-        TookTooLongError: it took longer.
-    """
-    outcome = function()
-    return await within(outcome, seconds) if hasattr(outcome, "__await__") else outcome
-
-
 async def _rest(coroutine: Coroutine[Any, Any, Any], awaited: object) -> Any:  # noqa: ANN401
     return await resume(coroutine, awaited)
-
-
-@types.coroutine
-def resume(coroutine: Coroutine[Any, Any, Any], awaited: object) -> Generator[Any, Any, Any]:
-    """Go on with *coroutine*, which waits for *awaited* already."""
-    while True:
-        failure: BaseException | None = None
-        answer = None
-        try:
-            answer = yield awaited
-        except BaseException as error:  # noqa: BLE001 - a cancellation belongs to the coroutine
-            failure = error
-        try:
-            awaited = coroutine.send(answer) if failure is None else coroutine.throw(failure)
-        except StopIteration as done:
-            return done.value

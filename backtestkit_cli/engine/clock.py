@@ -63,6 +63,8 @@ class VirtualClock:
         self._report_at, self._breathe_at = 0, 0.0
         self._step_ms = max(1, (span_ms[1] - span_ms[0]) // _REPORTS_PER_RUN)
 
+    takes_instants = True
+
     @types.coroutine
     def sleep_until(self, at_ms: int) -> Generator[int, None, None]:
         """Return at *at_ms*, or before it when the alarm rings; only a session that this clock runs may wait for it.

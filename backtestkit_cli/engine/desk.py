@@ -95,8 +95,8 @@ class Desk:
             if state.progress.trailed_from_ms is not None:
                 state = self.settle(exits_from - 1)
             touch = self._next_exit(state, exits_from, stop)
-            steps_until = stop if touch is None else touch.row
-            act = next_step(self._rules, state, max(self._steps_from, start), steps_until) or touch
+            steps_from = max(self._steps_from, start)
+            act = next_step(self._rules, state, steps_from, stop if touch is None else touch.row) or touch
             self.quiet_until = self.pings_until = stop if act is None else act.row
             if state.progress.trailed_from_ms is not None:
                 self.pings_until = 0

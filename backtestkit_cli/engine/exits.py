@@ -1,7 +1,7 @@
 """The next act of an open position, found with vector operations: how it ends, and what its policies do before.
 
 Exits come first at a row; a policy acts only at a row where nothing ended the position. Among policies the
-order is that of `_STEPS`.
+order is that of `Step`.
 """
 
 from typing import NamedTuple, TypeAlias
@@ -16,7 +16,7 @@ from backtestkit_cli.domain.settings import PartialBasis
 from backtestkit_cli.domain.signal import CloseReason, Side
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.policies.exits.following import breakeven_start, is_tighter, trail_factor, trailing_start
-from backtestkit_cli.policies.exits.partial_levels import next_band
+from backtestkit_cli.policies.exits.partial_levels import is_out_of_reach, next_band
 from backtestkit_cli.policies.exits.rungs import rung_price
 from backtestkit_cli.policies.fills.model import FillModel, Touch
 from backtestkit_cli.policies.fills.search import first_beyond, first_outside
@@ -115,18 +115,33 @@ def _next_trailed_exit(rules: Rules, position: Position, start: int, stop: int) 
 
 def next_step(rules: Rules, position: Position, start: int, stop: int) -> Step | None:
     """Return the first row of `[start, stop)` where a policy of *position* does something; earlier kinds win a tie."""
-    prices, is_long = rules.model.prices(rules.market), position.side is Side.LONG
     found: Step | None = None
-    loss, profit = next_band(position, rules.basis)
-    if loss is not None or profit is not None:
-        floor, ceiling = (loss, profit) if is_long else (profit, loss)
-        row = first_outside(
-            prices, prices, -np.inf if floor is None else floor, np.inf if ceiling is None else ceiling, start, stop
-        )
+    if not is_out_of_reach(position, rules.basis):
+        row = _next_levels(rules, position, start, stop)
         if row is not None:
             found, stop = ReachesLevels(row), row
+    if position.plan.has_policies:
+        return _next_policy(rules, position, start, stop) or found
+    return found
+
+
+def _next_levels(rules: Rules, position: Position, start: int, stop: int) -> int | None:
+    loss, profit = next_band(position, rules.basis)
+    if loss is None and profit is None:
+        return None
+    prices = rules.model.prices(rules.market)
+    floor, ceiling = (loss, profit) if position.side is Side.LONG else (profit, loss)
+    floor, ceiling = -np.inf if floor is None else floor, np.inf if ceiling is None else ceiling
+    return first_outside(prices, prices, floor, ceiling, start, stop)
+
+
+def _next_policy(rules: Rules, position: Position, start: int, stop: int) -> Step | None:
+    """Return the first rung, move to breakeven or begin of trailing; of two at one row the earlier named."""
+    prices, is_long = rules.model.prices(rules.market), position.side is Side.LONG
     plan, progress = position.plan, position.progress
-    if plan.ladder is not None and (rung := rung_price(position)) is not None:
+    found: Step | None = None
+    rung = rung_price(position)
+    if rung is not None:
         row = first_beyond(prices, rung, start, stop, rising=not is_long)
         if row is not None:
             found, stop = BuysRung(row), row

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from backtestkit_cli.api.specs import RiskSpec, SizingSpec
@@ -10,13 +11,14 @@ from backtestkit_cli.domain.account import cash_effect, valuation
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Position, Trade
-from backtestkit_cli.domain.risk import Account, Admitted, OpenPosition, RiskCheck, Stage
+from backtestkit_cli.domain.risk import Account, Admitted, OpenPosition, RiskCheck, Rule, Stage
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import Signal
 from backtestkit_cli.domain.sizing import SizingCheck
 from backtestkit_cli.engine.ambient import Markets
 from backtestkit_cli.engine.coordination import Coordination, Held, Stop
 from backtestkit_cli.engine.lifecycle import SIDES, expected_price
+from backtestkit_cli.engine.time_limits import answered
 from backtestkit_cli.policies.fills.choose import fill_model
 
 PORTFOLIO, SIZING = "portfolio", "sizing"
@@ -105,7 +107,7 @@ class SessionGate:
         check = self._check(signal, price, when_ms, Stage.APPEARS, account)
         for profile in self._profiles:
             for rule in profile.rules:
-                reason = rule.refusal(check) if getattr(rule, "needs_account", False) else None
+                reason = self._answer(rule, check) if getattr(rule, "needs_account", False) else None
                 if reason is not None:
                     return f"{profile.name}: {rule.name}: {reason}"
         return self._cash_problem(cost, account)
@@ -130,13 +132,16 @@ class SessionGate:
         check = self._check(signal, price, when_ms, stage, account)
         for profile in self._profiles:
             for rule in profile.rules:
-                reason = rule.refusal(check)
+                reason = self._answer(rule, check)
                 if reason is not None:
                     return Refusal(stage, profile.name, rule.name, reason, check)
         problem = None if account is None else self._cash_problem(check.cost, account)
         if problem is not None:
             return Refusal(stage, PORTFOLIO, "cash", problem, check)
         return Admission(signal, check, self._names)
+
+    def _answer(self, rule: Rule, check: RiskCheck) -> str | None:
+        return answered(partial(rule.refusal, check), self._settings.max_handler_seconds)
 
     def _check(self, signal: Signal, price: float, when_ms: int, stage: Stage, account: Account | None) -> RiskCheck:
         return RiskCheck(
@@ -180,7 +185,7 @@ class SessionGate:
             positions=self._run.places(),
             candles=lambda symbol, interval, n: self._visible(symbol, interval, n, when_ms),
         )
-        size = self._sizing.sizing.size(check)
+        size = answered(partial(self._sizing.sizing.size, check), self._settings.max_handler_seconds)
         if not 0 < size.cost < math.inf:
             reason = f"a size of {size.cost:g}" + (f": {size.limited_by}" if size.limited_by else "")
             return Refusal(Stage.APPEARS, SIZING, self._sizing.name, reason)

@@ -1,20 +1,18 @@
 """Jobs on the run's clock: each is called at its boundaries, before any session gets there."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.api.specs import JobSpec
 from backtestkit_cli.domain.boundaries import cron_boundaries, interval_boundaries
 from backtestkit_cli.domain.job import JobCall
 from backtestkit_cli.engine.ambient import Markets
-from backtestkit_cli.engine.asking import TookTooLongError
-from backtestkit_cli.engine.cutting_off import awaited_within
 from backtestkit_cli.engine.failures import is_from_outside
 from backtestkit_cli.engine.job_context import JobContext
 from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.engine.time_limits import TookTooLongError, called
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event, JobRan
 from backtestkit_cli.ports import Clock
@@ -73,9 +71,7 @@ class JobRunner:
         ambient.set(self._context(call))
         publisher = self._publisher(call.symbol)
         try:
-            outcome = call_job(spec.handler, call, limit_s)
-            if hasattr(outcome, "__await__"):
-                await awaited_within(outcome, limit_s)
+            await called(partial(spec.handler, call), limit_s)
         except TookTooLongError as error:
             limit = f"its interval ({interval_s:g} s)" if interval_s <= most_s else f"max_job_seconds ({most_s:g})"
             failure: BaseException = TimeoutError(f"took longer than {limit}")
@@ -137,8 +133,3 @@ class _NeverHappens:
 
 def _ignore(_event: object) -> None:
     pass
-
-
-def call_job(handler: Callable[[JobCall], Any], call: JobCall, seconds: float) -> Any:  # noqa: ANN401, ARG001
-    """Call *handler*, which may block for *seconds*; who looks at the stack finds the call, and the limit, here."""
-    return handler(call)

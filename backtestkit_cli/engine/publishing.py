@@ -2,11 +2,12 @@
 
 import asyncio
 import traceback
+from collections import deque
 from types import CoroutineType
 from typing import Any
 
-from backtestkit_cli.engine.asking import TookTooLongError, resume, within
 from backtestkit_cli.engine.failures import is_from_outside
+from backtestkit_cli.engine.time_limits import TookTooLongError, resume, within
 from backtestkit_cli.events.bus import Bus, Handler
 from backtestkit_cli.events.facts import (
     ErrorOccurred,
@@ -73,6 +74,12 @@ class Publisher:
         self.refresh()
         for handler in self._handlers(type(event)):
             await self.tell(handler, event)
+
+    def record_all(self, outbox: deque[Told]) -> None:
+        """Record what happened while nobody listened, and empty *outbox*."""
+        events: Any = outbox  # pings are for who listens, so it holds none
+        self.record += events
+        outbox.clear()
 
     def hears(self, kind: type) -> bool:
         """Say whether anybody listens for events or pings of *kind*."""

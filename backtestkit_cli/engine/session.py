@@ -1,6 +1,8 @@
 """One strategy on one symbol: at each tick gather, decide, act. No line of it knows which clock it runs on."""
 
 import hashlib
+import types
+from collections.abc import Generator
 from typing import Any
 
 from backtestkit_cli.api.context import ambient
@@ -10,7 +12,7 @@ from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.signal import CancelReason, CloseReason, Signal
 from backtestkit_cli.domain.signal_rules import problems_of
 from backtestkit_cli.engine.ambient import Markets, SessionContext
-from backtestkit_cli.engine.asking import AskFunction, SignalSource, TookTooLongError, within
+from backtestkit_cli.engine.asking import AskFunction, SignalSource
 from backtestkit_cli.engine.columns import EntryTable, Indicators
 from backtestkit_cli.engine.command_desk import CommandDesk
 from backtestkit_cli.engine.desk import Desk, DeskPlan
@@ -20,6 +22,7 @@ from backtestkit_cli.engine.lone_run import run_alone
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.engine.publishing import Publisher, one_line
 from backtestkit_cli.engine.session_plan import SessionPlan, gate_of
+from backtestkit_cli.engine.time_limits import TookTooLongError, within
 from backtestkit_cli.engine.vetoes import vetoes
 from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event, PositionActive, SessionEnded, SessionIdle, SignalInvalid, TickPassed
@@ -85,8 +88,8 @@ class Session:
             source = self._signal_source()
             is_alone = self._gate is None and not self._publisher.has_listeners
             if isinstance(source, EntryTable) and self._plan.sees_ahead and is_alone:
-                start_ms = self._plan.start_ms
-                self._publisher.record += run_alone(self._desk, source, start_ms, self._judge, self._interval_ms)
+                run_alone(self._desk, source, self._plan.start_ms, self._judge, self._interval_ms)
+                self._publisher.record_all(self._desk.outbox)
             else:
                 await self._live(clock, source)
         except BaseException as error:
@@ -102,60 +105,69 @@ class Session:
         """Say that the session is over, at the end of its frame: one that sleeps through the rest is not there yet."""
         plan, context = self._plan, self._context
         if self.error is None and context.when_ms < plan.end_ms:
-            await clock.sleep_until(plan.end_ms)
+            while clock.now_ms < plan.end_ms:
+                await clock.sleep_until(plan.end_ms)
             context.when_ms = self._desk.when_ms = plan.end_ms
         at_ms = context.when_ms or plan.start_ms
         names = at_ms, plan.strategy.name, plan.symbol, plan.exchange, plan.frame
         await self._publisher.ping(SessionEnded(*names, len(self.trades), self.error))
         await self._publish_outbox()
 
-    async def _live(self, clock: Clock, source: SignalSource) -> None:  # noqa: C901, PLR0912, PLR0915 - the hot loop, written out
+    @types.coroutine
+    def _live(  # noqa: C901, PLR0912, PLR0915 - the hot loop, written out
+        self, clock: Clock, source: SignalSource
+    ) -> Generator[Any, Any, None]:
         """Wake at every tick that may matter.
 
         The two branches written out here are the ones a run spends its time in: a quiet minute of an open
-        position somebody watches, and asking a flat session for a signal. All else is in `_tick`.
+        position somebody watches, and asking a flat session for a signal. All else is in `_tick`. A generator,
+        because a clock that drives its sleepers by hand takes the bare instant: an awaitable for each minute
+        would cost as much as all the rest of a quiet one.
         """
         desk, context, publisher = self._desk, self._context, self._publisher
-        bus, sleep_until, next_row = publisher.bus, clock.sleep_until, self._next_row
+        bus, next_row, takes_instants = publisher.bus, self._next_row, clock.takes_instants
         strategy, symbol = self._plan.strategy.name, self._plan.symbol
         ticks, last_row = self._market.ticks, self._last_row
         prices = desk.prices
         row = self._market.row_from(self._plan.start_ms)
         while row <= last_row:
             when_ms = ticks[row]
-            await sleep_until(when_ms)
+            if takes_instants:
+                yield when_ms
+            else:
+                yield from clock.sleep_until(when_ms).__await__()
             context.when_ms = desk.when_ms = when_ms
             desk.row = row
             desk.price = price = prices[row]
             if bus.version != publisher.version:
                 publisher.refresh()
                 if clock.now_ms < when_ms:
-                    await self._obey(clock.now_ms)
+                    yield from self._obey(clock.now_ms)
                     row = next_row(source, desk.row)
                     continue
             state = desk.state
             if state is None:
                 if row < last_row:
-                    await self._ask(source, when_ms, price)
+                    yield from self._ask(source, when_ms, price)
             elif row < desk.pings_until and type(state) is Position:
                 ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price, state))
                 for handler in publisher.active:
                     try:
                         outcome = handler(ping)
                     except BaseException as error:  # noqa: BLE001 - `report` passes on what is not the handler's
-                        await publisher.report(handler, ping, error)
+                        yield from publisher.report(handler, ping, error)
                     else:
                         if outcome is not None:
-                            await publisher.finish(handler, ping, outcome)
+                            yield from publisher.finish(handler, ping, outcome)
                 if publisher.hears_active_only and not desk.outbox:
                     row += 1
                     continue
             else:
-                await self._tick(source)
+                yield from self._tick(source)
             if desk.outbox:
-                await self._publish_outbox()
+                yield from self._publish_outbox()
             if publisher.tick:
-                await self._ping_tick()
+                yield from self._ping_tick()
             row = next_row(source, row)
 
     def _signal_source(self) -> SignalSource:

@@ -1,12 +1,13 @@
 """Asking the author's validators about a signal that keeps the rules."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from backtestkit_cli.api.specs import Validator
 from backtestkit_cli.domain.signal import Signal
-from backtestkit_cli.engine.asking import TookTooLongError
 from backtestkit_cli.engine.failures import is_from_outside
 from backtestkit_cli.engine.publishing import one_line
+from backtestkit_cli.engine.time_limits import TookTooLongError, answered
 
 
 def vetoes(validators: Iterable[Validator], signal: Signal, price: float, handler_seconds: float) -> list[str]:
@@ -17,7 +18,7 @@ def vetoes(validators: Iterable[Validator], signal: Signal, price: float, handle
 
 def _answer(validator: Validator, signal: Signal, price: float, handler_seconds: float) -> str | None:
     try:
-        problem = ask_validator(validator, signal, price, handler_seconds)
+        problem: object = answered(partial(validator, signal, price), handler_seconds)
     except TookTooLongError:
         return f"took longer than max_handler_seconds ({handler_seconds:g})"
     except BaseException as error:
@@ -27,11 +28,6 @@ def _answer(validator: Validator, signal: Signal, price: float, handler_seconds:
     if problem is None or isinstance(problem, str):
         return problem
     return f"expected a text or None, found {problem!r}"
-
-
-def ask_validator(validator: Validator, signal: Signal, price: float, handler_seconds: float) -> object:  # noqa: ARG001
-    """Call *validator*, in a frame of its own that says to who watches it how long this may take."""
-    return validator(signal, price)
 
 
 def _name(validator: Validator) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from backtestkit_cli.analytics.outcome import AccountOutcome, RunOutcome, SessionOutcome
+from backtestkit_cli.analytics.outcome import AccountOutcome, RunFacts, RunOutcome, SessionOutcome
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event
@@ -46,7 +46,8 @@ async def run_backtest(
         on_bus: Given the bus that events go over; stopping it ends the run.
         sees_ahead: Off, every minute is stepped through, which changes nothing but the time it takes.
     """
-    log = RunLog(facts_of(plan), plan.log_sink)
+    facts = facts_of(plan)
+    log = RunLog(facts, plan.log_sink)
     log.begins(plan)
     life = RunLife(plan)
     for listener in log.listeners():
@@ -55,14 +56,14 @@ async def run_backtest(
         on_bus(life.bus)
     async with life:
         lockstep = Lockstep(plan=plan, life=life, log=log, book=book or market_book(plan), sees_ahead=sees_ahead)
-        outcome = await _run_waves(lockstep, on_progress)
+        outcome = await _run_waves(lockstep, facts, on_progress)
     if life.reports:
         outcome = replace(outcome, events=in_run_order((outcome.events, life.reports)))
     log.ends(outcome)
     return outcome
 
 
-async def _run_waves(lockstep: Lockstep, on_progress: OnProgress | None) -> RunOutcome:
+async def _run_waves(lockstep: Lockstep, facts: RunFacts, on_progress: OnProgress | None) -> RunOutcome:
     """Run all sessions in one lockstep, or where they share nothing, so many at a time as the plan says."""
     plan, book = lockstep.plan, lockstep.book
     names = sorted((symbol, spec.name) for symbol in plan.symbols for spec in plan.strategies)
@@ -85,7 +86,7 @@ async def _run_waves(lockstep: Lockstep, on_progress: OnProgress | None) -> RunO
                 book.forget(symbol)
     in_order = in_run_order(events)
     return RunOutcome(
-        facts=facts_of(plan),
+        facts=facts,
         sessions=tuple(finished),
         events=in_order,
         candles_beside={symbol: book.facts[symbol] for symbol in sorted(book.facts.keys() - set(plan.symbols))},

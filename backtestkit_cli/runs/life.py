@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,9 +11,9 @@ from backtestkit_cli.api.plugins import handlers_of, name_of
 from backtestkit_cli.api.registry import Registry, registering_in
 from backtestkit_cli.api.services import Services, serving
 from backtestkit_cli.api.specs import StrategySpec
-from backtestkit_cli.engine.asking import TookTooLongError, called
 from backtestkit_cli.engine.failures import is_from_outside
 from backtestkit_cli.engine.publishing import Publisher, one_line
+from backtestkit_cli.engine.time_limits import TookTooLongError, called
 from backtestkit_cli.errors import StrategyError
 from backtestkit_cli.events.bus import Audience, Bus, Handler, Listener
 from backtestkit_cli.events.facts import ErrorOccurred, Event
@@ -46,8 +46,9 @@ class RunLife:
     async def __aenter__(self) -> Self:
         self._scope.enter_context(serving(self._services))
         during_init = Registry()
+        has_plugins = any(spec.plugins for spec in self._plan.strategies)
         try:
-            with registering_in(during_init), watched(self._plan):
+            with registering_in(during_init), watched(self._plan) if has_plugins else nullcontext():
                 for spec in self._plan.strategies:
                     self._subscribe(spec.name, spec.callbacks.items())
                     await self._attach(spec)
@@ -109,8 +110,9 @@ class RunLife:
     async def _end(self, ending: BaseException | None) -> None:
         """End plug-ins and then services, last begun first; a cancellation waits until all had their turn."""
         cancelled = None
+        has_parts = bool(self._begun or self._services.made)
         try:
-            with watched(self._plan):
+            with watched(self._plan) if has_parts else nullcontext():
                 for strategy, plugin in reversed(self._begun):
                     for listener in self._heard.get(id(plugin), ()):
                         self.bus.drop(listener)

@@ -41,6 +41,8 @@ class RunLog:
 
     def begins(self, plan: RunPlan) -> None:
         """Say that the run begins."""
+        if self.level > logging.INFO:
+            return
         settings = {name: asdict(one) for name, one in plan.settings.items()}
         count = len(plan.symbols) * len(plan.strategies)
         text = f"run begins: {_counted(count, 'session')} of {', '.join(sorted(plan.settings))}"

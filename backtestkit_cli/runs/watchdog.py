@@ -9,12 +9,10 @@ from contextvars import ContextVar
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
-from backtestkit_cli.engine.asking import AskFunction, TookTooLongError, called
-from backtestkit_cli.engine.cutting_off import drive
-from backtestkit_cli.engine.jobs import call_job
+from backtestkit_cli.engine.asking import AskFunction
 from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.session import Session
-from backtestkit_cli.engine.vetoes import ask_validator
+from backtestkit_cli.engine.time_limits import TookTooLongError, answered, called, drive
 
 _Names: TypeAlias = Mapping[str, Any]
 
@@ -23,10 +21,7 @@ _ASKING = {AskFunction.ask.__code__, Session._answer.__code__}  # noqa: SLF001 -
 _LIMIT_OF: Mapping[CodeType, Callable[[_Names], float]] = {
     Publisher.tell.__code__: lambda names: float(names["self"].handler_seconds),
     Publisher.finish.__code__: lambda names: float(names["self"].handler_seconds),
-    ask_validator.__code__: lambda names: float(names["handler_seconds"]),
-    called.__code__: lambda names: float(names["seconds"]),
-    call_job.__code__: lambda names: float(names["seconds"]),
-    drive.__code__: lambda names: float(names["seconds"]),
+    **dict.fromkeys((f.__code__ for f in (called, answered, drive)), lambda names: float(names["seconds"])),
 }
 _LOOP = Session._live.__code__  # noqa: SLF001 - it calls handlers too, and outlives every call
 _signal_s: ContextVar[float] = ContextVar("btk_signal_s")

@@ -30,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 START_MS = 1_735_689_600_000  # 2025-01-01 00:00 UTC
 DAYS = {"nine": 27, "big": 730, "hundred": 27}
-CELLS = ("w1", "w1 batch", "w2", "w3", "w3 batch", "w4", "w4 batch", "w5", "w5 batch")
+CELLS = ("w1", "w1 batch", "w2", "w2 policies", "w3", "w3 batch", "w4", "w4 batch", "w5", "w5 batch")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Run one workload on candles that are there already and write what it took, and the trades, as JSON.
 
-    python tests/bench/run.py w1 --data DIR --out RESULT.json [--trades TRADES.json] [--option batch]
+    python tests/bench/run.py w1 --data DIR --out RESULT.json [--trades TRADES.json] [--option batch|policies]
 
 DIR holds <group>/<symbol>.parquet with the groups nine, big and hundred.
 """
@@ -42,6 +42,7 @@ from backtestkit_cli.runs.plan import RunPlan  # noqa: E402
 
 _IMPORTED = time.perf_counter()
 
+OPTIONS = {"w2": ("", "policies")} | dict.fromkeys(("w1", "w3", "w4", "w5"), ("", "batch"))
 LADDER_FIRST = 10  # W2 decides from the close of candle 9 on
 
 
@@ -165,10 +166,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--trades", type=Path)
-    parser.add_argument("--option", default="", choices=["", "batch"])
+    parser.add_argument("--option", default="", choices=["", "batch", "policies"])
     arguments = parser.parse_args()
-    if arguments.workload == "w2" and arguments.option:
-        parser.error("w2 is decided by a listener and has no batch form")
+    if arguments.option not in OPTIONS[arguments.workload]:
+        parser.error(f"{arguments.workload} has no form {arguments.option!r}")
     result, rows = measure(arguments.workload, arguments.option, arguments.data)
     arguments.out.write_text(json.dumps(result))
     if arguments.trades:

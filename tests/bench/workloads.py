@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from backtestkit_cli import (
     Candles,
+    Ladder,
     PositionActive,
     Signal,
     add_strategy,
@@ -118,6 +119,16 @@ def ladder() -> StrategySpec:
     return _registered(interval="1m", get_signal=get_signal, on_active=on_active)
 
 
+def ladder_policies() -> StrategySpec:
+    """Return the ladder of W2 by policies alone: the target rests at its level, the stop 25 % below the first rung."""
+    rungs = Ladder(step_pct=1.0, entries=MAX_RUNGS, take_profit_pct=3.0)
+
+    async def get_signal(_symbol: str, _when: datetime, price: float) -> Signal | None:
+        return Signal(position="long", take_profit=price * 1.03, stop_loss=price * 0.75, ladder=rungs)
+
+    return _registered(interval="1m", get_signal=get_signal)
+
+
 def _registered(**parts: Any) -> StrategySpec:
     with registering_in(Registry()) as registry:
         add_strategy("bench", **parts)
@@ -128,6 +139,7 @@ STRATEGIES: Mapping[str, Callable[[], StrategySpec]] = {
     "w1": bracket,
     "w2": ladder,
     "w3": bracket,
+    "w2-policies": ladder_policies,
     "w5": bracket,
     "w1-batch": bracket_batch,
     "w3-batch": bracket_batch,

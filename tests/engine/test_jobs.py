@@ -312,14 +312,14 @@ async def test_a_run_that_is_cancelled_ends_within_a_job_that_waits() -> None:
 def test_a_job_may_not_take_longer_than_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     allowed: list[float] = []
 
-    async def cut_off(answer: Any, seconds: float) -> None:
+    async def cut_off(call: Callable[[], Any], seconds: float) -> None:
         allowed.append(seconds)
-        await answer
+        await call()
 
     async def job(_call: btk.JobCall) -> None:
         await asyncio.sleep(0)
 
-    monkeypatch.setattr("backtestkit_cli.engine.jobs.awaited_within", cut_off)
+    monkeypatch.setattr("backtestkit_cli.engine.jobs.called", cut_off)
     run(with_job(job, every="1m"), candles=minutes_from(START_MS, 3))
     run(with_job(job, cron="0,2 * * * *"), candles=minutes_from(START_MS, 3))
     run(with_job(job, every="1h"), candles=minutes_from(START_MS, 3))

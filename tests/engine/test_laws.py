@@ -202,6 +202,7 @@ def test_skipping_equals_stepping(choice: dict[str, Any]) -> None:
 class PlainClock:
     """A clock that knows nothing of sessions: each is an asyncio task of its own, as on a wall clock."""
 
+    takes_instants = False
     now_ms = 2**62  # nobody is woken before time
 
     async def sleep_until(self, at_ms: int) -> None:

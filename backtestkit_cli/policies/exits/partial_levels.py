@@ -1,6 +1,6 @@
 """Partial levels: 10, 20 … 100 % of the way, in profit and in loss, each once a signal."""
 
-from backtestkit_cli.domain.position import Position
+from backtestkit_cli.domain.position import NO_PROGRESS, Position
 from backtestkit_cli.domain.settings import PartialBasis
 from backtestkit_cli.domain.signal import Side
 
@@ -35,6 +35,15 @@ def next_band(position: Position, basis: PartialBasis) -> tuple[float | None, fl
         if price < position.take_profit if is_long else price > position.take_profit:
             profit = price
     return loss, profit
+
+
+def is_out_of_reach(position: Position, basis: PartialBasis) -> bool:
+    """Say at once that no level lies between stop and target, as with most; `next_band` says where it does."""
+    if basis is PartialBasis.PROGRESS or position.progress is not NO_PROGRESS:
+        return False
+    effective = position.price_effective
+    tenth = effective * STEP / 100
+    return abs(position.take_profit - effective) <= tenth and abs(position.stop_loss - effective) <= tenth
 
 
 def levels_reached(position: Position, basis: PartialBasis, price: float) -> tuple[list[int], list[int]]:
