@@ -16,7 +16,7 @@ import yaml
 from typer.main import get_command
 
 import backtestkit_cli
-from backtestkit_cli import Atr, CommandResult, Correlation, FixedPct, Ladder, PositionView, errors
+from backtestkit_cli import Atr, CommandResult, Correlation, FixedPct, Ladder, PositionView, Signal, errors
 from backtestkit_cli.api.callbacks import EVENT_OF
 from backtestkit_cli.api.context import Context
 from backtestkit_cli.cli.app import STOPPED, app, run
@@ -141,6 +141,9 @@ def test_every_field_of_the_view_of_a_position_is_named_and_no_other() -> None:
     assert named == there
 
 
+POLICIES = {f.name for f in fields(Signal)} & set(Plan._fields) - {"take_profit", "stop_loss", "minutes", "note"}
+
+
 def is_command(member: object) -> bool:
     return get_type_hints(member).get("return") is CommandResult if isinstance(member, FunctionType) else False
 
@@ -150,8 +153,7 @@ def test_every_command_and_every_policy_is_in_its_table() -> None:
     first_cells = " ".join(re.findall(r"^\| (`.+?) \|", table, re.MULTILINE))
     commands = [name for name, member in vars(Context).items() if is_command(member)]
     assert sorted(re.findall(r"`(\w+)\(", first_cells)) == sorted(commands)
-    policies = set(re.findall(r"^\| `(\w+)=", POSITIONS, re.MULTILINE))
-    assert policies == {name for name in Plan._fields if name not in {"take_profit", "stop_loss", "minutes", "note"}}
+    assert set(re.findall(r"^\| `(\w+)=", POSITIONS, re.MULTILINE)) == POLICIES
     assert all(f"`{field.name}" in POSITIONS or f"{field.name}=" in POSITIONS for field in fields(Ladder))
 
 
@@ -166,7 +168,8 @@ def test_every_callback_is_beside_the_event_that_it_hears() -> None:
 
 
 def test_every_event_is_named() -> None:
-    kinds = {kind.__name__ for kind in vars(facts).values() if isinstance(kind, type) and hasattr(kind, "at_ms")}
+    classes = [kind for kind in vars(facts).values() if isinstance(kind, type) and kind.__module__ == facts.__name__]
+    kinds = {kind.__name__ for kind in classes if hasattr(kind, "at_ms")}
     assert {name for name in kinds if f"`{name}`" not in POSITIONS and f"listen({name}" not in POSITIONS} == set()
 
 
