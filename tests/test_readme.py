@@ -8,19 +8,25 @@ from collections.abc import Iterator
 from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Any, get_type_hints
 
 import pytest
 import yaml
 from typer.main import get_command
 
-from backtestkit_cli import Atr, Correlation, FixedPct, errors
+import backtestkit_cli
+from backtestkit_cli import Atr, CommandResult, Correlation, FixedPct, Ladder, PositionView, Signal, errors
+from backtestkit_cli.api.callbacks import EVENT_OF
+from backtestkit_cli.api.context import Context
 from backtestkit_cli.cli.app import STOPPED, app, run
 from backtestkit_cli.config.loader import load_config
 from backtestkit_cli.config.risks import RiskProfile, rules_of
 from backtestkit_cli.config.sizings import METHODS
+from backtestkit_cli.domain.position import Plan
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import BacktestKitError
+from backtestkit_cli.events import facts
 from backtestkit_cli.policies.risk.catalogue import RULES
 from tests.strategies.demo_run import run_on_demo
 
@@ -105,7 +111,8 @@ def test_every_exit_code_is_in_the_table() -> None:
 
 
 def test_the_table_of_settings_has_each_with_its_default() -> None:
-    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| (`[\w`., ]+`) \|", README, re.MULTILINE)
+    section = README[README.index("## Settings") : README.index("## Sizing")]
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| (`[\w`., ]+`) \|", section, re.MULTILINE)
     told = {
         name: default
         for names, defaults in rows
@@ -113,6 +120,70 @@ def test_the_table_of_settings_has_each_with_its_default() -> None:
     }
     true = {f.name: f.default for f in fields(Settings)}
     assert told == {k: v.value if isinstance(v, StrEnum) else f"{v:g}" for k, v in true.items()}
+
+
+POSITIONS = README[README.index("## Positions") : README.index("## Risk")]
+
+
+def test_the_levels_with_names_are_those_of_the_code() -> None:
+    """A142: one set of constants, in the README and in the code."""
+    told = {name: int(value) for name, value in re.findall(r"`([TS][PL]_LEVEL\d)` = (\d+)", POSITIONS)}
+    code = {name: getattr(backtestkit_cli, name) for name in backtestkit_cli.__all__ if "_LEVEL" in name}
+    assert told == code == {"TP_LEVEL1": 100, "TP_LEVEL2": 50, "TP_LEVEL3": 25, "SL_LEVEL1": 100, "SL_LEVEL2": 50}
+
+
+def test_every_field_of_the_view_of_a_position_is_named_and_no_other() -> None:
+    table = POSITIONS[POSITIONS.index("| of `position()` |") : POSITIONS.index("### Partial levels")]
+    named = {name for row in re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)", row)}
+    named.add("since_best")
+    assert "`since_best`" in table
+    there = {name for name in {*dir(PositionView), *(f.name for f in fields(PositionView))} if not name.startswith("_")}
+    assert named == there
+
+
+POLICIES = {f.name for f in fields(Signal)} & set(Plan._fields) - {"take_profit", "stop_loss", "minutes", "note"}
+
+
+def is_command(member: object) -> bool:
+    return get_type_hints(member).get("return") is CommandResult if isinstance(member, FunctionType) else False
+
+
+def test_every_command_and_every_policy_is_in_its_table() -> None:
+    table = POSITIONS[POSITIONS.index("| command |") : POSITIONS.index("`position()` is what")]
+    first_cells = " ".join(re.findall(r"^\| (`.+?) \|", table, re.MULTILINE))
+    commands = [name for name, member in vars(Context).items() if is_command(member)]
+    assert sorted(re.findall(r"`(\w+)\(", first_cells)) == sorted(commands)
+    assert set(re.findall(r"^\| `(\w+)=", POSITIONS, re.MULTILINE)) == POLICIES
+    assert all(f"`{field.name}" in POSITIONS or f"{field.name}=" in POSITIONS for field in fields(Ladder))
+
+
+def test_every_callback_is_beside_the_event_that_it_hears() -> None:
+    rows = re.findall(r"^\| (`on_[^|]+`) \| (`[^|]+`) \|", POSITIONS, re.MULTILINE)
+    told = {
+        callback: event
+        for callbacks, events in rows
+        for callback, event in zip(re.findall(r"\w+", callbacks), re.findall(r"\w+", events), strict=True)
+    }
+    assert told == {callback: event.__name__ for callback, event in EVENT_OF.items()}
+
+
+def test_every_event_is_named() -> None:
+    classes = [kind for kind in vars(facts).values() if isinstance(kind, type) and kind.__module__ == facts.__name__]
+    kinds = {kind.__name__ for kind in classes if hasattr(kind, "at_ms")}
+    assert {name for name in kinds if f"`{name}`" not in POSITIONS and f"listen({name}" not in POSITIONS} == set()
+
+
+def test_every_example_is_in_the_table_of_examples() -> None:
+    named = set(re.findall(r"^\| `strategies/(\w+)\.py` \|", README, re.MULTILINE))
+    assert named == {file.stem for file in (ROOT / "strategies").glob("*.py")}
+
+
+def test_the_readme_says_what_processes_share_and_names_all_that_a_run_of_several_is_refused_for() -> None:
+    """A94, A95."""
+    section = README[README.index("### One process or several") : README.index("## Entry orders")]
+    for what in ("portfolio", "risk profiles", "jobs", "sizings", "services", "listeners", "variables", "candles"):
+        assert what in section
+    assert "Without `portfolio:`, risk profiles and sizings" in README
 
 
 SIZING = README[README.index("## Sizing") : README.index("## Indicator columns")]

@@ -70,7 +70,8 @@ def check_kind(kind: object, place: str) -> None:
     Raises:
         ConfigError: it is none; the message starts with *place* and names the nearest.
     """
-    known = {name: value for name, value in vars(facts).items() if isinstance(value, type) and hasattr(value, "at_ms")}
+    ours = (value for value in vars(facts).values() if isinstance(value, type) and value.__module__ == facts.__name__)
+    known = {value.__name__: value for value in ours if hasattr(value, "at_ms")}
     if not isinstance(kind, str | type):
         meant = type(kind).__name__
         raise ConfigError(f"{place}: expected a class of events, found a {meant}{suggestion(meant, known)}")

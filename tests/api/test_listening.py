@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from backtestkit_cli import PositionClosed, SessionIdle, TickPassed, listen
+from backtestkit_cli import PositionClosed, RiskCheck, SessionIdle, TickPassed, listen
 from backtestkit_cli.api.registry import Registry, registering_in
 from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.events.facts import Event
@@ -29,6 +29,7 @@ async def later(_event: object) -> bool:
             "expected a class of events, found a SessionIdle; did you mean 'SessionEnded' or 'SessionIdle'",
         ),
         ((dict, print), "unknown class of events 'dict'; known: CommandRefused"),
+        ((RiskCheck, print), "unknown class of events 'RiskCheck'"),
         ((None, print), "expected a class of events, found a NoneType; known: CommandRefused"),
         ((PositionClosed, "print"), "expected a handler, a function of one event, found 'print'"),
         ((PositionClosed, None), "expected a handler, a function of one event, found None"),

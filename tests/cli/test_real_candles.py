@@ -16,7 +16,7 @@ def real(*arguments: str) -> tuple[str, ...]:
     return ("backtest", "-c", str(config), "--set", f"exchange.path={CANDLES}", "--json", *arguments)
 
 
-@pytest.mark.parametrize("name", ["sma_cross", "dca", "breakout_batch"])
+@pytest.mark.parametrize("name", ["sma_cross", "dca", "breakout_batch", "scale_out", "ladder"])
 def test_an_example_runs_on_sixteen_perpetuals(folder: Path, name: str) -> None:
     ended = called(*real("-e", str(ROOT / "strategies" / f"{name}.py")))
     assert ended.code == 0, ended.err
@@ -25,6 +25,13 @@ def test_an_example_runs_on_sixteen_perpetuals(folder: Path, name: str) -> None:
     assert len(rows) == 16
     assert document["total"]["trades"] == sum(row["trades"] for row in rows) > 80
     assert all(row["trades"] > 0 for row in rows)
+
+
+def test_the_ratio_of_btc_and_eth_is_traded_on_real_candles(folder: Path) -> None:
+    ended = called(*real("-e", str(ROOT / "strategies" / "btc_eth_ratio.py"), "-s", "BTCUSDT,ETHUSDT"))
+    assert ended.code == 0, ended.err
+    trades = [row["trades"] for row in json.loads(ended.out)["symbols"]]
+    assert min(trades) >= 5
 
 
 def test_symbols_of_different_ranges_report_what_is_missing_and_the_rest_finish(folder: Path) -> None:

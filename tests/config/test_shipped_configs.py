@@ -11,8 +11,10 @@ from backtestkit_cli.config.loader import LoadedConfig, load_config
 from backtestkit_cli.config.risks import RiskProfile, rules_of
 from backtestkit_cli.config.schema import FrameConfig
 from backtestkit_cli.domain.interval import DAY_MS
+from backtestkit_cli.domain.portfolio import StopAction
 from backtestkit_cli.policies.risk.catalogue import RULES
 from backtestkit_cli.runs.assembly import assemble
+from backtestkit_cli.runs.plan import shares_something
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,6 +54,17 @@ def test_the_portfolio_config_resolves_to_a_plan_with_an_account_groups_and_a_pr
     assert plan.portfolio is not None
     assert set(plan.groups) == {"majors", "layer_one", "memes"}
     assert {symbol for group in plan.groups.values() for symbol in group} <= set(plan.symbols)
+
+
+def test_the_coordination_config_resolves_to_a_plan_in_which_symbols_share_all_they_can() -> None:
+    plan = assemble(read("coordination.yaml"))
+    assert [profile.name for profile in plan.risks["portfolio_cap"]] == ["three_at_a_time", "spread"]
+    assert plan.portfolio is not None
+    assert (plan.portfolio.max_drawdown_pct, plan.portfolio.on_drawdown) == (10, StopAction.CLOSE_ALL)
+    assert plan.sizings["portfolio_cap"].name == "half_a_percent"
+    assert {symbol for group in plan.groups.values() for symbol in group} <= set(plan.symbols)
+    what = " and ".join(shares_something(plan))
+    assert what == "a portfolio and sizings that look at other positions and risk profiles (three_at_a_time, spread)"
 
 
 def test_the_portfolio_config_names_every_rule_there_is_in_use_or_commented_out() -> None:

@@ -14,10 +14,11 @@ import pytest
 from backtestkit_cli import Candles, CloseReason, Side, Trade
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.domain.interval import interval_ms
-from tests.strategies.demo_run import START_MS, SYMBOLS, demo_candles, run_on_demo, the_strategy
+from tests.strategies.demo_run import START_MS, SYMBOLS, demo_candles, run_on_demo, strategies_of, the_strategy
 
 FOLDER = Path(__file__).parents[2] / "strategies"
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.py"))
+SYMBOLS_OF = {"btc_eth_ratio": ("BTCUSDT", "ETHUSDT")}
 MODELS = ("vwap", "candle")
 QUARTER_MS = interval_ms("15m")
 
@@ -26,33 +27,47 @@ in_both_models = pytest.mark.parametrize("model", MODELS)
 
 @cache
 def outcome(example: str, model: str) -> RunOutcome:
-    return run_on_demo(FOLDER / f"{example}.py", fill_model=model)
+    return run_on_demo(FOLDER / f"{example}.py", symbols=SYMBOLS_OF.get(example, SYMBOLS), fill_model=model)
 
 
 def trades_of(example: str, model: str) -> list[Trade]:
     return [trade for session in outcome(example, model).sessions for trade in session.trades]
 
 
-def test_there_are_four_examples() -> None:
-    assert EXAMPLES == ["breakout_batch", "dca", "own_exchange", "sma_cross"]
+def test_there_are_ten_examples() -> None:
+    assert EXAMPLES == [
+        "ab_variants",
+        "breakout_batch",
+        "btc_eth_ratio",
+        "dca",
+        "ladder",
+        "news",
+        "own_exchange",
+        "portfolio_cap",
+        "scale_out",
+        "sma_cross",
+    ]
 
 
 @in_both_models
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_trades_each_symbol_a_sensible_number_of_times(example: str, model: str) -> None:
     sessions = outcome(example, model).sessions
-    assert [session.error for session in sessions] == [None] * len(SYMBOLS)
+    assert [session.error for session in sessions] == [None] * len(sessions)
     assert all(5 <= len(session.trades) <= 100 for session in sessions)
+    failed = {"ErrorOccurred", "CommandRefused"}
+    assert failed.isdisjoint(type(event).__name__ for event in outcome(example, model).events)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_trades_the_same_minute_by_minute(example: str) -> None:
-    stepped = run_on_demo(FOLDER / f"{example}.py", fill_model="candle", sees_ahead=False)
+    symbols = SYMBOLS_OF.get(example, SYMBOLS)
+    stepped = run_on_demo(FOLDER / f"{example}.py", symbols=symbols, fill_model="candle", sees_ahead=False)
     assert stepped.events == outcome(example, "candle").events
 
 
 def test_every_example_says_what_it_is() -> None:
-    assert all(the_strategy(FOLDER / f"{example}.py").note for example in EXAMPLES)
+    assert all(spec.note for example in EXAMPLES for spec in strategies_of(FOLDER / f"{example}.py"))
 
 
 def is_same_row_by_row(left: Any, right: Any) -> bool:
