@@ -24,7 +24,7 @@ def coordination_lines(outcome: RunOutcome) -> Iterator[str]:
             number_text(money, Unit.MONEY) for money in (account.balance, account.equity, account.reserve)
         )
         won = number_text(account.return_pct, Unit.PERCENT)
-        fall = number_text(account.max_drawdown_pct, Unit.SHARE) + (" up to the stop" if account.is_stopped else "")
+        fall = number_text(account.max_drawdown_pct, Unit.SHARE)
         yield f"account: {start} to {end} ({won}), max drawdown {fall}, reserve {reserve}"
     rules = refusal_statistics(outcome).by_rule
     if rules:

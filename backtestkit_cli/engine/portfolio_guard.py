@@ -59,8 +59,6 @@ class PortfolioGuard:
     def next_ms(self, from_ms: int, until_ms: int) -> int | None:
         """Return the first tick of `[from_ms, until_ms)` that stops the portfolio, and put the stop in force."""
         run = self._run
-        if run.stop is not None and run.stop.until_ms is None:
-            return None
         begin = max(from_ms, self._next_ms)
         while begin < until_ms:
             end = min(until_ms, begin - begin % DAY_MS + DAY_MS)
@@ -79,15 +77,16 @@ class PortfolioGuard:
         """Return the first breach of either limit in a stretch within one day; keep the peak up to it."""
         peaks = np.maximum.accumulate(np.maximum(equity, self._peak))
         drawdown_pct, daily_pct = self._portfolio.max_drawdown_pct, self._portfolio.max_daily_loss_pct
+        stop = self._run.stop_at(begin_ms)
+        is_over = stop is not None and stop.until_ms is None
         breaches = []
-        if drawdown_pct is not None:
+        if drawdown_pct is not None and not is_over:
             floors = peaks * (1 - drawdown_pct / 100)
             hits = np.flatnonzero(equity <= floors)
             if len(hits):
                 at = int(hits[0])
                 breaches.append(Breach(at, MAX_DRAWDOWN, equity.item(at), floors.item(at)))
-        is_paused = self._run.stop_at(begin_ms) is not None
-        if daily_pct is not None and not is_paused:
+        if daily_pct is not None and stop is None:
             floor = self._day_base * (1 - daily_pct / 100)
             hits = np.flatnonzero(equity <= floor)
             if len(hits):

@@ -62,6 +62,8 @@ def shares_something(plan: RunPlan) -> tuple[str, ...]:
     shared = []
     if plan.jobs:
         shared.append(f"jobs ({', '.join(job.name for job in plan.jobs)})")
+    if plan.services:
+        shared.append(f"services ({', '.join(sorted(kind.__name__ for kind in plan.services))})")
     if plan.portfolio is not None:
         shared.append("a portfolio")
     if any(getattr(spec.sizing, "correlation", spec) is not None for spec in plan.sizings.values()):

@@ -166,7 +166,7 @@ def test_the_account_is_shown_with_its_stops() -> None:
     assert cells_of(text, "Reserve")[1] == "100.00"
     assert cells_of(text, "Equity at the end")[1] == f"{account.equity:.2f}"
     assert cells_of(text, "Return")[1] == f"{account.equity / 10 - 100:.2f} %"
-    assert cells_of(text, "Max drawdown, judged at every minute up to the stop")[1] == "4.01 %"
+    assert cells_of(text, "Max drawdown, judged at every minute")[1] == "4.01 %"
     stop = cells_of(text, "2025-05-13 22:55")
     assert stop[1:4] == ["`max_drawdown`: drawdown from the highest equity", "962.05", "962.16"]
     assert stop[4].startswith("`close_all`: positions are closed")

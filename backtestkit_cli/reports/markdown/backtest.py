@@ -89,14 +89,13 @@ def _account(outcome: RunOutcome) -> list[str]:
     if account is None:
         return []
     stops = portfolio_stops(outcome)
-    judged = "judged at every minute up to the stop" if account.is_stopped else "judged at every minute"
     rows = [
         ("Starting balance", number_text(account.balance, Unit.MONEY)),
         ("Reserve", number_text(account.reserve, Unit.MONEY)),
         ("Cash at the end", number_text(account.cash, Unit.MONEY)),
         ("Equity at the end", number_text(account.equity, Unit.MONEY)),
         ("Return", number_text(account.return_pct, Unit.PERCENT)),
-        (f"Max drawdown, {judged}", number_text(account.max_drawdown_pct, Unit.SHARE)),
+        ("Max drawdown, judged at every minute", number_text(account.max_drawdown_pct, Unit.SHARE)),
     ]
     blocks = ["## Account", _ONE_ACCOUNT, table(("Account", "Value"), rows, right={1})]
     if stops:
