@@ -179,9 +179,7 @@ def test_averaging_is_refused_while_entries_are_blocked() -> None:
     (stopped,) = of_kind(outcome, PortfolioStopped)
     late = [event for event in of_kind(outcome, CommandRefused) if event.at_ms > stopped.at_ms]
     assert late
-    assert {event.problem for event in late} == {
-        f"drawdown from the highest equity: equity {stopped.equity:.2f}"
-        f" is at or below {stopped.limit:.2f}, entries are blocked"
-    }
+    numbers = f"equity {stopped.equity:.2f} is at or below {stopped.limit:.2f}"
+    assert {event.problem for event in late} == {f"drawdown from the highest equity: {numbers}, entries are blocked"}
     (trade,) = trades_of(outcome)
     assert all(entry.at_ms <= stopped.at_ms for entry in trade.entries)
