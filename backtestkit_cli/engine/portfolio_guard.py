@@ -78,8 +78,7 @@ class PortfolioGuard:
                 at_ms = self._clear_until_ms
                 self._pass_until(at_ms + MINUTE_MS)
                 self._put_in_force(breach, at_ms)
-                self._clear_until_ms = at_ms  # the tick is judged once more, after all have obeyed
-                return at_ms
+                return at_ms  # which is judged once more, after all have obeyed
             begin = self._clear_until_ms
             self._pass_until(begin)
         return None

@@ -14,6 +14,7 @@ from backtestkit_cli import (
     Signal,
     add_job,
     add_strategy,
+    listen,
 )
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.domain.candle import Candles
@@ -93,7 +94,7 @@ def test_shorts_take_an_account_down_as_well() -> None:
 
 
 def test_a_stop_between_two_boundaries_does_not_make_a_job_run_early() -> None:
-    ran_at: list[int] = []
+    order: list[int | str] = []
     late: list[tuple[int, str]] = []
 
     def register() -> None:
@@ -103,7 +104,8 @@ def test_a_stop_between_two_boundaries_does_not_make_a_job_run_early() -> None:
             get_signal=five_longs_and_one_that_waits,
             on_end=lambda e: late.append((e.at_ms, e.symbol)),
         )
-        add_job("hourly", every="1h", handler=lambda call: ran_at.append(_at(call)))
+        add_job("hourly", every="1h", handler=lambda call: order.append(_at(call)))
+        listen(PortfolioStopped, lambda _: order.append("stop"))
 
     def _at(call: JobCall) -> int:
         return minute_of(to_ms(call.when))
@@ -111,8 +113,12 @@ def test_a_stop_between_two_boundaries_does_not_make_a_job_run_early() -> None:
     plan = plan_for(registered(register), {"A": falling(1)}, portfolio=Portfolio(balance=1000.0, max_drawdown_pct=1.0))
     outcome = ran_both_ways(plan)
     (stopped,) = of_kind(outcome, PortfolioStopped)
-    assert minute_of(stopped.at_ms) % 60
-    assert ran_at == [60, 120, 180, 240, 300, 360] * 2
+    tick = minute_of(stopped.at_ms)
+    assert tick % 60
+    hours = [60, 120, 180, 240, 300, 360]
+    before, after = [hour for hour in hours if hour < tick], [hour for hour in hours if hour > tick]
+    assert before
+    assert order == [*before, "stop", *after] * 2
     assert late == [(minute(MINUTES), "A")] * 2
 
 
@@ -132,7 +138,7 @@ def test_a_session_that_sleeps_through_the_rest_is_over_at_the_end_of_the_frame_
     portfolio = Portfolio(balance=1400.0, max_drawdown_pct=5.0)
     outcome = ran_both_ways(plan_for(registered(register), candles, portfolio=portfolio))
     assert len(of_kind(outcome, PortfolioStopped)) == 1
-    assert sorted(ended) == sorted([("A", MINUTES), ("B", MINUTES), ("W", MINUTES)] * 2)
+    assert ended == [("A", MINUTES), ("B", MINUTES), ("W", MINUTES)] * 2, "in the order of the end"
 
 
 def a_failure_while_open(monkeypatch: pytest.MonkeyPatch) -> tuple[RunOutcome, RunOutcome]:
