@@ -77,8 +77,9 @@ class RunFacts:
 class AccountOutcome:
     """How the one account of a run ended, in quote money.
 
-    `max_drawdown_pct` is the deepest fall from the highest equity so far, judged at every minute, but
-    not after a stop for good. `stopped` is the last stop of the portfolio, if any.
+    `max_drawdown_pct` is the deepest fall from the highest equity so far, judged at every minute. `stopped` is
+    the last stop of the portfolio, if any. `abandoned_net` is the net result of positions whose sessions failed,
+    as if each had been sold at that tick; they are no trades.
     """
 
     balance: float
@@ -87,6 +88,7 @@ class AccountOutcome:
     equity: float
     max_drawdown_pct: float
     stopped: PortfolioStopped | None
+    abandoned_net: float = 0.0
 
     @property
     def is_stopped(self) -> bool:

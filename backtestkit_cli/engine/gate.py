@@ -15,6 +15,7 @@ from backtestkit_cli.domain.risk import Account, Admitted, OpenPosition, RiskChe
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import Signal
 from backtestkit_cli.domain.sizing import SizingCheck
+from backtestkit_cli.domain.so_far import SoFar
 from backtestkit_cli.engine.ambient import Markets
 from backtestkit_cli.engine.coordination import Coordination, Held, Stop
 from backtestkit_cli.engine.lifecycle import SIDES, expected_price
@@ -124,6 +125,10 @@ class SessionGate:
         """Report that the position has become *trade*."""
         self._run.release((self._symbol, self._strategy), trade)
 
+    def abandons(self, price: float) -> None:
+        """Report that the session has failed: nobody looks after its position, which counts as sold at *price*."""
+        self._run.abandon((self._symbol, self._strategy), price)
+
     def _judged(self, signal: Signal, price: float, when_ms: int, stage: Stage) -> Admission | Refusal:
         stop = self._run.stop_at(when_ms)
         if stop is not None:
@@ -154,8 +159,8 @@ class SessionGate:
             stage=stage,
             signal=signal,
             positions=self._run.places(),
-            trades=self._run.trades,
-            admitted=self._run.admitted,
+            trades=SoFar(self._run.trades),
+            admitted=SoFar(self._run.admitted),
             groups=self._run.groups,
             account=account,
         )

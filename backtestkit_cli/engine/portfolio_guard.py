@@ -15,6 +15,10 @@ from backtestkit_cli.ports import Clock
 MAX_DRAWDOWN, MAX_DAILY_LOSS = "max_drawdown", "max_daily_loss"
 
 
+_FORESIGHT_MS = 240 * MINUTE_MS
+"""How far a stretch goes: a longer one is in vain where positions change often, a shorter one costs more where not."""
+
+
 class Breach(NamedTuple):
     """The first tick at which the account stood at or below a limit."""
 
@@ -27,8 +31,9 @@ class Breach(NamedTuple):
 class PortfolioGuard:
     """An alarm of the clock and its first sleeper: finds the tick of a stop, puts it in force, and tells of it.
 
-    The equity of each minute is judged once, after all that happened at its tick. `deepest_pct` is the largest
-    drawdown of any tick.
+    The equity of each minute is judged after all that happened at its tick. It is foreseen for a stretch of minutes
+    as if nothing were bought or sold, and again as soon as something is, so that most instants cost nothing.
+    `deepest_pct` is the largest drawdown of any tick, also of those after a stop.
     """
 
     def __init__(self, run: Coordination, portfolio: Portfolio, publisher: Publisher, span_ms: tuple[int, int]) -> None:
@@ -36,8 +41,11 @@ class PortfolioGuard:
         self._run = run
         self._portfolio = portfolio
         self._publisher = publisher
-        self._next_ms, self._end_ms = span_ms
+        self._start_ms, self._end_ms = span_ms
         self._peak = self._day_base = portfolio.balance
+        self._foreseen: Floats = np.empty(0)
+        self._foreseen_ms = self._clear_until_ms = self._start_ms
+        self._changes = -1
         self._pending: PortfolioStopped | None = None
         self.deepest_pct = 0.0
         self.stopped: PortfolioStopped | None = None
@@ -58,48 +66,75 @@ class PortfolioGuard:
 
     def next_ms(self, from_ms: int, until_ms: int) -> int | None:
         """Return the first tick of `[from_ms, until_ms)` that stops the portfolio, and put the stop in force."""
-        run = self._run
-        begin = max(from_ms, self._next_ms)
+        if until_ms <= self._clear_until_ms and self._run.changes == self._changes:
+            return None
+        begin = max(from_ms, self._start_ms)
+        self._pass_until(begin)
         while begin < until_ms:
-            end = min(until_ms, begin - begin % DAY_MS + DAY_MS)
-            equity = run.equity_between(begin, end)
-            if begin % DAY_MS == 0:
-                self._day_base = equity.item(0)
-            breach = self._first_breach(begin, equity)
-            self._next_ms = end if breach is None else begin + breach.minute * MINUTE_MS
+            breach = self._foresee(begin)
+            if until_ms <= self._clear_until_ms:
+                return None
             if breach is not None:
-                self._put_in_force(breach)
-                return self._next_ms
-            begin = end
+                at_ms = self._clear_until_ms
+                self._pass_until(at_ms + MINUTE_MS)
+                self._put_in_force(breach, at_ms)
+                return at_ms  # which is judged once more, after all have obeyed
+            begin = self._clear_until_ms
+            self._pass_until(begin)
         return None
 
-    def _first_breach(self, begin_ms: int, equity: Floats) -> Breach | None:
-        """Return the first breach of either limit in a stretch within one day; keep the peak up to it."""
-        peaks = np.maximum.accumulate(np.maximum(equity, self._peak))
-        drawdown_pct, daily_pct = self._portfolio.max_drawdown_pct, self._portfolio.max_daily_loss_pct
-        stop = self._run.stop_at(begin_ms)
-        is_over = stop is not None and stop.until_ms is None
-        breaches = []
-        if drawdown_pct is not None and not is_over:
-            floors = peaks * (1 - drawdown_pct / 100)
-            hits = np.flatnonzero(equity <= floors)
-            if len(hits):
-                at = int(hits[0])
-                breaches.append(Breach(at, MAX_DRAWDOWN, equity.item(at), floors.item(at)))
-        if daily_pct is not None and stop is None:
-            floor = self._day_base * (1 - daily_pct / 100)
-            hits = np.flatnonzero(equity <= floor)
-            if len(hits):
-                at = int(hits[0])
-                breaches.append(Breach(at, MAX_DAILY_LOSS, equity.item(at), floor))
-        breach = min(breaches, key=lambda one: one.minute, default=None)
-        seen = len(equity) if breach is None else breach.minute + 1
-        self._peak = peaks.item(seen - 1)
-        self.deepest_pct = max(self.deepest_pct, float(((1 - equity[:seen] / peaks[:seen]) * 100).max()))
+    def sees_end(self, equity: float) -> None:
+        """Take note of the *equity* at the end of the frame, where there is nothing left to stop."""
+        self._pass_until(self._end_ms)
+        self._note(np.array([equity]))
+
+    def _foresee(self, begin_ms: int) -> Breach | None:
+        """Work out the equity of a stretch within one day, and how much of it is clear of both limits."""
+        end_ms = min(self._end_ms, begin_ms + _FORESIGHT_MS, begin_ms - begin_ms % DAY_MS + DAY_MS)
+        self._changes = self._run.changes
+        self._foreseen = equity = self._run.equity_between(begin_ms, end_ms)
+        self._foreseen_ms = begin_ms
+        if begin_ms % DAY_MS == 0:
+            self._day_base = equity.item(0)
+        breach = self._first_breach(begin_ms, equity)
+        self._clear_until_ms = end_ms if breach is None else begin_ms + breach.minute * MINUTE_MS
         return breach
 
-    def _put_in_force(self, breach: Breach) -> None:
-        at_ms = self._next_ms
+    def _first_breach(self, begin_ms: int, equity: Floats) -> Breach | None:
+        """Return the first breach of either limit; of both at one minute that of the drawdown."""
+        lowest, highest = equity.min().item(), max(equity.max().item(), self._peak)
+        drawdown_pct, daily_pct = self._portfolio.max_drawdown_pct, self._portfolio.max_daily_loss_pct
+        breaches = []
+        stop = self._run.stop_at(begin_ms)
+        if drawdown_pct is not None and (stop is None or stop.until_ms is not None):
+            left = 1 - drawdown_pct / 100
+            if lowest <= highest * left:
+                floors = np.maximum.accumulate(np.maximum(equity, self._peak)) * left
+                hits = np.flatnonzero(equity <= floors)
+                breaches += [Breach(at, MAX_DRAWDOWN, equity.item(at), floors.item(at)) for at in hits[:1].tolist()]
+        if daily_pct is not None and stop is None:
+            floor = self._day_base * (1 - daily_pct / 100)
+            if lowest <= floor:
+                at = int(np.flatnonzero(equity <= floor)[0])
+                breaches.append(Breach(at, MAX_DAILY_LOSS, equity.item(at), floor))
+        return min(breaches, key=lambda one: one.minute, default=None)
+
+    def _pass_until(self, at_ms: int) -> None:
+        """Take note of what was foreseen for the minutes before *at_ms*, which are over."""
+        count = (at_ms - self._foreseen_ms) // MINUTE_MS
+        if count > 0 and len(self._foreseen):
+            self._note(self._foreseen[:count])
+            self._foreseen = self._foreseen[count:]
+            self._foreseen_ms = at_ms
+
+    def _note(self, equity: Floats) -> None:
+        lowest, highest = equity.min().item(), max(equity.max().item(), self._peak)
+        if (1 - lowest / highest) * 100 > self.deepest_pct:
+            peaks = np.maximum.accumulate(np.maximum(equity, self._peak))
+            self.deepest_pct = max(self.deepest_pct, ((1 - equity / peaks) * 100).max().item())
+        self._peak = highest
+
+    def _put_in_force(self, breach: Breach, at_ms: int) -> None:
         is_final = breach.rule == MAX_DRAWDOWN
         action = self._portfolio.on_drawdown if is_final else self._portfolio.on_daily_loss
         until_ms = None if is_final else at_ms - at_ms % DAY_MS + DAY_MS

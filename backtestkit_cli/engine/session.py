@@ -96,6 +96,8 @@ class Session:
             if is_from_outside(error):
                 raise
             self.error = one_line(error)
+            if self._gate is not None:
+                self._gate.abandons(self._desk.price)
             at_ms = self._context.when_ms or self._plan.start_ms
             await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
         if self._publisher.hears(SessionEnded):
@@ -105,7 +107,7 @@ class Session:
         """Say that the session is over, at the end of its frame: one that sleeps through the rest is not there yet."""
         plan, context = self._plan, self._context
         if self.error is None and context.when_ms < plan.end_ms:
-            while clock.now_ms < plan.end_ms:
+            while clock.now_ms < plan.end_ms:  # an alarm wakes it before
                 await clock.sleep_until(plan.end_ms)
             context.when_ms = self._desk.when_ms = plan.end_ms
         at_ms = context.when_ms or plan.start_ms

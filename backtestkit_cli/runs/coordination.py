@@ -42,7 +42,7 @@ def _telling_admitted(spec: RiskSpec) -> Any:  # noqa: ANN401 - a handler, which
     def tell(ping: SignalAdmitted) -> object:
         return spec.on_allowed(ping.check) if spec.on_allowed and spec.name in ping.profiles else None
 
-    return tell
+    return _named_like(tell, spec.on_allowed)
 
 
 def _telling_refused(spec: RiskSpec) -> Any:  # noqa: ANN401 - a handler, which may return an awaitable
@@ -50,14 +50,21 @@ def _telling_refused(spec: RiskSpec) -> Any:  # noqa: ANN401 - a handler, which 
         is_theirs = spec.on_rejected and event.profile == spec.name and event.check is not None
         return spec.on_rejected(event.check, event.reason) if is_theirs else None  # type: ignore[misc, arg-type]
 
+    return _named_like(tell, spec.on_rejected)
+
+
+def _named_like(tell: Any, callback: Any) -> Any:  # noqa: ANN401 - functions of the author's, and ours for them
+    """Return *tell* under the name of *callback*, which is what an error of it is reported by."""
+    tell.__qualname__ = getattr(callback, "__qualname__", type(callback).__name__)
     return tell
 
 
 def account_of(shared: Coordination | None, guard: PortfolioGuard | None, end_ms: int) -> AccountOutcome | None:
     """Return how the account ended, None where there was none."""
     account = None if shared is None else shared.account_at(end_ms)
-    if account is None or guard is None:
+    if shared is None or account is None or guard is None:
         return None
+    guard.sees_end(account.equity)
     return AccountOutcome(
         balance=account.balance,
         reserve=account.reserve,
@@ -65,4 +72,5 @@ def account_of(shared: Coordination | None, guard: PortfolioGuard | None, end_ms
         equity=account.equity,
         max_drawdown_pct=guard.deepest_pct,
         stopped=guard.stopped,
+        abandoned_net=shared.abandoned_net,
     )

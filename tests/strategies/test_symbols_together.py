@@ -242,7 +242,9 @@ def test_without_portfolio_and_rules_a_symbol_trades_as_it_would_alone(example: 
         assert alone.trades
 
 
-@pytest.mark.parametrize(("example", "shared"), [("portfolio_cap", "services (Book) and risk profiles"), ("news", "jobs (")])
+@pytest.mark.parametrize(
+    ("example", "shared"), [("portfolio_cap", "services (Book) and risk profiles"), ("news", "jobs (")]
+)
 def test_what_symbols_share_is_not_shared_by_processes(
     example: str, shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
