@@ -26,16 +26,18 @@ def listen(
     """Call *handler* (sync or async) for every event of *kind* that passes the filters; return how to stop it.
 
     In a strategy module it holds for every run of the module, in a program for every run that the program starts
-    from then on, inside a run for that run. An error in a handler is an `ErrorOccurred` event and ends nothing.
+    from then on, inside a run for that run: of events from this moment on, of what is told every minute from the
+    next one. An error in a handler is an `ErrorOccurred` event and ends nothing.
 
     Raises:
         ConfigError: *kind* is no class of events, *handler* no function, or *where* none that answers at once.
     """
     check_listener(kind, handler, where, caller())
-    listener = Listener(kind, handler, Audience(strategy=strategy, symbol=symbol, mode=mode), where, once)
+    audience = Audience(strategy=strategy, symbol=symbol, mode=mode)
     running = ambient.get(None)
     if running is not None:
-        return running.bus.subscribe(listener)
+        return running.bus.subscribe(Listener(kind, handler, audience, where, once, after_ms=running.when_ms))
+    listener = Listener(kind, handler, audience, where, once)
     listeners = registry().listeners
     listeners.append(listener)
 

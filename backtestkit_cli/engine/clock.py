@@ -59,6 +59,7 @@ class VirtualClock:
         """Report the virtual time to *on_progress* some two hundred times within *span_ms*; *alarm* may wake all."""
         self.now_ms = -1
         self._alarm = alarm
+        self._must_wake_all = False
         self._on_progress = on_progress
         self._report_at, self._breathe_at = 0, 0.0
         self._step_ms = max(1, (span_ms[1] - span_ms[0]) // _REPORTS_PER_RUN)
@@ -108,7 +109,7 @@ class VirtualClock:
                     heapq.heappush(instants, at_ms)
                 if not instants:
                     return
-                if self._alarm is not None and self._ring(self._alarm, instants):
+                if (self._must_wake_all or self._alarm is not None) and self._rings(instants):
                     due = sorted((sleeper for bucket in buckets.values() for sleeper in bucket), key=_index)
                     buckets.clear()
                     instants.clear()
@@ -121,9 +122,18 @@ class VirtualClock:
             for sleeper in sleepers:
                 sleeper.body.close()
 
-    def _ring(self, alarm: Alarm, instants: list[int]) -> bool:
-        """Say whether *alarm* wants all sleepers awake before the next instant; if so that is now."""
-        at_ms = alarm.next_ms(self.now_ms, instants[0]) if self.now_ms >= 0 else None
+    def wake_all(self) -> None:
+        """Wake all sleepers once more at the instant under way: what they sleep until may have changed."""
+        self._must_wake_all = True
+
+    def _rings(self, instants: list[int]) -> bool:
+        """Say whether all sleepers must wake before the next instant; when that is becomes now."""
+        if self.now_ms < 0:
+            return False
+        if self._must_wake_all:
+            self._must_wake_all = False
+            return True
+        at_ms = self._alarm.next_ms(self.now_ms, instants[0]) if self._alarm is not None else None
         if at_ms is None:
             return False
         self.now_ms = at_ms

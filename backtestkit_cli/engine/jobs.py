@@ -10,10 +10,10 @@ from backtestkit_cli.domain.boundaries import cron_boundaries, interval_boundari
 from backtestkit_cli.domain.job import JobCall
 from backtestkit_cli.engine.ambient import Markets
 from backtestkit_cli.engine.failures import is_from_outside
-from backtestkit_cli.engine.job_context import JobContext
 from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.engine.run_context import RunContext
 from backtestkit_cli.engine.time_limits import TookTooLongError, called
-from backtestkit_cli.events.bus import Audience, Bus, Listener
+from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event, JobRan
 from backtestkit_cli.ports import Clock
 
@@ -49,8 +49,6 @@ class JobRunner:
         self._bus = bus
         self._publishers: dict[str, Publisher] = {}
         self.events: list[Event] = []
-        # A session that nobody hears runs ahead of the clock, and a job may begin to listen at any boundary.
-        bus.subscribe(Listener(_NeverHappens, _ignore, Audience(), None, once=False))
 
     async def run(self, clock: Clock) -> None:
         """Live through the frame on *clock*; a job that fails is recorded and called again at its next boundary."""
@@ -95,9 +93,9 @@ class JobRunner:
             found.record = self.events
         return found
 
-    def _context(self, call: JobCall) -> JobContext:
+    def _context(self, call: JobCall) -> RunContext:
         plan = self._plan
-        return JobContext(
+        return RunContext(
             run_id=plan.run_id,
             mode=plan.mode,
             exchange=plan.exchange,
@@ -125,11 +123,3 @@ class _Timetable:
     def step(self) -> None:
         """Go on to the next boundary."""
         self.next_ms = next(self._boundaries, _NEVER_MS)
-
-
-class _NeverHappens:
-    """A kind that nobody publishes."""
-
-
-def _ignore(_event: object) -> None:
-    pass

@@ -1,14 +1,17 @@
 """Watches the account of a run between events, and stops it within the tick at which it has lost too much."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from backtestkit_cli.api.context import ambient
 from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.portfolio import Portfolio, StopAction
 from backtestkit_cli.engine.coordination import Coordination, Stop
 from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.engine.run_context import RunContext
 from backtestkit_cli.events.facts import Event, PortfolioStopped
 from backtestkit_cli.ports import Clock
 
@@ -36,8 +39,16 @@ class PortfolioGuard:
     `deepest_pct` is the largest drawdown of any tick, also of those after a stop.
     """
 
-    def __init__(self, run: Coordination, portfolio: Portfolio, publisher: Publisher, span_ms: tuple[int, int]) -> None:
-        """Guard *run* over the ticks of *span_ms*."""
+    def __init__(
+        self,
+        run: Coordination,
+        portfolio: Portfolio,
+        publisher: Publisher,
+        context_at: Callable[[int], RunContext],
+        span_ms: tuple[int, int],
+    ) -> None:
+        """Guard *run* over the ticks of *span_ms*; *context_at* gives what those who are told see at an instant."""
+        self._context_at = context_at
         self._run = run
         self._portfolio = portfolio
         self._publisher = publisher
@@ -62,6 +73,7 @@ class PortfolioGuard:
             if self._pending is not None:
                 stopped, self._pending = self._pending, None
                 self.stopped = stopped
+                ambient.set(self._context_at(stopped.at_ms))
                 await self._publisher.publish(stopped)
 
     def next_ms(self, from_ms: int, until_ms: int) -> int | None:

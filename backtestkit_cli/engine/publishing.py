@@ -8,14 +8,11 @@ from typing import Any
 
 from backtestkit_cli.engine.failures import is_from_outside
 from backtestkit_cli.engine.time_limits import TookTooLongError, resume, within
-from backtestkit_cli.events.bus import Bus, Handler
+from backtestkit_cli.events.bus import PINGS, Bus, Handler
 from backtestkit_cli.events.facts import (
     ErrorOccurred,
     Event,
-    PositionActive,
-    SessionIdle,
     SignalAdmitted,
-    TickPassed,
     Told,
 )
 
@@ -37,10 +34,12 @@ class Publisher:
         self._heard: dict[type, tuple[Handler[Any], ...]] = {}
         self.version = -1
         self.record: list[Event] = []
-        self.refresh()
+        self.refresh(0)
 
-    def refresh(self) -> None:
-        """Look the handlers of the pings up again if a subscription has changed.
+    def refresh(self, when_ms: int) -> None:
+        """Look up again who hears what at *when_ms* if a subscription has changed, or the run has been stopped.
+
+        Pings are told to who was there at the minute before.
 
         Raises:
             asyncio.CancelledError: the run has been stopped.
@@ -49,11 +48,11 @@ class Publisher:
             return
         if self.bus.is_stopped:
             raise asyncio.CancelledError
-        self.version = self.bus.version
+        self.version = self.bus.version if self.bus.newest_ms < when_ms else -1  # else once more the next minute
         self._heard.clear()
-        self.active = self._handlers(PositionActive)
-        self.idle = self._handlers(SessionIdle)
-        self.tick = self._handlers(TickPassed)
+        self.active, self.idle, self.tick = (
+            self.bus.handlers_for(ping, *self._names, before_ms=when_ms) for ping in PINGS
+        )
         self.hears_active_only = bool(self.active) and not self.tick
 
     def _handlers(self, kind: type) -> tuple[Handler[Any], ...]:
@@ -70,10 +69,14 @@ class Publisher:
     async def publish(self, event: Told) -> None:
         """Record *event*, unless it is a ping, and tell everyone who listens."""
         if not isinstance(event, SignalAdmitted):
-            self.record.append(event)
-        self.refresh()
+            self._note(event)
+        self.refresh(event.at_ms)
         for handler in self._handlers(type(event)):
             await self.tell(handler, event)
+
+    def _note(self, event: Event) -> None:
+        self.record.append(event)
+        self.bus.record.append(event)
 
     def record_all(self, outbox: deque[Told]) -> None:
         """Record what happened while nobody listened, and empty *outbox*."""
@@ -81,14 +84,14 @@ class Publisher:
         self.record += events
         outbox.clear()
 
-    def hears(self, kind: type) -> bool:
-        """Say whether anybody listens for events or pings of *kind*."""
-        self.refresh()
+    def hears(self, kind: type, when_ms: int) -> bool:
+        """Say whether anybody listens for events of *kind* at *when_ms*."""
+        self.refresh(when_ms)
         return bool(self._handlers(kind))
 
     async def ping(self, ping: Any) -> None:  # noqa: ANN401 - any ping
         """Tell everyone who listens, and record nothing."""
-        self.refresh()
+        self.refresh(ping.at_ms)
         for handler in self._handlers(type(ping)):
             await self.tell(handler, ping)
 
@@ -129,7 +132,7 @@ class Publisher:
             event.at_ms, f"listener {getattr(handler, '__qualname__', type(handler).__name__)}", error
         )
         if isinstance(event, ErrorOccurred):
-            self.record.append(failure)
+            self._note(failure)
         else:
             await self.publish(failure)
 

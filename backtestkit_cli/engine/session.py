@@ -86,7 +86,7 @@ class Session:
         ambient.set(self._context)
         try:
             source = self._signal_source()
-            is_alone = self._gate is None and not self._publisher.has_listeners
+            is_alone = self._plan.runs_ahead and self._gate is None and not self._publisher.has_listeners
             if isinstance(source, EntryTable) and self._plan.sees_ahead and is_alone:
                 run_alone(self._desk, source, self._plan.start_ms, self._judge, self._interval_ms)
                 self._publisher.record_all(self._desk.outbox)
@@ -100,7 +100,7 @@ class Session:
                 self._gate.abandons(self._desk.price)
             at_ms = self._context.when_ms or self._plan.start_ms
             await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
-        if self._publisher.hears(SessionEnded):
+        if self._publisher.hears(SessionEnded, self._context.when_ms):
             await self._tell_end(clock)
 
     async def _tell_end(self, clock: Clock) -> None:
@@ -142,7 +142,7 @@ class Session:
             desk.row = row
             desk.price = price = prices[row]
             if bus.version != publisher.version:
-                publisher.refresh()
+                publisher.refresh(when_ms)
                 if clock.now_ms < when_ms:
                     yield from self._obey(clock.now_ms)
                     row = next_row(source, desk.row)
@@ -272,6 +272,7 @@ class Session:
     def _next_row(self, source: SignalSource, row: int) -> int:
         """Return the next row that may matter: without foresight, or with somebody listening, the next minute."""
         desk, publisher = self._desk, self._publisher
+        publisher.refresh(desk.when_ms + MINUTE_MS)
         state = desk.state
         if publisher.tick or not self._plan.sees_ahead:
             return row + 1

@@ -13,7 +13,8 @@ from backtestkit_cli.engine.gate import SessionGate
 class SessionPlan:
     """What one session runs; `sees_ahead` allows it to sleep until something happens, see `DeskPlan`.
 
-    `shared` is what it shares with the other sessions of the run, None where they share nothing.
+    `runs_ahead` says that nothing in the run can begin to listen, so that a batch session nobody hears need not wait
+    for the clock. `shared` is what it shares with the other sessions of the run, None where they share nothing.
     """
 
     run_id: str
@@ -26,6 +27,7 @@ class SessionPlan:
     start_ms: int
     end_ms: int
     sees_ahead: bool = True
+    runs_ahead: bool = False
     shared: Coordination | None = None
     profiles: tuple[RiskSpec, ...] = ()
     sizing: SizingSpec | None = None

@@ -1,10 +1,15 @@
 """Who hears which event: typed listeners, filtered once per session, called in the order of subscription."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from backtestkit_cli.events.facts import Event, PositionActive, SessionIdle, TickPassed
+
 E = TypeVar("E")
+PINGS = (PositionActive, SessionIdle, TickPassed)
+"""What is told every minute of a state, and only made when somebody listens."""
 Handler: TypeAlias = Callable[[E], Any]
 """A sync or async function of one event; what it returns is ignored, an awaitable is awaited."""
 
@@ -31,19 +36,26 @@ class Listener:
     audience: Audience
     where: Callable[[Any], bool] | None
     once: bool
+    after_ms: int = -1
+    """The instant it was subscribed at, within a run: pings are told from the next minute on."""
 
 
 class Bus:
-    """The listeners of one run. `version` changes with every subscription, so that sessions may cache theirs.
+    """The listeners of one run, and all that was recorded while they could hear it, in order.
 
-    After `stop` nobody hears anything any more: the run ends at its next tick or event.
+    `version` changes with every subscription, so that sessions may cache theirs. `on_new_listener` is called when
+    somebody begins to hear pings during the run. After `stop` nobody hears anything any more: the run ends at its
+    next tick or event.
     """
 
     def __init__(self) -> None:
         """Start without listeners."""
         self._listeners: list[Listener] = []
         self.version = 0
+        self.newest_ms = -1
+        self.record: list[Event] = []
         self.is_stopped = False
+        self.on_new_listener: Callable[[], None] = lambda: None
 
     def stop(self) -> None:
         """Let the run end; may be called twice."""
@@ -51,9 +63,15 @@ class Bus:
         self.version += 1
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add *listener*; the function returned takes it away and may be called twice."""
+        """Add *listener*; the function returned takes it away and may be called twice.
+
+        One of pings that comes during the run may have to wake sessions that nobody heard before.
+        """
         self._listeners.append(listener)
         self.version += 1
+        if listener.after_ms >= 0 and any(issubclass(ping, listener.kind) for ping in PINGS):
+            self.newest_ms = listener.after_ms
+            self.on_new_listener()
 
         return lambda: self.drop(listener)
 
@@ -67,12 +85,19 @@ class Bus:
             self._listeners.remove(listener)
             self.version += 1
 
-    def handlers_for(self, kind: type[E], strategy: str, symbol: str, mode: str) -> tuple[Handler[E], ...]:
-        """Return what to call for an event of *kind* in that session, filters included, in order."""
+    def handlers_for(
+        self, kind: type[E], strategy: str, symbol: str, mode: str, *, before_ms: float = math.inf
+    ) -> tuple[Handler[E], ...]:
+        """Return what to call for an event of *kind* in that session, filters included, in order.
+
+        Who was subscribed at *before_ms* or later is left out.
+        """
         return tuple(
             self._bound(listener)
             for listener in self._listeners
-            if issubclass(kind, listener.kind) and listener.audience.includes(strategy, symbol, mode)
+            if listener.after_ms < before_ms
+            and issubclass(kind, listener.kind)
+            and listener.audience.includes(strategy, symbol, mode)
         )
 
     def is_heard(self, strategy: str, symbol: str, mode: str) -> bool:

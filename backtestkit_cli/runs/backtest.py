@@ -8,7 +8,7 @@ from backtestkit_cli.analytics.outcome import AccountOutcome, RunFacts, RunOutco
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event
-from backtestkit_cli.runs.counting import counts_of, in_run_order
+from backtestkit_cli.runs.counting import as_published, counts_of, in_run_order
 from backtestkit_cli.runs.facts import facts_of
 from backtestkit_cli.runs.history import history_of
 from backtestkit_cli.runs.life import RunLife
@@ -58,7 +58,7 @@ async def run_backtest(
         lockstep = Lockstep(plan=plan, life=life, log=log, book=book or market_book(plan), sees_ahead=sees_ahead)
         outcome = await _run_waves(lockstep, facts, on_progress)
     if life.reports:
-        outcome = replace(outcome, events=in_run_order((outcome.events, life.reports)))
+        outcome = replace(outcome, events=(*outcome.events, *life.reports))
     log.ends(outcome)
     return outcome
 
@@ -84,13 +84,14 @@ async def _run_waves(lockstep: Lockstep, facts: RunFacts, on_progress: OnProgres
             upcoming = {symbol for later in waves[index + 1 : index + 2] for symbol, _ in later}
             for symbol in {symbol for symbol, _ in wave} - upcoming:
                 book.forget(symbol)
-    in_order = in_run_order(events)
+    is_shared = bool(shares_something(plan))
+    in_order = as_published(lockstep.life.bus.record) if is_shared else in_run_order(events)
     return RunOutcome(
         facts=facts,
         sessions=tuple(finished),
         events=in_order,
         candles_beside={symbol: book.facts[symbol] for symbol in sorted(book.facts.keys() - set(plan.symbols))},
-        counts=counts_of(event for event in in_order if not event.strategy) if shares_something(plan) else {},
+        counts=counts_of(event for event in in_order if not event.strategy) if is_shared else {},
         account=account,
     )
 

@@ -1,6 +1,6 @@
 """What the sessions of a run share, made from its plan: risk profiles and their listeners, one account, its guard."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from backtestkit_cli.analytics.outcome import AccountOutcome
@@ -8,6 +8,7 @@ from backtestkit_cli.api.specs import RiskSpec
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.portfolio_guard import PortfolioGuard
 from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.engine.run_context import RunContext
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import SignalAdmitted, SignalRefused
 from backtestkit_cli.runs.plan import RunPlan
@@ -20,13 +21,15 @@ def coordination_of(plan: RunPlan) -> Coordination | None:
     return Coordination(plan.portfolio, plan.groups)
 
 
-def guard_of(plan: RunPlan, shared: Coordination | None, bus: Bus) -> PortfolioGuard | None:
+def guard_of(
+    plan: RunPlan, shared: Coordination | None, bus: Bus, context_at: Callable[[int], RunContext]
+) -> PortfolioGuard | None:
     """Return what watches the account of *plan*, None where there is none."""
     if shared is None or plan.portfolio is None:
         return None
     seconds = max(settings.max_handler_seconds for settings in plan.settings.values())
     publisher = Publisher(bus, strategy="", symbol="", mode=plan.mode, handler_seconds=seconds)
-    return PortfolioGuard(shared, plan.portfolio, publisher, (plan.start_ms, plan.end_ms))
+    return PortfolioGuard(shared, plan.portfolio, publisher, context_at, (plan.start_ms, plan.end_ms))
 
 
 def risk_listeners(plan: RunPlan) -> Iterator[Listener]:

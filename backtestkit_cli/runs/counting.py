@@ -14,8 +14,13 @@ def counts_of(events: Iterable[Event]) -> dict[str, int]:
     return dict(sorted((event_kind(kind), count) for kind, count in by_type.items()))
 
 
+def as_published(record: Iterable[Event]) -> tuple[Event, ...]:
+    """Return the events of sessions in one lockstep as they were told; what was told before the first tick is first."""
+    return tuple(sorted(record, key=lambda event: event.at_ms))
+
+
 def in_run_order(parts: Iterable[Iterable[Event]]) -> tuple[Event, ...]:
-    """Return all events in the order of (time, session), those of no session first; each part is in order."""
+    """Return the events of sessions that ran apart in the order of (time, session); each part is in order."""
     lists = list(parts)
     if len(lists) == 1:
         return tuple(lists[0])

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from backtestkit_cli.analytics.outcome import AccountOutcome, Failure, SessionOutcome
+from backtestkit_cli.api.context import ambient
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.engine.clock import SessionBody, VirtualClock
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.engine.run_context import RunContext
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.errors import ShortHistoryError, VenueError
@@ -22,7 +24,7 @@ from backtestkit_cli.runs.history import history_of, problems_of_each
 from backtestkit_cli.runs.jobs import job_runner, jobs_first
 from backtestkit_cli.runs.life import RunLife, watched
 from backtestkit_cli.runs.markets import MarketBook
-from backtestkit_cli.runs.plan import RunPlan, Unavailable
+from backtestkit_cli.runs.plan import RunPlan, Unavailable, may_begin_to_listen
 from backtestkit_cli.runs.run_log import RunLog
 
 Key: TypeAlias = tuple[StrategySpec, str]
@@ -62,7 +64,7 @@ class Lockstep:
         }
         absent = [(spec, symbol) for spec, symbol in keys if symbol in problems and spec.name not in life.problems]
         events = [await self._tell_absence(spec, symbol, problems[symbol]) for spec, symbol in absent]
-        guard = guard_of(plan, shared, bus)
+        guard = guard_of(plan, shared, bus, self._context)
         runner = job_runner(plan, log.run_id, self.book, bus) if plan.jobs else None
         bodies: list[SessionBody] = log.bodies((*names, session) for names, session in sessions.items())
         if guard is not None:
@@ -71,6 +73,7 @@ class Lockstep:
             bodies = jobs_first(runner, bodies, plan.start_ms)
         if sessions:
             clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms), alarm=guard)
+            bus.on_new_listener = clock.wake_all
             with watched(plan), collecting_rarely():
                 await clock.run(bodies)
         events += [tuple(one.events) for one in (runner, guard) if one is not None]
@@ -101,6 +104,7 @@ class Lockstep:
             start_ms=plan.start_ms,
             end_ms=plan.end_ms,
             sees_ahead=self.sees_ahead,
+            runs_ahead=not may_begin_to_listen(plan),
             shared=shared,
             profiles=plan.risks.get(spec.name, ()),
             sizing=plan.sizings.get(spec.name),
@@ -117,8 +121,26 @@ class Lockstep:
             handler_seconds=plan.settings[spec.name].max_handler_seconds,
         )
         names = plan.start_ms, spec.name, symbol, plan.exchange, plan.frame
-        await publisher.ping(SessionEnded(*names, 0, str(problem)))
+        token = ambient.set(self._context(plan.start_ms, symbol))
+        try:
+            await publisher.ping(SessionEnded(*names, 0, str(problem)))
+        finally:
+            ambient.reset(token)
         return tuple(publisher.record)
+
+    def _context(self, when_ms: int, symbol: str = "") -> RunContext:
+        """Return what the author's code sees at *when_ms* where it is told of something outside any session."""
+        plan = self.plan
+        return RunContext(
+            run_id=self.log.run_id,
+            mode=plan.mode,
+            exchange=plan.exchange,
+            frame=plan.frame,
+            symbol=symbol,
+            when_ms=when_ms,
+            bus=self.life.bus,
+            markets=self.book,
+        )
 
     def _without_candles(self, spec: StrategySpec, symbol: str, problem: Unavailable) -> SessionOutcome:
         """Return the outcome of a session that never started; what is read begins before the frame, so say why."""

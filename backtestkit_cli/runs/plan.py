@@ -72,3 +72,9 @@ def shares_something(plan: RunPlan) -> tuple[str, ...]:
         names = {profile.name: None for profiles in plan.risks.values() for profile in profiles}
         shared.append(f"risk profiles ({', '.join(names)})")
     return tuple(shared)
+
+
+def may_begin_to_listen(plan: RunPlan) -> bool:
+    """Say whether code of the author's runs during *plan*, and may subscribe to what another session does."""
+    has_code = (spec.get_signal or spec.callbacks or spec.plugins or spec.validators for spec in plan.strategies)
+    return bool(plan.jobs or plan.listeners or plan.services or any(has_code))

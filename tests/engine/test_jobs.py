@@ -442,13 +442,13 @@ def test_a_task_that_outlives_its_call_keeps_the_time_of_that_call() -> None:
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
-        (lambda: btk.average_buy(10), "a job has no position"),
-        (lambda: btk.partial_close(10), "a job has no position"),
-        (btk.close_position, "a job has no position"),
-        (btk.cancel, "a job has no position"),
-        (btk.activate, "a job has no position"),
-        (lambda: btk.get_indicator("sma"), "a job has no indicators"),
-        (lambda: btk.get_indicator("sma", 3), "a job has no indicators"),
+        (lambda: btk.average_buy(10), "there is no position here"),
+        (lambda: btk.partial_close(10), "there is no position here"),
+        (btk.close_position, "there is no position here"),
+        (btk.cancel, "there is no position here"),
+        (btk.activate, "there is no position here"),
+        (lambda: btk.get_indicator("sma"), "there are no indicators here"),
+        (lambda: btk.get_indicator("sma", 3), "there are no indicators here"),
     ],
 )
 def test_what_belongs_to_a_session_is_refused_inside_a_job(command: Callable[[], object], problem: str) -> None:

@@ -1,4 +1,4 @@
-"""What the author's code sees of a job: data cut at now, and neither a position nor indicators."""
+"""What the author's code sees outside any session, in a job or when the run itself has news: data cut at now."""
 
 from typing import Any, NoReturn
 
@@ -9,15 +9,15 @@ from backtestkit_cli.events.bus import Bus
 
 
 def _without_position(*_: Any, **__: Any) -> NoReturn:  # noqa: ANN401 - takes what any command takes
-    raise ContextError("a job has no position: call this from a callback or a listener of a strategy")
+    raise ContextError("there is no position here: call this from a callback or a listener of a strategy")
 
 
 def _without_indicators(*_: Any, **__: Any) -> NoReturn:  # noqa: ANN401 - takes what either function takes
-    raise ContextError("a job has no indicators: get_indicator belongs to the code of a strategy")
+    raise ContextError("there are no indicators here: get_indicator belongs to the code of a strategy")
 
 
-class JobContext:
-    """The ambient context of one call of a job; it stays what it is for a task that outlives the call."""
+class RunContext:
+    """The ambient context of a run at one instant; it stays what it is for a task that outlives the call."""
 
     strategy: str = ""
 
@@ -33,7 +33,7 @@ class JobContext:
         bus: Bus,
         markets: Markets,
     ) -> None:
-        """Bind the names and the data of one call; *symbol* is empty for a job of the whole run."""
+        """Bind the names and the data; *symbol* is empty for what concerns the whole run."""
         self.run_id = run_id
         self.mode = mode
         self.exchange = exchange
