@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from backtestkit_cli.domain.money import Costs
-from backtestkit_cli.domain.position import Entry, Position, average_in
+from backtestkit_cli.domain.position import Entry, Position
 from backtestkit_cli.domain.settings import PartialBasis
+from backtestkit_cli.engine.commands import added
 from backtestkit_cli.engine.exits import BeginsToTrail, BuysRung, MovesToBreakeven, ReachesLevels, Step
 from backtestkit_cli.events.facts import (
     CommandRefused,
@@ -80,11 +81,11 @@ def _levelled(position: Position, tick: Tick, basis: PartialBasis) -> tuple[Posi
 def _with_rung(position: Position, tick: Tick, money_problem: MoneyProblem) -> tuple[Position, list[Event]]:
     """Buy the next rung; one that is refused is the ladder's last."""
     cost = rung_cost(position)
-    problem = money_problem(cost)
-    if problem is not None:
+    bought = added(position, Entry(tick.at_ms, tick.price, cost))
+    problem = bought if isinstance(bought, str) else money_problem(cost)
+    if isinstance(bought, str) or problem is not None:
         over = position._replace(progress=position.progress._replace(is_ladder_over=True))
-        return over, [CommandRefused(*tick.stamp, "ladder", tick.price, cost, problem)]
-    bought = average_in(position, Entry(tick.at_ms, tick.price, cost))
+        return over, [CommandRefused(*tick.stamp, "ladder", tick.price, cost, problem or "")]
     events: list[Event] = [PositionAveraged(*tick.stamp, tick.price, cost, bought)]
     target = rung_target(bought)
     if target is None or bought.side.sign * (target - tick.price) <= 0:
