@@ -19,7 +19,7 @@ from backtestkit_cli.events.facts import (
     TargetMoved,
 )
 from backtestkit_cli.policies.exits.following import breakeven_start, followed, is_tighter
-from backtestkit_cli.policies.exits.partial_levels import levels_reached
+from backtestkit_cli.policies.exits.partial_levels import levels_reached, reached_pct
 from backtestkit_cli.policies.exits.rungs import rung_cost, rung_target
 
 
@@ -72,8 +72,10 @@ def _levelled(position: Position, tick: Tick, basis: PartialBasis) -> tuple[Posi
     after = position._replace(progress=progress)
 
     def events() -> Iterator[Event]:
-        yield from (ProfitLevelReached(*tick.stamp, tick.price, level, after) for level in profit)
-        yield from (LossLevelReached(*tick.stamp, tick.price, level, after) for level in loss)
+        for kind, levels in ((ProfitLevelReached, profit), (LossLevelReached, loss)):
+            if levels:
+                percent = reached_pct(position, basis, tick.price, in_profit=kind is ProfitLevelReached)
+                yield from (kind(*tick.stamp, tick.price, level, percent, after) for level in levels)
 
     return after, list(events())
 

@@ -238,6 +238,7 @@ def _(event: ProfitLevelReached | LossLevelReached) -> EventRow:
         "side": event.position.side.value,
         "price": finite(event.price),
         "level": event.level,
+        "percent": finite(event.percent),
         "price_effective": finite(event.position.price_effective),
     }
 
