@@ -93,8 +93,8 @@ class Naive:
         """Start flat."""
         self.w = world
         self.is_candle = world.settings["fill_model"] == "candle"
-        self.fee = world.settings["fee_pct"] / 100
-        self.slippage = world.settings["slippage_pct"] / 100
+        self.fee: float = world.settings["fee_pct"] / 100
+        self.slippage: float = world.settings["slippage_pct"] / 100
         self.last = len(world.close) - 1
         self.state: Held | Waits | None = None
         self.facts: list[Fact] = []
@@ -111,7 +111,8 @@ class Naive:
 
     def price_at(self, row: int) -> float:
         """Return the close, or the average price of the newest candles."""
-        w, n = self.w, self.w.settings["avg_price_candles"]
+        w = self.w
+        n: int = w.settings["avg_price_candles"]
         if self.is_candle:
             return w.close[row]
         rows = range(row - n + 1, row + 1)

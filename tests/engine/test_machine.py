@@ -251,7 +251,12 @@ def lived(world: World, *, sees_ahead: bool) -> RunOutcome:
     given = {name: value for name, value in world.settings.items() if name != "interval"}
     for name, kind in (("fill_model", FillModelName), ("averaging", AveragingPolicy), ("partial_basis", PartialBasis)):
         given[name] = kind(given[name])
-    free = {"min_take_profit_pct": 0.0, "min_stop_loss_pct": 0.0, "max_stop_loss_pct": 100.0, "max_minutes": None}
+    free: dict[str, Any] = {
+        "min_take_profit_pct": 0.0,
+        "min_stop_loss_pct": 0.0,
+        "max_stop_loss_pct": 100.0,
+        "max_minutes": None,
+    }
     plan = plan_for(strategy_of(world), {"AAA": candles}, warm_up=WARM_UP, settings=Settings(**given, **free))
     outcome = asyncio.run(run_backtest(plan, sees_ahead=sees_ahead))
     assert [session.error for session in outcome.sessions] == [None]

@@ -41,7 +41,7 @@ from tests.engine.orders import CANDLE, VWAP
 from tests.markets import START_MS, plan_for, random_candles, registered, with_candle
 
 both_models = pytest.mark.parametrize("model", [VWAP, CANDLE])
-approx = pytest.approx
+approx: Any = pytest.approx
 
 
 @pytest.mark.parametrize(("model", "booked"), [(VWAP, 102.6), (CANDLE, 102.0)])
@@ -82,7 +82,7 @@ def test_a_wick_that_no_tick_saw_does_not_pull_the_stop_along() -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 def test_trailing_begins_at_the_tick_that_stands_activated_in_profit(model: FillModelName, sign: int) -> None:
     side = "long" if sign > 0 else "short"
-    levels = {"take_profit": 100 + 30 * sign, "stop_loss": 100.0 - 10 * sign}
+    levels: dict[str, Any] = {"take_profit": 100 + 30 * sign, "stop_loss": 100.0 - 10 * sign}
     signal = a_signal(position=side, **levels, trailing_stop_pct=2.0, trailing_activation_pct=3.0)
     prices = [100 + sign * move for move in (1, 2.9, 3, 2, 4, 1.5)]
     events, trade = told(signal, then(*prices), model)
@@ -171,10 +171,12 @@ def test_trailing_is_a_listener_that_moves_the_stop_behind_the_best_price(
         move_stop(best[held.id] * (1 - sign * distance / 100))
 
     def trades(*, by_policy: bool) -> tuple[Trade, ...]:
-        policy = {"trailing_stop_pct": distance, "trailing_activation_pct": activation} if by_policy else {}
+        policy: dict[str, Any] = (
+            {"trailing_stop_pct": distance, "trailing_activation_pct": activation} if by_policy else {}
+        )
 
         def get_signal(_symbol: str, _when: datetime, price: float) -> Signal:
-            exits = {"take_profit": price * (1 + 0.04 * sign), "stop_loss": price * (1 - 0.01 * sign)}
+            exits: dict[str, Any] = {"take_profit": price * (1 + 0.04 * sign), "stop_loss": price * (1 - 0.01 * sign)}
             return Signal(position=position_side, minutes=200, **exits, **policy)
 
         callbacks: dict[str, Any] = {} if by_policy else {"on_active": follow}
@@ -194,7 +196,7 @@ LONG_EVEN, SHORT_EVEN = 100.4008012016, 99.6007988016
 def test_breakeven_moves_the_stop_once_to_where_nothing_is_lost(
     model: FillModelName, side: str, sign: int, level: float
 ) -> None:
-    levels = {"take_profit": 100 + 10 * sign, "stop_loss": 100.0 - 10 * sign}
+    levels: dict[str, Any] = {"take_profit": 100 + 10 * sign, "stop_loss": 100.0 - 10 * sign}
     prices = [100 + sign * move for move in (0.9, 1, 3, 0.5, 0.45, 2, 0.41)]
     through = with_candle(then(*prices, 100 + sign * 0.5), AT + 7, **{"low" if sign > 0 else "high": 100.0})
     market = through if model is CANDLE else then(*prices, 100.0)
