@@ -159,11 +159,11 @@ class LossLevelReached(Event):
 
 @dataclass(frozen=True, slots=True)
 class CommandRefused(Event):
-    """A command was not carried out; `problem` says why."""
+    """A command was not carried out; `problem` says why. An `argument` that is no finite number is kept as text."""
 
     command: str
     price: float
-    argument: float | None
+    argument: float | str | None
     problem: str
 
 

@@ -1,6 +1,7 @@
 """Position commands: what they take, what they refuse and say, and that a refused one changes nothing."""
 
 import asyncio
+import pickle
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -97,7 +98,7 @@ def test_an_odd_argument_is_refused_with_words_and_changes_nothing(command: str,
     answers: list[CommandResult] = []
     give = only_at(2, lambda: TAKERS[command](ODD[odd]), into=answers)
     outcome = lived(a_signal(), RISING, model, on_active=give)
-    (answer,) = answers
+    answer = answers[0]
     assert not answer
     assert answer.problem.startswith(f"{NAMES[command]} must be")
     assert len(answer.problem) < 250
@@ -106,6 +107,8 @@ def test_an_odd_argument_is_refused_with_words_and_changes_nothing(command: str,
     assert (minute_of(refusal), refusal.command, refusal.problem) == (2, command, answer.problem)
     row = event_row(refusal)
     assert orjson.loads(orjson.dumps(row))["command"] == command
+    assert pickle.loads(pickle.dumps(refusal)) == refusal, "it goes from process to process"  # noqa: S301
+    assert lived(a_signal(), RISING, model, on_active=give, sees_ahead=False).events == outcome.events
     untouched = lived(a_signal(), RISING, model)
     assert [event for event in outcome.events if event is not refusal] == list(untouched.events)
     assert outcome.sessions[0].trades == untouched.sessions[0].trades
