@@ -267,6 +267,16 @@ def test_a_price_that_falls_past_several_rungs_buys_one(model: FillModelName) ->
 
 
 @both_models
+@pytest.mark.parametrize("side", ["long", "short"])
+def test_a_step_too_small_for_a_float_still_buys_one_rung_a_tick(model: FillModelName, side: str) -> None:
+    sign = 1 if side == "long" else -1
+    levels: dict[str, Any] = {"take_profit": 100 + 10 * sign, "stop_loss": 100 - 10 * sign}
+    signal = a_signal(position=side, **levels, ladder=Ladder(step_pct=1e-17, entries=10**9))
+    events, _ = told(signal, then(100, 100 - sign, 100 - sign, 100 - 2 * sign), model)
+    assert [row[0] for row in rows(events) if row[1] == "position_averaged"] == [2, 4]
+
+
+@both_models
 def test_a_refused_rung_ends_the_ladder_with_one_event(model: FillModelName) -> None:
     signal = a_signal(ladder=Ladder(step_pct=1, entries=4, cost=1e300))
     events, trade = told(signal, then(99, 98, 97), model)
