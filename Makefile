@@ -13,7 +13,7 @@ TEXTS := backtestkit_cli configs strategies tests Makefile README.md pyproject.t
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types layers check bench golden venue format clean
+.PHONY: help setup demo test lint types layers check bench golden laws venue format clean
 
 help:            ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,9 @@ bench: $(READY)  ## Measure the workloads on data made for it, and print a table
 
 golden: $(READY) ## Run the cases with known results
 	$(BIN)/python tests/golden/run_cases.py tests/golden/cases
+
+laws: $(READY)   ## Hold the state machine to its naive model on all 10,000 random feeds
+	BTK_ALL_LAWS=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/engine/test_machine.py
 
 venue: $(READY)  ## Start an exchange to try btk with, offline; VENUE_ARGS=--help lists what it can do
 	@$(BIN)/python -m tests.venue $(VENUE_ARGS)

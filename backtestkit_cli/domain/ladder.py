@@ -16,3 +16,9 @@ class Ladder:
     entries: int
     cost: float | None = None
     take_profit_pct: float | None = None
+
+    def in_floats(self) -> "Ladder":
+        """Return the same ladder in plain numbers, whatever kinds of numbers an author gave."""
+        cost = None if self.cost is None else float(self.cost)
+        target = None if self.take_profit_pct is None else float(self.take_profit_pct)
+        return Ladder(step_pct=float(self.step_pct), entries=int(self.entries), cost=cost, take_profit_pct=target)

@@ -56,12 +56,17 @@ class Plan(NamedTuple):
         if not signal.has_policies:
             return plan
         return plan._replace(
-            trailing_stop_pct=signal.trailing_stop_pct,
-            trailing_activation_pct=signal.trailing_activation_pct,
-            breakeven_at_pct=signal.breakeven_at_pct,
-            ladder=signal.ladder,
+            trailing_stop_pct=_plain(signal.trailing_stop_pct),
+            trailing_activation_pct=_plain(signal.trailing_activation_pct),
+            breakeven_at_pct=_plain(signal.breakeven_at_pct),
+            ladder=None if signal.ladder is None else signal.ladder.in_floats(),
             has_policies=True,
         )
+
+
+def _plain(number: float | None) -> float | None:
+    """Return *number* as a float: a `np.float32` would round every price it meets to seven digits."""
+    return None if number is None else float(number)
 
 
 class Progress(NamedTuple):

@@ -8,6 +8,7 @@ from backtestkit_cli.domain.ladder import Ladder
 from backtestkit_cli.domain.order import is_order
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import FLAGS, Signal
+from backtestkit_cli.domain.wording import shown
 
 
 def problems_of(signal: Signal, price: float, settings: Settings) -> list[str]:
@@ -51,11 +52,11 @@ def _unusual_problems(signal: Signal, price: float, settings: Settings) -> list[
         if signal.entry is not None:
             kind, (opens_now, expected) = signal.entry.kind, signal.entry.placement(sign, price)
         if not _is_positive(expected):  # an order of the author's own may say anything
-            return [f"the {kind} entry must expect a finite price above 0, was {expected!r}"]
+            return [f"the {kind} entry must expect a finite price above 0, was {shown(expected)}"]
         problems = _level_problems(signal, expected, settings)
         if signal.post_only and kind == "limit" and opens_now:
             way = "below" if sign > 0 else "above"
-            problems.append(f"a post_only {signal.position} must be {way} price {price!r}, was {expected!r}")
+            problems.append(f"a post_only {signal.position} must be {way} price {price!r}, was {shown(expected)}")
     elif is_order(signal.entry):
         kind = signal.entry.kind
     if signal.post_only is True and kind != "limit":
@@ -67,17 +68,19 @@ def _entry_problems(signal: Signal) -> list[str]:
     entry: Any = signal.entry
     problems = []
     if entry is not None and signal.price_open is not None:
-        problems.append(f"only one of entry and price_open may be given, were {entry!r} and {signal.price_open!r}")
+        problems.append(
+            f"only one of entry and price_open may be given, were {shown(entry)} and {shown(signal.price_open)}"
+        )
     if is_order(entry):
         for name, value in entry.levels().items():
             if not _is_positive(value):
-                problems.append(f"{name} of the {entry.kind} entry must be a finite number above 0, was {value!r}")
+                problems.append(f"{name} of the {entry.kind} entry must be a finite number above 0, was {shown(value)}")
     elif entry is not None:
-        problems.append(f"entry must be an order such as Stop(price=…), was {entry!r}")
+        problems.append(f"entry must be an order such as Stop(price=…), was {shown(entry)}")
     for name in FLAGS:
         value = getattr(signal, name)
         if type(value) is not bool:
-            problems.append(f"{name} must be True or False, was {value!r}")
+            problems.append(f"{name} must be True or False, was {shown(value)}")
     return problems
 
 
@@ -85,11 +88,11 @@ def _number_problems(signal: Signal) -> list[str]:
     problems = []
     position: Any = signal.position
     if not isinstance(position, str) or position not in ("long", "short"):
-        problems.append(f"position must be 'long' or 'short', was {position!r}")
+        problems.append(f"position must be 'long' or 'short', was {shown(position)}")
     optional = [(n, v) for n, v in (("price_open", signal.price_open), ("cost", signal.cost)) if v is not None]
     for name, value in (("take_profit", signal.take_profit), ("stop_loss", signal.stop_loss), *optional):
         if not _is_positive(value):
-            problems.append(f"{name} must be a finite number above 0, was {value!r}")
+            problems.append(f"{name} must be a finite number above 0, was {shown(value)}")
     return problems
 
 
@@ -97,7 +100,7 @@ def _policy_problems(signal: Signal) -> list[str]:
     names = ("trailing_stop_pct", "trailing_activation_pct", "breakeven_at_pct")
     given = [(name, value) for name in names if (value := getattr(signal, name)) is not None]
     problems = [
-        f"{name} must be a number above 0 and below 100, was {value!r}"
+        f"{name} must be a number above 0 and below 100, was {shown(value)}"
         for name, value in given
         if not _is_positive(value) or float(value) >= 100
     ]
@@ -110,13 +113,13 @@ def _policy_problems(signal: Signal) -> list[str]:
         return [*problems, f"ladder must be a Ladder, was {type(ladder).__name__}"]
     count: Any = ladder.entries
     if not _is_positive(ladder.step_pct) or float(ladder.step_pct) >= 100:
-        problems.append(f"step_pct of a ladder must be a number above 0 and below 100, was {ladder.step_pct!r}")
+        problems.append(f"step_pct of a ladder must be a number above 0 and below 100, was {shown(ladder.step_pct)}")
     if type(count) is bool or not isinstance(count, Integral) or int(count) < 2:
-        problems.append(f"entries of a ladder must be a whole number of at least 2, was {count!r}")
+        problems.append(f"entries of a ladder must be a whole number of at least 2, was {shown(count)}")
     for name in ("cost", "take_profit_pct"):
         value = getattr(ladder, name)
         if value is not None and not _is_positive(value):
-            problems.append(f"{name} of a ladder must be a finite number above 0, was {value!r}")
+            problems.append(f"{name} of a ladder must be a finite number above 0, was {shown(value)}")
     return problems
 
 
@@ -167,7 +170,7 @@ def _minutes_problems(signal: Signal, settings: Settings) -> list[str]:
             return []
         return [f"minutes must be a whole number from 1 to {longest} (max_minutes), was None"]
     if type(minutes) is bool or not isinstance(minutes, Integral) or int(minutes) < 1:
-        return [f"minutes must be a whole number of at least 1, was {minutes!r}"]
+        return [f"minutes must be a whole number of at least 1, was {shown(minutes)}"]
     if longest is not None and int(minutes) > longest:
-        return [f"minutes must be at most {longest} (max_minutes), was {minutes}"]
+        return [f"minutes must be at most {longest} (max_minutes), was {shown(int(minutes))}"]
     return []

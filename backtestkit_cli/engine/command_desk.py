@@ -7,6 +7,7 @@ from backtestkit_cli.domain.position import Position
 from backtestkit_cli.domain.position_view import PositionView
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CancelReason, CloseReason
+from backtestkit_cli.domain.wording import kept
 from backtestkit_cli.engine import commands
 from backtestkit_cli.engine.desk import Desk
 from backtestkit_cli.engine.lifecycle import Waiting
@@ -136,7 +137,7 @@ class CommandDesk:
         desk.replace(after, StopMoved(*desk.stamp(), desk.price, after.stop_loss, MovedBy.COMMAND, after))
         return ACCEPTED
 
-    def _refuse(self, command: str, problem: str, argument: float | None = None) -> CommandResult:
+    def _refuse(self, command: str, problem: str, argument: object = None) -> CommandResult:
         desk = self._desk
-        desk.outbox.append(CommandRefused(*desk.stamp(), command, desk.price, argument, problem))
+        desk.outbox.append(CommandRefused(*desk.stamp(), command, desk.price, kept(argument), problem))
         return refused(problem)

@@ -8,6 +8,7 @@ from backtestkit_cli.domain.money import Costs, breakeven_price
 from backtestkit_cli.domain.position import Entry, Position, average_in, sell_part
 from backtestkit_cli.domain.settings import AveragingPolicy
 from backtestkit_cli.domain.signal import Side, Signal
+from backtestkit_cli.domain.wording import shown
 from backtestkit_cli.engine.lifecycle import Waiting
 from backtestkit_cli.policies.exits.following import is_tighter
 
@@ -20,16 +21,22 @@ def decide_average(
 ) -> Position | str:
     """Return *position* with a further entry, or why the policy or the numbers forbid it."""
     if not _is_positive(cost):
-        return f"cost must be a finite number above 0, was {cost!r}"
+        return f"cost must be a finite number above 0, was {shown(cost)}"
     limit = _averaging_limit(position, policy)
     is_long = position.side is Side.LONG
     if limit is not None and not (price < limit if is_long else price > limit):
         way, which = ("below", "lowest") if is_long else ("above", "highest")
         what = f"{which} entry" if policy is AveragingPolicy.BELOW_LOWEST else "effective price"
         return f"price {price!r} is not {way} the {what} {limit!r} ({policy})"
-    after = average_in(position, Entry(at_ms, price, float(cost)))
-    if not after.cost_left < math.inf or after.quantity_left == position.quantity_left:
-        return f"cost must be a sum that counts beside the {position.cost_left!r} already in, was {cost!r}"
+    return added(position, Entry(at_ms, price, float(cost)))
+
+
+def added(position: Position, entry: Entry) -> Position | str:
+    """Return *position* with *entry*, or why not: beside a sum too large or too small the other would not count."""
+    after, quantity = average_in(position, entry), entry.cost / entry.price
+    counts = after.cost_left not in (position.cost_left, entry.cost, math.inf)
+    if not counts or after.quantity_left in (position.quantity_left, quantity, math.inf):
+        return f"cost must be a sum that counts beside the {position.cost_left!r} already in, was {entry.cost!r}"
     return after
 
 
@@ -48,17 +55,17 @@ def _averaging_limit(position: Position, policy: AveragingPolicy) -> float | Non
 def decide_partial(position: Position, price: float, percent: object, at_ms: int, costs: Costs) -> Position | str:
     """Return *position* after *percent* of what is left was sold, or why not; 100 is a close and not decided here."""
     if not _is_positive(percent) or percent > 100:
-        return f"percent must be above 0 and at most 100, was {percent!r}"
+        return f"percent must be above 0 and at most 100, was {shown(percent)}"
     after = sell_part(position, at_ms, price, float(percent), costs)
     if after.cost_left == position.cost_left:
-        return f"percent must be a part that counts, was {percent!r}"
+        return f"percent must be a part that counts, was {shown(percent)}"
     return after
 
 
 def decide_stop(position: Position, price: float, stop: object) -> Position | str:
     """Return *position* with its stop at *stop*, or why not: it may only be tightened, and not beyond the price."""
     if not _is_positive(stop):
-        return f"stop_loss must be a finite number above 0, was {stop!r}"
+        return f"stop_loss must be a finite number above 0, was {shown(stop)}"
     stop = float(stop)
     tighter, beyond = ("above", "below") if position.side is Side.LONG else ("below", "above")
     if not is_tighter(position.side, stop, position.stop_loss):
@@ -71,7 +78,7 @@ def decide_stop(position: Position, price: float, stop: object) -> Position | st
 def decide_target(position: Position, price: float, target: object) -> Position | str:
     """Return *position* with its target at *target*, or why not: it must be beyond the price."""
     if not _is_positive(target):
-        return f"take_profit must be a finite number above 0, was {target!r}"
+        return f"take_profit must be a finite number above 0, was {shown(target)}"
     target = float(target)
     if not is_tighter(position.side, target, price):
         way = "above" if position.side is Side.LONG else "below"

@@ -234,8 +234,8 @@ class Desk:
         return self.when_ms, self._plan.strategy, self._plan.symbol
 
     def _take(self, step: Step) -> None:
-        """Let a policy change the position, at the price of this tick."""
-        position = self.settle(self.row - 1)
+        """Let a policy change the position, at the price of this tick; a stop that follows has followed it by then."""
+        position = self.settle(self.row)
         self._exits_from, self._steps_from = self.row + 1, self.row
         if isinstance(step, BeginsToTrail):
             self._settled_row = self.row

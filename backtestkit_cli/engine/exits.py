@@ -1,7 +1,7 @@
 """The next act of an open position, found with vector operations: how it ends, and what its policies do before.
 
-Exits come first at a row; a policy acts only at a row where nothing ended the position. Among policies the
-order is that of `Step`.
+Exits come first at a row; a policy acts only at a row where nothing ended the position. A stop that follows has
+followed the price of the row before any other policy acts there; those act in the order of `Step`.
 """
 
 from typing import NamedTuple, TypeAlias

@@ -262,7 +262,7 @@ class Session:
 
     async def _ping_tick(self) -> None:
         state = self._desk.state
-        position = state if isinstance(state, Position) else None
+        position = self._desk.settle(self._desk.row) if isinstance(state, Position) else None
         waiting = None if state is None or position is not None else state.signal  # type: ignore[union-attr]
         ping = TickPassed(*self._desk.stamp(), self._desk.price, position, waiting)
         for handler in self._publisher.tick:

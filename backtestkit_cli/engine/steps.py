@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from backtestkit_cli.domain.money import Costs
-from backtestkit_cli.domain.position import Entry, Position, average_in
+from backtestkit_cli.domain.position import Entry, Position
 from backtestkit_cli.domain.settings import PartialBasis
+from backtestkit_cli.engine.commands import added
 from backtestkit_cli.engine.exits import BeginsToTrail, BuysRung, MovesToBreakeven, ReachesLevels, Step
 from backtestkit_cli.events.facts import (
     CommandRefused,
@@ -18,7 +19,7 @@ from backtestkit_cli.events.facts import (
     TargetMoved,
 )
 from backtestkit_cli.policies.exits.following import breakeven_start, followed, is_tighter
-from backtestkit_cli.policies.exits.partial_levels import levels_reached
+from backtestkit_cli.policies.exits.partial_levels import levels_reached, reached_pct
 from backtestkit_cli.policies.exits.rungs import rung_cost, rung_target
 
 
@@ -71,8 +72,10 @@ def _levelled(position: Position, tick: Tick, basis: PartialBasis) -> tuple[Posi
     after = position._replace(progress=progress)
 
     def events() -> Iterator[Event]:
-        yield from (ProfitLevelReached(*tick.stamp, tick.price, level, after) for level in profit)
-        yield from (LossLevelReached(*tick.stamp, tick.price, level, after) for level in loss)
+        for kind, levels in ((ProfitLevelReached, profit), (LossLevelReached, loss)):
+            if levels:
+                percent = reached_pct(position, basis, tick.price, in_profit=kind is ProfitLevelReached)
+                yield from (kind(*tick.stamp, tick.price, level, percent, after) for level in levels)
 
     return after, list(events())
 
@@ -80,11 +83,11 @@ def _levelled(position: Position, tick: Tick, basis: PartialBasis) -> tuple[Posi
 def _with_rung(position: Position, tick: Tick, money_problem: MoneyProblem) -> tuple[Position, list[Event]]:
     """Buy the next rung; one that is refused is the ladder's last."""
     cost = rung_cost(position)
-    problem = money_problem(cost)
-    if problem is not None:
+    bought = added(position, Entry(tick.at_ms, tick.price, cost))
+    problem = bought if isinstance(bought, str) else money_problem(cost)
+    if isinstance(bought, str) or problem is not None:
         over = position._replace(progress=position.progress._replace(is_ladder_over=True))
-        return over, [CommandRefused(*tick.stamp, "ladder", tick.price, cost, problem)]
-    bought = average_in(position, Entry(tick.at_ms, tick.price, cost))
+        return over, [CommandRefused(*tick.stamp, "ladder", tick.price, cost, problem or "")]
     events: list[Event] = [PositionAveraged(*tick.stamp, tick.price, cost, bought)]
     target = rung_target(bought)
     if target is None or bought.side.sign * (target - tick.price) <= 0:

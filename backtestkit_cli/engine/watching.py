@@ -10,14 +10,17 @@ from backtestkit_cli.engine.market import Market
 
 
 class Watched:
-    """Best and worst price of one position, from the row it opened at to the row last asked about."""
+    """Best and worst price of one position, from its opening to the row last asked about.
+
+    A waiting entry may open at another price than that of its tick: both count.
+    """
 
     def __init__(self, position: Position, market: Market, prices: Any) -> None:  # noqa: ANN401 - columns of a fill model
         """Begin at the opening of *position*, at its own price."""
         self.id = position.id
         self._market = market
         self._prices = prices
-        self._row = market.row_at(position.opened_at_ms)
+        self._row = market.row_at(position.opened_at_ms) - 1
         self._highest = self._lowest = (position.price_open, position.opened_at_ms)
 
     def view(self, position: Position, row: int, at_ms: int, costs: Costs) -> PositionView:

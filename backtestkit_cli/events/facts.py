@@ -133,29 +133,37 @@ class TargetMoved(Event):
 
 @dataclass(frozen=True, slots=True)
 class ProfitLevelReached(Event):
-    """The price reached a partial level in profit, `level` percent (10, 20 … 100), for the first time."""
+    """The price reached a partial level in profit, `level` percent (10, 20 … 100), for the first time.
+
+    `percent` is how far the price stands at this tick, in what the levels measure: 22 where a jump reached 10 and 20.
+    """
 
     price: float
     level: int
+    percent: float
     position: Position
 
 
 @dataclass(frozen=True, slots=True)
 class LossLevelReached(Event):
-    """The price reached a partial level in loss, `level` percent (10, 20 … 100), for the first time."""
+    """The price reached a partial level in loss, `level` percent (10, 20 … 100), for the first time.
+
+    `percent` is how far the price stands at this tick, above 0 as levels are.
+    """
 
     price: float
     level: int
+    percent: float
     position: Position
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRefused(Event):
-    """A command was not carried out; `problem` says why."""
+    """A command was not carried out; `problem` says why. An `argument` that is no finite number is kept as text."""
 
     command: str
     price: float
-    argument: float | None
+    argument: float | str | None
     problem: str
 
 

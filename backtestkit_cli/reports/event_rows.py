@@ -10,6 +10,7 @@ import numpy as np
 
 from backtestkit_cli.domain.order import is_order
 from backtestkit_cli.domain.signal import Signal
+from backtestkit_cli.domain.wording import shown
 from backtestkit_cli.events.facts import (
     CommandRefused,
     ErrorOccurred,
@@ -87,7 +88,7 @@ def plain(value: object) -> Plain:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return int(value) if value in _INT64 else str(value)
+        return int(value) if value in _INT64 else shown(int(value))
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
     return f"<{type(value).__name__}>"
@@ -237,6 +238,7 @@ def _(event: ProfitLevelReached | LossLevelReached) -> EventRow:
         "side": event.position.side.value,
         "price": finite(event.price),
         "level": event.level,
+        "percent": finite(event.percent),
         "price_effective": finite(event.position.price_effective),
     }
 

@@ -11,11 +11,11 @@ from tests.coordinated_run import coordinated_run
 LONG, SHORT = a_position(), a_position(side=Side.SHORT, opened_at_ms=START_MS + MINUTE_MS)
 EVENTS = [
     PositionOpened(START_MS, "sma_cross", "BTCUSDT", 100.0, LONG),
-    ProfitLevelReached(START_MS + MINUTE_MS, "sma_cross", "BTCUSDT", 110.5, 10, LONG),
-    LossLevelReached(START_MS + 2 * MINUTE_MS, "dca", "ETHUSDT", 121.0, 10, SHORT),
-    LossLevelReached(START_MS + 2 * MINUTE_MS, "dca", "ETHUSDT", 121.0, 20, SHORT),
-    ProfitLevelReached(START_MS + 3 * MINUTE_MS, "sma_cross", "BTCUSDT", 120.0, 20, LONG),
-    ProfitLevelReached(START_MS + 4 * MINUTE_MS, "dca", "ETHUSDT", 90.0, 10, SHORT),
+    ProfitLevelReached(START_MS + MINUTE_MS, "sma_cross", "BTCUSDT", 110.5, 10, 10.5, LONG),
+    LossLevelReached(START_MS + 2 * MINUTE_MS, "dca", "ETHUSDT", 121.0, 10, 10.5, SHORT),
+    LossLevelReached(START_MS + 2 * MINUTE_MS, "dca", "ETHUSDT", 121.0, 20, 20.5, SHORT),
+    ProfitLevelReached(START_MS + 3 * MINUTE_MS, "sma_cross", "BTCUSDT", 120.0, 20, 20.5, LONG),
+    ProfitLevelReached(START_MS + 4 * MINUTE_MS, "dca", "ETHUSDT", 90.0, 10, 10.5, SHORT),
 ]
 OUTCOME = an_outcome(a_session(), a_session(strategy="dca", symbol="ETHUSDT"), events=EVENTS, mode="paper")
 

@@ -18,7 +18,7 @@ def an_outcome_with(*events: Event, **facts: object) -> RunOutcome:
     return an_outcome(a_session(counts=counts), events=events, **facts)
 
 
-LEVEL = ProfitLevelReached(START_MS, "sma_cross", "BTCUSDT", 110.5, 10, a_position())
+LEVEL = ProfitLevelReached(START_MS, "sma_cross", "BTCUSDT", 110.5, 10, 10.5, a_position())
 
 
 def test_each_event_is_a_row_with_its_fields() -> None:

@@ -21,7 +21,7 @@ def trail_factor(position: Position) -> float:
 def trailing_start(position: Position) -> float:
     """Return the price at which the stop begins to follow: activated, and tighter than the stop in force."""
     sign, effective = position.side.sign, position.price_effective
-    tightens = position.stop_loss / trail_factor(position)
+    tightens = math.nextafter(position.stop_loss / trail_factor(position), sign * math.inf)
     activation = position.plan.trailing_activation_pct
     if activation is None:
         return tightens

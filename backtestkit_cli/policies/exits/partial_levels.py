@@ -21,6 +21,13 @@ def level_price(position: Position, basis: PartialBasis, level: int, *, in_profi
     return effective + sign * effective * level / 100
 
 
+def reached_pct(position: Position, basis: PartialBasis, price: float, *, in_profit: bool) -> float:
+    """Return how far *price* stands, in percent: the inverse of `level_price`."""
+    start = position.price_effective
+    whole = level_price(position, basis, HIGHEST, in_profit=in_profit) - start
+    return (price - start) / whole * 100 if whole else 100.0
+
+
 def next_band(position: Position, basis: PartialBasis) -> tuple[float | None, float | None]:
     """Return the prices of the next level in loss and in profit; None where no price between stop and target has it."""
     progress, is_long = position.progress, position.side is Side.LONG
