@@ -154,7 +154,7 @@ def test_list_has_every_event_with_its_fields_and_whether_it_is_recorded() -> No
     )
     head = {"at_ms": "int", "strategy": "str", "symbol": "str"}
     assert rows["SignalCancelled"]["fields"] == {**head, "signal_id": "str", "reason": "CancelReason"}
-    assert rows["CommandRefused"]["fields"]["argument"] == "float | None"
+    assert rows["CommandRefused"]["fields"]["argument"] == "float | str | None"
     assert rows["SignalCancelled"]["kind"] == "recorded"
     assert rows["PositionActive"]["kind"] == "ping"
     for name, row in rows.items():

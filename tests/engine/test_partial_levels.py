@@ -1,7 +1,6 @@
 """Partial levels: each once a signal, on both bases, long and short, and what is told of them."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import backtestkit_cli as btk
 from backtestkit_cli import (
     LossLevelReached,
     PositionActive,
@@ -35,7 +33,6 @@ from tests.builders import a_position
 from tests.engine.manoeuvres import AT, a_signal, lived, minute_of, only_at, then, told
 from tests.engine.orders import CANDLE, VWAP
 from tests.markets import START_MS, plan_for, random_candles, registered
-from tests.test_readme import README
 
 both_models = pytest.mark.parametrize("model", [VWAP, CANDLE])
 approx: Any = pytest.approx
@@ -273,14 +270,3 @@ def test_levels_come_in_order_without_a_gap_and_once_whatever_is_bought_meanwhil
             assert event.percent >= event.level * (1 - 1e-12)
     for found in told_of.values():
         assert found == list(range(10, found[-1] + 1, 10))
-
-
-def test_a142_the_usual_levels_are_those_the_readme_names() -> None:
-    profit = [btk.TP_LEVEL1, btk.TP_LEVEL2, btk.TP_LEVEL3]
-    loss = [btk.SL_LEVEL1, btk.SL_LEVEL2]
-    assert (profit, loss) == ([100, 50, 25], [100, 50])
-    section = " ".join(README.partition("## Partial levels")[2].partition("\n## ")[0].split())
-    names = r"`TP_LEVEL1`, `TP_LEVEL2`, `TP_LEVEL3` are (\d+), (\d+) and (\d+) %"
-    named = re.search(names + r".*`SL_LEVEL1` and `SL_LEVEL2` (\d+) and (\d+) %", section)
-    assert named is not None
-    assert [int(number) for number in named.groups()] == profit + loss

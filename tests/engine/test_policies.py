@@ -347,6 +347,7 @@ def test_policies_hold_plain_numbers_whatever_kinds_of_numbers_were_given() -> N
 class CountingClock:
     """Counts how often a session asks to be woken."""
 
+    takes_instants = False
     now_ms = 2**62
     wakings = 0
 
@@ -365,8 +366,6 @@ def test_policies_do_not_wake_the_session_every_minute(model: FillModelName) -> 
         "breakeven_at_pct": 1.0,
         "ladder": Ladder(step_pct=1.0, entries=6, take_profit_pct=3.0),
     }
-
-    takes_instants = False
 
     def get_signal(_symbol: str, _when: datetime, price: float) -> Signal:
         return Signal(position="long", take_profit=price * 1.1, stop_loss=price * 0.9, **policies)
