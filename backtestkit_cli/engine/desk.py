@@ -2,16 +2,19 @@
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, TypeVar
 
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Closing, Position, Trade, close
 from backtestkit_cli.domain.settings import Settings
-from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
-from backtestkit_cli.engine.exits import BeginsToTrail, Rules, Step, next_exit, next_step
+from backtestkit_cli.domain.signal import CancelReason, CloseReason, Signal
+from backtestkit_cli.engine.exits import Rules, Step
+from backtestkit_cli.engine.foresight import Act, Foresight
 from backtestkit_cli.engine.gate import Refusal, SessionGate
-from backtestkit_cli.engine.lifecycle import Cancels, Opens, Waiting, next_entry, opened, place
+from backtestkit_cli.engine.lifecycle import Cancels, Opens, Waiting, opened, place
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.engine.steps import Tick, taken
 from backtestkit_cli.events.facts import (
@@ -24,12 +27,10 @@ from backtestkit_cli.events.facts import (
     SignalScheduled,
     Told,
 )
-from backtestkit_cli.policies.exits.following import followed
 from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.policies.fills.model import Touch
 
-Act: TypeAlias = Touch | Step | Opens | Cancels
-"""What the machine does by itself at a row."""
+T = TypeVar("T")
 
 _INSIDE_THE_MINUTE = (CloseReason.TAKE_PROFIT, CloseReason.STOP_LOSS)
 
@@ -52,8 +53,7 @@ class DeskPlan:
 class Desk:
     """Holds at most one signal. Events of what it does wait in `outbox` until the session publishes them.
 
-    `row` and `when_ms` are the current tick, `price` is `price(when)`. Rows before `quiet_until` bring nothing
-    by themselves; before `pings_until` the position does not change either.
+    `row` and `when_ms` are the current tick, `price` is `price(when)`. `ahead` knows until when nothing happens.
     """
 
     def __init__(self, plan: DeskPlan, market: Market, gate: SessionGate | None) -> None:
@@ -65,7 +65,8 @@ class Desk:
         self.last_row = plan.last_row
         self._model = fill_model(settings.fill_model)
         self.costs = Costs.of(settings)
-        self._rules = Rules(market, self._model, self.costs, settings.partial_basis, plan.last_row)
+        rules = Rules(market, self._model, self.costs, settings.partial_basis, plan.last_row)
+        self.ahead = Foresight(rules, settings.schedule_await_minutes, sees_ahead=plan.sees_ahead)
         self.columns = self._model.prices(market)
         prices: Any = self.columns
         self.prices: memoryview = memoryview(prices)  # gives a float in half the time of the array
@@ -74,58 +75,16 @@ class Desk:
         self.outbox: deque[Told] = deque()
         self.row = self.when_ms = 0
         self.price = math.nan
-        self.quiet_until = self.pings_until = 0
-        self._act: Act | None = None
-        self._touch: Touch | None = None
-        self._touch_for: tuple[float | None, ...] = ()
-        self._exits_from = self._steps_from = 0  # the first rows not yet judged
-        self._settled_row = 0
+        self.is_judging = False
 
     def move_to(self, row: int) -> None:
         """Make *row* the current tick."""
         self.row, self.when_ms, self.price = row, self.market.time_of(row), self.prices[row]
 
-    def look(self, start: int) -> None:
-        """Find what the state does by itself from row *start* on."""
-        state, last = self.state, self.last_row
-        stop = last + 1 if self._plan.sees_ahead else min(start, last) + 1
-        act: Act | None = None
-        if type(state) is Position:
-            exits_from = max(self._exits_from, start)
-            if state.progress.trailed_from_ms is not None:
-                state = self.settle(exits_from - 1)
-            touch = self._next_exit(state, exits_from, stop)
-            steps_from = max(self._steps_from, start)
-            act = next_step(self._rules, state, steps_from, stop if touch is None else touch.row) or touch
-            self.quiet_until = self.pings_until = stop if act is None else act.row
-            if state.progress.trailed_from_ms is not None:
-                self.pings_until = 0
-        elif type(state) is Waiting:
-            await_minutes = self._plan.settings.schedule_await_minutes
-            act = next_entry(self.market, self._model, state, await_minutes, start, stop, last)
-            self.quiet_until = stop if act is None else act.row
-        self._act = act
-
-    def _next_exit(self, position: Position, start: int, stop: int) -> Touch | None:
-        """Return how *position* ends, which what is bought or sold of it does not change."""
-        levels = (position.take_profit, position.stop_loss, position.progress.trailed_best)
-        known = self._touch
-        if levels == self._touch_for and (known is None or known.row >= start):
-            return known
-        touch = next_exit(self._rules, position, start, stop)
-        if self._plan.sees_ahead:
-            self._touch, self._touch_for = touch, levels
-        return touch
-
     def act_now(self) -> Act | None:
         """Return what happens by itself at the current row, if anything more; see `through`."""
-        act = self._act
-        if act is None or act.row != self.row:
-            if self.row < self.quiet_until or self.state is None:
-                return None
-            self.look(self.row)
-            act = self._act
-        return act if act is not None and act.row == self.row else None
+        self.state, act = self.ahead.act_at(self.row, self.state)
+        return act
 
     def carry_out(self, act: Act) -> bool:
         """Change the state by *act*; say whether the session may be asked for a new signal at this very tick."""
@@ -151,26 +110,27 @@ class Desk:
 
     def through(self) -> None:
         """Count the current row as judged: what a command changes from here on is first looked at in the next."""
-        self._exits_from = self._steps_from = self.row + 1
+        self.ahead.through(self.row)
 
     def settle(self, row: int) -> Position:
         """Return the open position with its stop where the prices up to *row* have moved it."""
         position = self.state
         assert type(position) is Position  # noqa: S101 - asked of an open position only
-        best = position.progress.trailed_best
-        if best is None or row <= self._settled_row:
-            return position
-        prices = self.columns[self._settled_row + 1 : row + 1]
-        self._settled_row = row
-        newest = float(prices.max() if position.side is Side.LONG else prices.min())
-        if position.side.sign * newest > position.side.sign * best:
-            self.state = position = followed(position, newest)
+        self.state = position = self.ahead.settled(position, row)
         return position
+
+    def judged(self, judge: Callable[[], T]) -> T:
+        """Return what code of the author's that judges a signal says; meanwhile no command is taken."""
+        self.is_judging = True
+        try:
+            return judge()
+        finally:
+            self.is_judging = False
 
     def accept(self, signal: Signal, signal_id: str) -> None:
         """Open a valid *signal* at the price of this tick, or let it wait for its entry; the gate may refuse it."""
         if self._gate is not None:
-            answer = self._gate.appears(signal, self.price, self.when_ms)
+            answer = self.judged(partial(self._gate.appears, signal, self.price, self.when_ms))
             if isinstance(answer, Refusal):
                 self.outbox.append(self._refused(signal_id, signal, self.price, answer))
                 return
@@ -194,13 +154,8 @@ class Desk:
     def replace(self, position: Position, *events: Event) -> None:
         """Put *position*, changed by a command or a step at this tick, in the place of the open one."""
         self._hold(position)
-        if (self._steps_from, self._exits_from) != (self.row, self.row + 1):  # not amid the steps of this row
-            self.through()
         self.outbox.extend(events)
-        self._act = None
-        self.quiet_until = self.pings_until = self._steps_from
-        if self._plan.sees_ahead:
-            self.look(self._steps_from)
+        self.state = self.ahead.changed(self.row, position)
 
     def close(self, reason: CloseReason, price: float, note: str = "") -> None:
         """Turn the open position into a trade at *price*."""
@@ -227,7 +182,9 @@ class Desk:
 
     def money_problem(self, cost: float) -> str | None:
         """Return why the account of the run cannot pay an entry of *cost* more, or None."""
-        return None if self._gate is None else self._gate.addition_problem(cost, self.price, self.when_ms)
+        if self._gate is None:
+            return None
+        return self.judged(partial(self._gate.addition_problem, cost, self.price, self.when_ms))
 
     def stamp(self) -> tuple[int, str, str]:
         """Return what every event of this tick begins with."""
@@ -236,11 +193,9 @@ class Desk:
     def _take(self, step: Step) -> None:
         """Let a policy change the position, at the price of this tick; a stop that follows has followed it by then."""
         position = self.settle(self.row)
-        self._exits_from, self._steps_from = self.row + 1, self.row
-        if isinstance(step, BeginsToTrail):
-            self._settled_row = self.row
+        self.ahead.steps_at(self.row)
         tick = Tick(*self.stamp(), self.price)
-        after, events = taken(step, position, tick, self.costs, self._rules.basis, self.money_problem)
+        after, events = taken(step, position, tick, self.costs, self._plan.settings.partial_basis, self.money_problem)
         self.replace(after, *events)
 
     def _fill(self, act: Opens) -> None:
@@ -267,7 +222,7 @@ class Desk:
         """Return why the gate does not let *waiting* open now, or None; there is no gate in most runs."""
         if self._gate is None:
             return None
-        answer = self._gate.opens(waiting.signal, price, self.when_ms)
+        answer = self.judged(partial(self._gate.opens, waiting.signal, price, self.when_ms))
         if isinstance(answer, Refusal):
             return answer
         self.outbox.append(SignalAdmitted(*self.stamp(), answer.check, answer.profiles))
@@ -285,13 +240,7 @@ class Desk:
         """Take *state* on; what it does by itself is first looked for at the next row."""
         if type(state) is Position:
             self._hold(state)
-        else:
-            self.state = state
-        self._act = None
-        self._touch_for = ()
-        self.quiet_until = self.pings_until = self._exits_from = self._steps_from = self.row + 1
-        if state is not None and self._plan.sees_ahead:
-            self.look(self.row + 1)
+        self.state = self.ahead.entered(self.row, state)
 
     def _hold(self, position: Position) -> None:
         self.state = position

@@ -19,7 +19,7 @@ def run_alone(desk: Desk, table: EntryTable, start_ms: int, judge: Callable[[obj
             judge(answer)
         free_ms = slot_end_ms(desk.when_ms, interval_ms)
         while desk.state is not None:
-            desk.move_to(desk.quiet_until)
+            desk.move_to(desk.ahead.quiet_until)
             is_free_now = desk.carry_out_due()
             free_ms = max(free_ms, desk.when_ms if is_free_now else desk.when_ms + MINUTE_MS)
         next_ms = table.next_ms(free_ms)

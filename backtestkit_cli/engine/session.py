@@ -3,6 +3,7 @@
 import hashlib
 import types
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 from backtestkit_cli.api.context import ambient
@@ -126,7 +127,7 @@ class Session:
         because a clock that drives its sleepers by hand takes the bare instant: an awaitable for each minute
         would cost as much as all the rest of a quiet one.
         """
-        desk, context, publisher = self._desk, self._context, self._publisher
+        desk, context, publisher, ahead = self._desk, self._context, self._publisher, self._desk.ahead
         bus, next_row, takes_instants = publisher.bus, self._next_row, clock.takes_instants
         strategy, symbol = self._plan.strategy.name, self._plan.symbol
         ticks, last_row = self._market.ticks, self._last_row
@@ -151,7 +152,7 @@ class Session:
             if state is None:
                 if row < last_row:
                     yield from self._ask(source, when_ms, price)
-            elif row < desk.pings_until and type(state) is Position:
+            elif row < ahead.pings_until and type(state) is Position:
                 ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price, state))
                 for handler in publisher.active:
                     try:
@@ -247,7 +248,7 @@ class Session:
         if isinstance(answer, Signal):
             problems = problems_of(answer, desk.price, self._plan.settings)
             if not problems and (validators := self._plan.strategy.validators):
-                problems = vetoes(validators, answer, desk.price, self.handler_seconds)
+                problems = desk.judged(partial(vetoes, validators, answer, desk.price, self.handler_seconds))
             if not problems:
                 desk.accept(answer, signal_id(self._id_prefix, desk.when_ms))
         else:
@@ -277,7 +278,7 @@ class Session:
         if publisher.tick or not self._plan.sees_ahead:
             return row + 1
         if state is not None:
-            return row + 1 if publisher.active and type(state) is Position else desk.quiet_until
+            return row + 1 if publisher.active and type(state) is Position else desk.ahead.quiet_until
         if publisher.idle:
             return row + 1
         from_ms = desk.when_ms + MINUTE_MS

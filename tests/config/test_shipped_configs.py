@@ -64,10 +64,8 @@ def test_the_coordination_config_resolves_to_a_plan_in_which_symbols_share_all_t
     assert plan.sizings["portfolio_cap"].name == "half_a_percent"
     assert {symbol for group in plan.groups.values() for symbol in group} <= set(plan.symbols)
     what = " and ".join(shares_something(plan))
-    assert (
-        what
-        == "services (Book) and a portfolio and sizings that look at other positions and risk profiles (three_at_a_time, spread)"
-    )
+    rest = "a portfolio and sizings that look at other positions and risk profiles (three_at_a_time, spread)"
+    assert what == f"services (Book) and {rest}"
 
 
 def test_the_portfolio_config_names_every_rule_there_is_in_use_or_commented_out() -> None:
