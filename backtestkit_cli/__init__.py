@@ -48,9 +48,10 @@ if TYPE_CHECKING:
     from backtestkit_cli.domain.job import JobCall
     from backtestkit_cli.domain.ladder import Ladder
     from backtestkit_cli.domain.order import EntryMarket, EntryOrder, EntryTouch
+    from backtestkit_cli.domain.portfolio import StopAction
     from backtestkit_cli.domain.position import Entry, Partial, Position, Trade
     from backtestkit_cli.domain.position_view import Extreme, PositionView
-    from backtestkit_cli.domain.risk import OpenPosition, RiskCheck
+    from backtestkit_cli.domain.risk import Account, Admitted, ClosedTrade, OpenPosition, RiskCheck, Stage
     from backtestkit_cli.domain.scale_out import SL_LEVEL1, SL_LEVEL2, TP_LEVEL1, TP_LEVEL2, TP_LEVEL3
     from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
     from backtestkit_cli.domain.sizing import Size, SizingCheck
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         Event,
         JobRan,
         LossLevelReached,
+        MovedBy,
         PortfolioStopped,
         PositionActive,
         PositionAveraged,
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
         TickPassed,
     )
     from backtestkit_cli.policies.orders.conditional import Above, Below
+    from backtestkit_cli.policies.orders.limit import Limit
     from backtestkit_cli.policies.orders.stop import Stop
     from backtestkit_cli.policies.orders.stop_limit import StopLimit
     from backtestkit_cli.policies.risk.counts import (
@@ -128,19 +131,21 @@ _HOMES = {
     "domain.job": "JobCall",
     "domain.ladder": "Ladder",
     "domain.order": "EntryMarket EntryOrder EntryTouch",
+    "domain.portfolio": "StopAction",
     "domain.position": "Entry Partial Position Trade",
     "domain.position_view": "Extreme PositionView",
-    "domain.risk": "OpenPosition RiskCheck",
+    "domain.risk": "Account Admitted ClosedTrade OpenPosition RiskCheck Stage",
     "domain.scale_out": "SL_LEVEL1 SL_LEVEL2 TP_LEVEL1 TP_LEVEL2 TP_LEVEL3",
     "domain.signal": "CancelReason CloseReason Side Signal",
     "domain.sizing": "Size SizingCheck",
     "events.facts": (
-        "CommandRefused ErrorOccurred Event JobRan LossLevelReached PortfolioStopped PositionActive "
+        "CommandRefused ErrorOccurred Event JobRan LossLevelReached MovedBy PortfolioStopped PositionActive "
         "PositionAveraged PositionClosed PositionOpened PositionReduced ProfitLevelReached SessionEnded "
         "SessionIdle SignalAdmitted SignalCancelled SignalInvalid SignalRefused SignalScheduled StopMoved "
         "TargetMoved TickPassed"
     ),
     "policies.orders.conditional": "Above Below",
+    "policies.orders.limit": "Limit",
     "policies.orders.stop": "Stop",
     "policies.orders.stop_limit": "StopLimit",
     "policies.risk.counts": (
@@ -165,6 +170,8 @@ __all__ = [
     "TP_LEVEL2",
     "TP_LEVEL3",
     "Above",
+    "Account",
+    "Admitted",
     "AllowSymbols",
     "Atr",
     "BackgroundRun",
@@ -174,6 +181,7 @@ __all__ = [
     "Candle",
     "Candles",
     "CloseReason",
+    "ClosedTrade",
     "CommandRefused",
     "CommandResult",
     "CoolDown",
@@ -190,6 +198,7 @@ __all__ = [
     "JobRan",
     "Kelly",
     "Ladder",
+    "Limit",
     "LossLevelReached",
     "MaxExposurePct",
     "MaxGroupExposurePct",
@@ -204,6 +213,7 @@ __all__ = [
     "MaxSymbolExposurePct",
     "MinWinRate",
     "MockContext",
+    "MovedBy",
     "OpenPosition",
     "Partial",
     "PortfolioStopped",
@@ -228,7 +238,9 @@ __all__ = [
     "SignalScheduled",
     "Size",
     "SizingCheck",
+    "Stage",
     "Stop",
+    "StopAction",
     "StopLimit",
     "StopMoved",
     "TargetMoved",

@@ -179,7 +179,7 @@ def breakeven() -> CommandResult:
 def average_buy(cost: float | None = None) -> CommandResult:
     """Buy *cost* quote money more of the open position at the price of this tick.
 
-    The default is `position_cost`; where a sizing decides, as much as the first entry.
+    The default is as much as the first entry cost.
     """
     return context().average_buy(cost)
 

@@ -51,9 +51,12 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
         note: One line for people.
         **callbacks: `on_schedule`, a signal of this strategy waits for its entry; `on_open`, a position opened;
             `on_active`, every minute that a position stays open, the place for commands; `on_close`, a position
-            became a trade; `on_cancel`, a waiting signal ended without opening; `on_tick`, every minute of the
-            frame; `on_idle`, every minute with nothing open and nothing waiting; `on_error`, code of the
-            strategy failed.
+            became a trade; `on_cancel`, a waiting signal ended without opening; `on_refused`, a rule, a sizing
+            or the account kept a signal from opening; `on_average`, `on_reduce`, more was bought, a part was
+            sold; `on_stop_moved`, `on_target_moved`, a level moved; `on_partial_profit`, `on_partial_loss`, a
+            partial level was reached; `on_tick`, every minute of the frame; `on_idle`, every minute with
+            nothing open and nothing waiting; `on_error`, code of the strategy failed; `on_end`, a symbol of
+            the strategy is through.
 
     Raises:
         ConfigError: the name is taken, or the parts contradict each other.

@@ -11,10 +11,14 @@ from backtestkit_cli.domain.signal import Side, Signal
 
 
 class Stage(StrEnum):
-    """When a signal is judged: as it appears, and again as one that waited opens."""
+    """When a rule is asked: as a signal appears, as one that waited opens, and as an open position is added to.
+
+    Of an addition only the rules that measure by the account are asked.
+    """
 
     APPEARS = "appears"
     OPENS = "opens"
+    ADDS = "adds"
 
 
 class OpenPosition(NamedTuple):

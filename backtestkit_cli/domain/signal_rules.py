@@ -1,10 +1,11 @@
 """The rules a signal must keep, judged at the price it arrives at."""
 
 import math
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 from backtestkit_cli.domain.ladder import Ladder
+from backtestkit_cli.domain.numbers import is_positive
 from backtestkit_cli.domain.order import is_order
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import FLAGS, Signal
@@ -51,7 +52,7 @@ def _unusual_problems(signal: Signal, price: float, settings: Settings) -> list[
         opens_now = sign * (price - expected) <= 0
         if signal.entry is not None:
             kind, (opens_now, expected) = signal.entry.kind, signal.entry.placement(sign, price)
-        if not _is_positive(expected):  # an order of the author's own may say anything
+        if not is_positive(expected):  # an order of the author's own may say anything
             return [f"the {kind} entry must expect a finite price above 0, was {shown(expected)}"]
         problems = _level_problems(signal, expected, settings)
         if signal.post_only and kind == "limit" and opens_now:
@@ -73,7 +74,7 @@ def _entry_problems(signal: Signal) -> list[str]:
         )
     if is_order(entry):
         for name, value in entry.levels().items():
-            if not _is_positive(value):
+            if not is_positive(value):
                 problems.append(f"{name} of the {entry.kind} entry must be a finite number above 0, was {shown(value)}")
     elif entry is not None:
         problems.append(f"entry must be an order such as Stop(price=…), was {shown(entry)}")
@@ -91,7 +92,7 @@ def _number_problems(signal: Signal) -> list[str]:
         problems.append(f"position must be 'long' or 'short', was {shown(position)}")
     optional = [(n, v) for n, v in (("price_open", signal.price_open), ("cost", signal.cost)) if v is not None]
     for name, value in (("take_profit", signal.take_profit), ("stop_loss", signal.stop_loss), *optional):
-        if not _is_positive(value):
+        if not is_positive(value):
             problems.append(f"{name} must be a finite number above 0, was {shown(value)}")
     return problems
 
@@ -102,7 +103,7 @@ def _policy_problems(signal: Signal) -> list[str]:
     problems = [
         f"{name} must be a number above 0 and below 100, was {shown(value)}"
         for name, value in given
-        if not _is_positive(value) or float(value) >= 100
+        if not is_positive(value) or float(value) >= 100
     ]
     if signal.trailing_activation_pct is not None and signal.trailing_stop_pct is None:
         problems.append("trailing_activation_pct needs trailing_stop_pct")
@@ -112,24 +113,15 @@ def _policy_problems(signal: Signal) -> list[str]:
     if not isinstance(ladder, Ladder):
         return [*problems, f"ladder must be a Ladder, was {type(ladder).__name__}"]
     count: Any = ladder.entries
-    if not _is_positive(ladder.step_pct) or float(ladder.step_pct) >= 100:
+    if not is_positive(ladder.step_pct) or float(ladder.step_pct) >= 100:
         problems.append(f"step_pct of a ladder must be a number above 0 and below 100, was {shown(ladder.step_pct)}")
     if type(count) is bool or not isinstance(count, Integral) or int(count) < 2:
         problems.append(f"entries of a ladder must be a whole number of at least 2, was {shown(count)}")
     for name in ("cost", "take_profit_pct"):
         value = getattr(ladder, name)
-        if value is not None and not _is_positive(value):
+        if value is not None and not is_positive(value):
             problems.append(f"{name} of a ladder must be a finite number above 0, was {shown(value)}")
     return problems
-
-
-def _is_positive(value: Any) -> bool:  # noqa: ANN401 - whatever the author put there
-    if type(value) is bool or not isinstance(value, Real):
-        return False
-    try:
-        return 0 < float(value) < math.inf
-    except OverflowError:
-        return False
 
 
 def _level_problems(signal: Signal, entry: float, settings: Settings) -> list[str]:

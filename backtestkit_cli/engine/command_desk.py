@@ -1,6 +1,8 @@
 """The commands of a session, carried out at its desk at the price of the tick; each answers whether it was."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 from backtestkit_cli.domain.command import ACCEPTED, CommandResult, refused
 from backtestkit_cli.domain.position import Position
@@ -21,6 +23,21 @@ from backtestkit_cli.events.facts import (
     StopMoved,
     TargetMoved,
 )
+
+_JUDGING = "a rule, a sizing, a validator or an order gives no commands"
+
+P = ParamSpec("P")
+
+
+def _command(decide: Callable[Concatenate["CommandDesk", P], CommandResult]) -> Callable[..., CommandResult]:
+    """Refuse a command of code that is asked about a signal: what it judges must not change under it."""
+
+    @wraps(decide)
+    def taken(desk: "CommandDesk", *arguments: P.args, **named: P.kwargs) -> CommandResult:
+        refusal = desk.refusal_while_judging(decide.__name__, arguments)
+        return decide(desk, *arguments, **named) if refusal is None else refusal
+
+    return taken
 
 
 class CommandDesk:
@@ -44,6 +61,7 @@ class CommandDesk:
             self._watched = Watched(position, self._market, self._prices)
         return self._watched.view(position, desk.row, desk.when_ms, desk.costs)
 
+    @_command
     def average_buy(self, cost: float | None) -> CommandResult:
         """Buy *cost* more at the price of this tick, where the averaging policy and the account allow it."""
         settings, position, desk = self._settings, self._open_position(), self._desk
@@ -51,7 +69,7 @@ class CommandDesk:
         if position is None:
             return self._refuse("average_buy", commands.NO_POSITION, cost)
         if cost is None:
-            money = position.entries[0].cost if desk.is_sized else settings.position_cost
+            money = position.entries[0].cost
         after = commands.decide_average(position, desk.price, money, desk.when_ms, settings.averaging)
         problem = after if isinstance(after, str) else desk.money_problem(float(money))
         if isinstance(after, str) or problem is not None:
@@ -59,6 +77,7 @@ class CommandDesk:
         desk.replace(after, PositionAveraged(*desk.stamp(), desk.price, float(money), after))
         return ACCEPTED
 
+    @_command
     def partial_close(self, percent: float) -> CommandResult:
         """Sell *percent* of what is left; selling all of it closes the position."""
         position, desk = self._open_position(), self._desk
@@ -72,6 +91,7 @@ class CommandDesk:
         desk.replace(after, PositionReduced(*desk.stamp(), desk.price, float(percent), after))
         return ACCEPTED
 
+    @_command
     def move_stop(self, price: float) -> CommandResult:
         """Move the stop to *price*, tighter only."""
         position, desk = self._open_position(), self._desk
@@ -80,6 +100,7 @@ class CommandDesk:
             after = commands.decide_stop(position, desk.price, price)
         return self._moved_stop("move_stop", after, price)
 
+    @_command
     def move_take_profit(self, price: float) -> CommandResult:
         """Move the target to *price*."""
         position, desk = self._open_position(), self._desk
@@ -91,6 +112,7 @@ class CommandDesk:
         desk.replace(after, TargetMoved(*desk.stamp(), desk.price, after.take_profit, MovedBy.COMMAND, after))
         return ACCEPTED
 
+    @_command
     def breakeven(self) -> CommandResult:
         """Move the stop to where the rest ends without loss."""
         position, desk = self._open_position(), self._desk
@@ -99,6 +121,7 @@ class CommandDesk:
             after = commands.decide_breakeven(position, desk.price, desk.costs)
         return self._moved_stop("breakeven", after, None)
 
+    @_command
     def close_position(self, note: str) -> CommandResult:
         """Sell all that is left at the price of this tick."""
         if self._open_position() is None:
@@ -106,6 +129,7 @@ class CommandDesk:
         self._desk.close(CloseReason.CLOSED, self._desk.price, note)
         return ACCEPTED
 
+    @_command
     def cancel(self) -> CommandResult:
         """Drop the waiting signal."""
         if not isinstance(self._desk.state, Waiting):
@@ -113,6 +137,7 @@ class CommandDesk:
         self._desk.cancel(CancelReason.USER)
         return ACCEPTED
 
+    @_command
     def activate(self) -> CommandResult:
         """Open the waiting signal at the price of this tick, where risk and account allow it."""
         desk = self._desk
@@ -125,6 +150,12 @@ class CommandDesk:
         if refusal is not None:
             return self._refuse("activate", f"{refusal.profile}: {refusal.rule}: {refusal.reason}")
         return ACCEPTED
+
+    def refusal_while_judging(self, command: str, arguments: Sequence[object]) -> CommandResult | None:
+        """Return the refusal of a command that comes while a signal is judged, None at any other time."""
+        if not self._desk.is_judging:
+            return None
+        return self._refuse(command, _JUDGING, arguments[0] if arguments else None)
 
     def _open_position(self) -> Position | None:
         """Return the open position with its stop settled, None where nothing is open."""

@@ -1,10 +1,10 @@
 """Position commands as pure decisions: the position after the command, or the reason why not."""
 
 import math
-from numbers import Real
-from typing import TypeGuard, assert_never
+from typing import assert_never
 
 from backtestkit_cli.domain.money import Costs, breakeven_price
+from backtestkit_cli.domain.numbers import is_positive
 from backtestkit_cli.domain.position import Entry, Position, average_in, sell_part
 from backtestkit_cli.domain.settings import AveragingPolicy
 from backtestkit_cli.domain.signal import Side, Signal
@@ -20,7 +20,7 @@ def decide_average(
     position: Position, price: float, cost: object, at_ms: int, policy: AveragingPolicy
 ) -> Position | str:
     """Return *position* with a further entry, or why the policy or the numbers forbid it."""
-    if not _is_positive(cost):
+    if not is_positive(cost):
         return f"cost must be a finite number above 0, was {shown(cost)}"
     limit = _averaging_limit(position, policy)
     is_long = position.side is Side.LONG
@@ -54,7 +54,7 @@ def _averaging_limit(position: Position, policy: AveragingPolicy) -> float | Non
 
 def decide_partial(position: Position, price: float, percent: object, at_ms: int, costs: Costs) -> Position | str:
     """Return *position* after *percent* of what is left was sold, or why not; 100 is a close and not decided here."""
-    if not _is_positive(percent) or percent > 100:
+    if not is_positive(percent) or percent > 100:
         return f"percent must be above 0 and at most 100, was {shown(percent)}"
     after = sell_part(position, at_ms, price, float(percent), costs)
     if after.cost_left == position.cost_left:
@@ -64,7 +64,7 @@ def decide_partial(position: Position, price: float, percent: object, at_ms: int
 
 def decide_stop(position: Position, price: float, stop: object) -> Position | str:
     """Return *position* with its stop at *stop*, or why not: it may only be tightened, and not beyond the price."""
-    if not _is_positive(stop):
+    if not is_positive(stop):
         return f"stop_loss must be a finite number above 0, was {shown(stop)}"
     stop = float(stop)
     tighter, beyond = ("above", "below") if position.side is Side.LONG else ("below", "above")
@@ -72,12 +72,14 @@ def decide_stop(position: Position, price: float, stop: object) -> Position | st
         return f"stop_loss of a {position.side} may only go {tighter} {position.stop_loss!r}, was {stop!r}"
     if not is_tighter(position.side, price, stop):
         return f"stop_loss of a {position.side} must be {beyond} the price {price!r}, was {stop!r}"
+    if not is_tighter(position.side, position.take_profit, stop):
+        return f"stop_loss of a {position.side} must be {beyond} take_profit {position.take_profit!r}, was {stop!r}"
     return position._replace(stop_loss=stop)
 
 
 def decide_target(position: Position, price: float, target: object) -> Position | str:
     """Return *position* with its target at *target*, or why not: it must be beyond the price."""
-    if not _is_positive(target):
+    if not is_positive(target):
         return f"take_profit must be a finite number above 0, was {shown(target)}"
     target = float(target)
     if not is_tighter(position.side, target, price):
@@ -93,15 +95,6 @@ def decide_breakeven(position: Position, price: float, costs: Costs) -> Position
         way = "above" if position.side is Side.LONG else "below"
         return f"price {price!r} is not yet {way} the breakeven price {level!r}"
     return decide_stop(position, price, level)
-
-
-def _is_positive(value: object) -> TypeGuard[float]:
-    if type(value) is bool or not isinstance(value, Real):
-        return False
-    try:
-        return 0 < float(value) < math.inf
-    except (OverflowError, ValueError):
-        return False
 
 
 def activation_problem(waiting: Waiting, price: float) -> str | None:

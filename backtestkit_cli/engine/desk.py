@@ -175,16 +175,11 @@ class Desk:
         self._enter(None)
         self.outbox.append(SignalCancelled(*self.stamp(), waiting.id, reason))
 
-    @property
-    def is_sized(self) -> bool:
-        """Say whether a sizing decides what entries cost."""
-        return self._gate is not None and self._gate.is_sized
-
     def money_problem(self, cost: float) -> str | None:
         """Return why the account of the run cannot pay an entry of *cost* more, or None."""
         if self._gate is None:
             return None
-        return self.judged(partial(self._gate.addition_problem, cost, self.price, self.when_ms))
+        return self.judged(partial(self._gate.addition_problem, self.settle(self.row), cost, self.price, self.when_ms))
 
     def stamp(self) -> tuple[int, str, str]:
         """Return what every event of this tick begins with."""

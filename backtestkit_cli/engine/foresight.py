@@ -8,6 +8,7 @@ from backtestkit_cli.engine.exits import Rules, Step, next_exit, next_step
 from backtestkit_cli.engine.lifecycle import Cancels, Opens, Waiting, next_entry
 from backtestkit_cli.policies.exits.following import followed
 from backtestkit_cli.policies.fills.model import Touch
+from backtestkit_cli.policies.orders.choose import is_built_in
 
 Act: TypeAlias = Touch | Step | Opens | Cancels
 """What the machine does by itself at a row."""
@@ -99,6 +100,8 @@ class Foresight:
             if state.progress.trailed_from_ms is not None:
                 self.pings_until = 0
         elif type(state) is Waiting:
+            if not is_built_in(state.order):  # whatever it does, it does it at its tick
+                stop = min(start, last) + 1
             act = next_entry(self._rules.market, self._rules.model, state, self._await_minutes, start, stop, last)
             self.quiet_until = stop if act is None else act.row
         self._act = act

@@ -71,11 +71,6 @@ class SessionGate:
         self._market = markets.market(symbol)
         self._prices: Any = fill_model(settings.fill_model).prices(self._market)
 
-    @property
-    def is_sized(self) -> bool:
-        """Say whether entries that name no cost get one."""
-        return self._sizing is not None
-
     def stop_at(self, when_ms: int) -> Stop | None:
         """Return the stop that holds for this session at *when_ms*, if any."""
         return self._run.stop_at(when_ms)
@@ -95,17 +90,18 @@ class SessionGate:
         """Judge *signal*, which waited, again as it opens at *price*."""
         return self._judged(signal, price, when_ms, Stage.OPENS)
 
-    def addition_problem(self, cost: float, price: float, when_ms: int) -> str | None:
-        """Return why the position may not be enlarged by *cost*, or None: the account, or a rule of exposure."""
+    def addition_problem(self, position: Position, cost: float, price: float, when_ms: int) -> str | None:
+        """Return why *position* may not be enlarged by *cost*, or None: the account, or a rule of exposure."""
         stop = self._run.stop_at(when_ms)
         if stop is not None:
             return stop.reason
         account = self._run.account_at(when_ms)
         if account is None:
             return None
-        held = self._run.held[self._symbol, self._strategy]
-        signal = Signal(position=held.place.side, take_profit=price, stop_loss=price, cost=cost)
-        check = self._check(signal, price, when_ms, Stage.APPEARS, account)
+        signal = Signal(
+            position=position.side, take_profit=position.take_profit, stop_loss=position.stop_loss, cost=cost
+        )
+        check = self._check(signal, price, when_ms, Stage.ADDS, account)
         for profile in self._profiles:
             for rule in profile.rules:
                 reason = self._answer(rule, check) if getattr(rule, "needs_account", False) else None

@@ -13,7 +13,7 @@ gives it the rest of the frame and sleeps until that row; a clock that cannot se
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.order import EntryOrder
@@ -22,9 +22,9 @@ from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CancelReason, Side, Signal
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.errors import StrategyError
-from backtestkit_cli.policies.fills.model import FillModel, Touch
-from backtestkit_cli.policies.orders.choose import order_of
-from backtestkit_cli.policies.orders.view import EntryView
+from backtestkit_cli.policies.fills.model import FillModel
+from backtestkit_cli.policies.orders.choose import is_built_in, order_of
+from backtestkit_cli.policies.orders.view import CutColumns, EntryView
 
 SIDES: Mapping[str, Side] = {side.value: side for side in Side}
 
@@ -55,21 +55,20 @@ class Cancels(NamedTuple):
     reason: CancelReason
 
 
-Act: TypeAlias = Touch | Opens | Cancels
-"""What the machine does by itself at a row."""
-
-
 def next_entry(
     market: Market, model: FillModel, waiting: Waiting, await_minutes: int, start: int, stop: int, last: int
 ) -> Opens | Cancels | None:
     """Return the first row of `[start, stop)` at which *waiting* opens or is cancelled; nothing opens at *last*.
+
+    An order of the author's own sees no row from *stop* on.
 
     Raises:
         StrategyError: an order of the author's own answered what cannot be.
     """
     timeout = max(market.row_from(waiting.scheduled_at_ms + await_minutes * MINUTE_MS), start)
     signal = waiting.signal
-    view = EntryView(market, model, waiting.side, signal.take_profit, signal.stop_loss, waiting.scheduled_at_ms)
+    columns = market if is_built_in(waiting.order) else CutColumns(market, stop)
+    view = EntryView(columns, model, waiting.side, signal.take_profit, signal.stop_loss, waiting.scheduled_at_ms)
     orders_until = min(stop, timeout if model.time_first else timeout + 1)
     touch = waiting.order.first_touch(view, start, orders_until)
     if touch is not None:

@@ -10,6 +10,7 @@ from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.config.origins import dotted
 from backtestkit_cli.config.risks import rules_of
 from backtestkit_cli.domain.portfolio import Portfolio
+from backtestkit_cli.engine.gate import PORTFOLIO, SIZING
 from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.policies.risk.catalogue import spelled
 
@@ -33,6 +34,8 @@ def risks_of_each(
         wanted = dict.fromkeys(strategy.risk, strategy.where) | run_wide
         picked = tuple(_pick(name, known, where) for name, where in wanted.items())
         for profile in picked:
+            if profile.name in {PORTFOLIO, SIZING}:
+                raise ConfigError(f"{profile.where}: {profile.name!r} is how refusals of the run itself are called")
             _check_needs(profile, loaded)
         if picked:
             found[strategy.name] = picked

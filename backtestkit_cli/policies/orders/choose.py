@@ -2,10 +2,21 @@
 
 from backtestkit_cli.domain.order import EntryOrder
 from backtestkit_cli.domain.signal import Signal
+from backtestkit_cli.policies.orders.conditional import Above, Below
 from backtestkit_cli.policies.orders.limit import Limit
 from backtestkit_cli.policies.orders.market import Market
+from backtestkit_cli.policies.orders.stop import Stop
+from backtestkit_cli.policies.orders.stop_limit import StopLimit
 
 _AT_MARKET = Market()
+
+
+_BUILT_IN = (Market, Limit, Stop, StopLimit, Above, Below)
+
+
+def is_built_in(order: EntryOrder) -> bool:
+    """Say whether *order* is one of ours, which are known to look at no row before its time."""
+    return type(order) in _BUILT_IN
 
 
 def order_of(signal: Signal) -> EntryOrder:

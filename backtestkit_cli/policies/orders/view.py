@@ -1,5 +1,6 @@
 """What a waiting order sees, made of the market and the fill model in force."""
 
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from backtestkit_cli.domain.candle import Candles, Floats
@@ -14,6 +15,28 @@ class TimedColumns(PriceColumns, Protocol):
     def row_from(self, when_ms: int) -> int:
         """Return the row of the first tick at or after *when_ms*."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CutColumns:
+    """Price columns up to a row, which is all that an order of the author's own may see at its tick."""
+
+    columns: TimedColumns
+    rows: int
+
+    @property
+    def candles(self) -> Candles:
+        """Return the closed 1-minute candles."""
+        return self.columns.candles.slice(0, self.rows)
+
+    @property
+    def average_price(self) -> Floats:
+        """Return the VWAP of each row."""
+        return self.columns.average_price[: self.rows]
+
+    def row_from(self, when_ms: int) -> int:
+        """Return the row of the first tick at or after *when_ms*."""
+        return self.columns.row_from(when_ms)
 
 
 # A NamedTuple because every look at a waiting signal makes one.
