@@ -1,7 +1,7 @@
 """What registrations are given: intervals, counts, instants and functions, refused with the place that gave them."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -61,3 +61,40 @@ def takes(function: Callable[..., Any], count: int) -> bool:
     except ValueError:  # built in, without a signature
         return True
     return True
+
+
+def check_function(function: object, count: int, what: str, where: str) -> None:
+    """Refuse *function* unless it can be called with *count* arguments by position.
+
+    Raises:
+        ConfigError: it cannot; the message starts with *where* and says that *what* was expected.
+    """
+    if not callable(function):
+        raise ConfigError(f"{where}: expected {what}, found {function!r}")
+    if not takes(function, count):
+        name = getattr(function, "__qualname__", type(function).__name__)
+        raise ConfigError(f"{where}: expected {what}, found {name}{inspect.signature(function)}")
+
+
+def names_of(given: object, what: str, where: str) -> tuple[str, ...]:
+    """Return *given*, a name or several, as names.
+
+    Raises:
+        ConfigError: it is neither; the message starts with *where*.
+    """
+    listed = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    for name in listed:
+        if not isinstance(name, str):
+            raise ConfigError(f"{where}: expected the name of {what}, found {name!r}")
+    return tuple(listed)
+
+
+def mapping_of(given: object, what: str, where: str) -> dict[str, Any]:
+    """Return *given*, a mapping or None, as a mapping.
+
+    Raises:
+        ConfigError: it is neither; the message starts with *where*.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: expected {what}, found {given!r}")
+    return dict(given or {})

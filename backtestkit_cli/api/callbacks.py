@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, get_args
 
+from backtestkit_cli.api.arguments import check_function
 from backtestkit_cli.errors import UnknownNameError
 from backtestkit_cli.events.bus import Handler
 from backtestkit_cli.events.facts import (
@@ -68,4 +69,7 @@ def by_event(callbacks: Callbacks, known: Mapping[str, object], where: str) -> d
         if name not in EVENT_OF:
             raise UnknownNameError("keyword of add_strategy", name, {*EVENT_OF, *known}, where=where)
     given: Mapping[str, Any] = callbacks
+    for name, handler in given.items():
+        if handler is not None:
+            check_function(handler, 1, f"{name}, a function of one event", where)
     return {EVENT_OF[name]: handler for name, handler in given.items() if handler is not None}

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import TypeVar
 
+from backtestkit_cli.api.arguments import check_function
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.api.registry import caller, registry
 from backtestkit_cli.errors import ConfigError, UnknownNameError, suggestion
@@ -11,6 +12,7 @@ from backtestkit_cli.events import facts
 from backtestkit_cli.events.bus import Audience, Handler, Listener
 
 E = TypeVar("E")
+MODES = ("backtest", "paper", "live")
 
 
 def listen(
@@ -30,9 +32,12 @@ def listen(
     next one. An error in a handler is an `ErrorOccurred` event and ends nothing.
 
     Raises:
-        ConfigError: *kind* is no class of events, *handler* no function, or *where* none that answers at once.
+        ConfigError: *kind* is no class of events, *handler* no function of one event, *where* none that answers
+            at once, or a filter names what cannot be.
     """
-    check_listener(kind, handler, where, caller())
+    place = caller()
+    check_listener(kind, handler, where, place)
+    check_audience(strategy, symbol, mode, place)
     audience = Audience(strategy=strategy, symbol=symbol, mode=mode)
     running = ambient.get(None)
     if running is not None:
@@ -59,11 +64,23 @@ def check_listener(kind: object, handler: object, where: object, place: str) -> 
             *where* none that answers at once.
     """
     check_kind(kind, place)
-    if not callable(handler):
-        raise ConfigError(f"{place}: expected a handler, a function of one event, found {handler!r}")
+    check_function(handler, 1, "a handler, a function of one event", place)
     if where is not None and (not callable(where) or inspect.iscoroutinefunction(where)):
         kind_of_it = "an async one" if callable(where) else repr(where)
         raise ConfigError(f"{place}: expected where to be a function that answers at once, found {kind_of_it}")
+
+
+def check_audience(strategy: object, symbol: object, mode: object, place: str) -> None:
+    """Refuse names that no session can have; messages start with *place*.
+
+    Raises:
+        ConfigError: one is no text, or there is no such mode.
+    """
+    for name, value in (("strategy", strategy), ("symbol", symbol), ("mode", mode)):
+        if value is not None and not isinstance(value, str):
+            raise ConfigError(f"{place}: expected {name} to be a text, found {value!r}")
+    if isinstance(mode, str) and mode not in MODES:
+        raise UnknownNameError("mode", mode, MODES, where=place)
 
 
 def check_kind(kind: object, place: str) -> None:

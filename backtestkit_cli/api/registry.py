@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from backtestkit_cli.api.context import ambient
 from backtestkit_cli.api.specs import (
     ExchangeSpec,
     FrameSpec,
@@ -77,6 +78,8 @@ def add(kind: str, entry: N, table: dict[str, N]) -> None:
     Raises:
         ConfigError: it has no name, or its name is taken; the message names both places.
     """
+    if ambient.get(None) is not None and _registry.get(None) is None:
+        raise ConfigError(f"{entry.where}: a {kind} is registered before a run begins, found inside one")
     name: object = entry.name
     if not isinstance(name, str) or not name.strip():
         raise ConfigError(f"{entry.where}: a {kind} needs a name, was {name!r}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from backtestkit_cli.api.arguments import check_function
 from backtestkit_cli.api.registry import add, caller, registry
 from backtestkit_cli.api.specs import RiskSpec
 from backtestkit_cli.domain.risk import RiskCheck, Rule
@@ -76,9 +77,10 @@ def add_risk(
         named[rule.name] = rule
     if not named:
         raise ConfigError(f"{where}: needs at least one rule")
-    for label, handler in (("on_allowed", on_allowed), ("on_rejected", on_rejected)):
-        if handler is not None and not callable(handler):
-            raise ConfigError(f"{where}: {label} must be a function, was {handler!r}")
+    if on_allowed is not None:
+        check_function(on_allowed, 1, "on_allowed, a function of the check", where)
+    if on_rejected is not None:
+        check_function(on_rejected, 2, "on_rejected, a function of the check and the reason", where)
     spec = RiskSpec(
         name=name,
         rules=tuple(named.values()),

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
-from backtestkit_cli.api.arguments import check_count, check_interval, takes
+from backtestkit_cli.api.arguments import check_count, check_function, check_interval, mapping_of, names_of, takes
 from backtestkit_cli.api.callbacks import Callbacks, by_event
 from backtestkit_cli.api.plugins import checked_plugins
 from backtestkit_cli.api.registry import add, caller, registry
@@ -64,10 +64,19 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
     where = caller()
     if (get_signal is None) == (entries is None):
         raise ConfigError(f"{where}: strategy {name!r} needs either get_signal or entries, and not both")
-    by_interval = {interval: indicators} if callable(indicators) else dict(indicators or {})
-    for text in (interval, *by_interval, *(warm_up or {})):
+    if get_signal is not None:
+        check_function(get_signal, 3, "get_signal, a function of symbol, when and price", where)
+    if entries is not None:
+        check_function(entries, 1, "entries, a function of candles", where)
+    if sizing is not None and not isinstance(sizing, str):
+        raise ConfigError(f"{where}: expected the name of a sizing, found {sizing!r}")
+    by_interval = (
+        {interval: indicators} if callable(indicators) else mapping_of(indicators, "functions by interval", where)
+    )
+    counts = mapping_of(warm_up, "warm_up, counts of candles by interval", where)
+    for text in (interval, *by_interval, *counts):
         check_interval(text, where)
-    for text, count in (warm_up or {}).items():
+    for text, count in counts.items():
         check_count(text, count, where)
     spec = StrategySpec(
         name=name,
@@ -75,10 +84,10 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
         get_signal=get_signal,
         entries=entries,
         indicators=by_interval,
-        warm_up=dict(warm_up or {}),
-        settings=dict(settings or {}),
+        warm_up=counts,
+        settings=mapping_of(settings, "settings, values by name", where),
         callbacks=by_event(callbacks, add_strategy.__kwdefaults__ or {}, where),
-        risk=(risk,) if isinstance(risk, str) else tuple(risk),
+        risk=names_of(risk, "a risk profile", where),
         sizing=sizing,
         validators=_checked_validators(validate, where),
         plugins=checked_plugins(plugins, where),

@@ -85,6 +85,7 @@ def load_config(  # noqa: PLR0913 - one keyword a source, and what is special ab
     mistakes += layers.lay(overrides)
     spell_out_home(layers.tree)
     mistakes += _absent(required, layers, file)
+    mistakes += _empty_portfolio(layers)
     try:
         config = RunConfig.model_validate(layers.tree)
     except ValidationError as error:
@@ -100,10 +101,19 @@ def _lay_file(file: Path, layers: Layers) -> list[Mistake]:
     document = read_yaml(file)
     change_paths(document.tree, beside(file.parent))
     # A section whose lines are all commented out says nothing.
-    empty = [name for name in SECTIONS if document.tree.get(name) is None]
+    empty = [name for name in SECTIONS if document.tree.get(name) is None and name != "portfolio"]
     layers.tree.update({name: value for name, value in document.tree.items() if name not in empty})
     layers.origins.update({key: Origin(Rank.FILE, str(file), line) for key, line in document.lines.items()})
     return [Mistake(Origin(Rank.FILE, str(file), line), key, text) for line, key, text in document.mistakes]
+
+
+def _empty_portfolio(layers: Layers) -> list[Mistake]:
+    """Return the mistake of a `portfolio:` with nothing below it: protection that was meant is not left out."""
+    origin = layers.origin_of(("portfolio",))
+    if layers.tree.get("portfolio") is not None or origin.rank is not Rank.FILE:
+        return []
+    text = "expected a mapping with balance, found nothing; for a run without an account leave the key out"
+    return [Mistake(origin, ("portfolio",), text)]
 
 
 def _absent(required: Sequence[str], layers: Layers, file: Path | None) -> list[Mistake]:

@@ -38,6 +38,7 @@ def _has_sound_numbers(signal: Signal) -> bool:
         and signal.entry is None
         and signal.post_only is False
         and signal.reduce_only is False
+        and type(signal.note) is str
         and not signal.has_policies
     )
 
@@ -45,6 +46,9 @@ def _has_sound_numbers(signal: Signal) -> bool:
 def _unusual_problems(signal: Signal, price: float, settings: Settings) -> list[str]:
     """Judge what `_has_sound_numbers` did not let pass; an `entry`, a policy or a whole number may still be right."""
     problems = _number_problems(signal) + _entry_problems(signal) + _policy_problems(signal)
+    note: Any = signal.note
+    if not isinstance(note, str):
+        problems.append(f"note must be a text, was {shown(note)}")
     kind = "market" if signal.price_open is None else "limit"
     if not problems:
         sign = 1 if signal.position == "long" else -1

@@ -9,7 +9,7 @@ from backtestkit_cli.domain.position import Position
 from backtestkit_cli.domain.position_view import PositionView
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CancelReason, CloseReason
-from backtestkit_cli.domain.wording import kept
+from backtestkit_cli.domain.wording import kept, shown
 from backtestkit_cli.engine import commands
 from backtestkit_cli.engine.desk import Desk
 from backtestkit_cli.engine.lifecycle import Waiting
@@ -126,6 +126,9 @@ class CommandDesk:
         """Sell all that is left at the price of this tick."""
         if self._open_position() is None:
             return self._refuse("close_position", commands.NO_POSITION)
+        text: Any = note
+        if not isinstance(text, str):
+            return self._refuse("close_position", f"note must be a text, was {shown(text)}", text)
         self._desk.close(CloseReason.CLOSED, self._desk.price, note)
         return ACCEPTED
 

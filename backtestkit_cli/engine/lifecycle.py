@@ -13,10 +13,10 @@ gives it the rest of the frame and sleeps until that row; a clock that cannot se
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from backtestkit_cli.domain.interval import MINUTE_MS
-from backtestkit_cli.domain.order import EntryOrder
+from backtestkit_cli.domain.order import EntryOrder, EntryTouch
 from backtestkit_cli.domain.position import Entry, Plan, Position, enter
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CancelReason, Side, Signal
@@ -70,8 +70,11 @@ def next_entry(
     columns = market if is_built_in(waiting.order) else CutColumns(market, stop)
     view = EntryView(columns, model, waiting.side, signal.take_profit, signal.stop_loss, waiting.scheduled_at_ms)
     orders_until = min(stop, timeout if model.time_first else timeout + 1)
-    touch = waiting.order.first_touch(view, start, orders_until)
+    touch: Any = waiting.order.first_touch(view, start, orders_until)
     if touch is not None:
+        if not isinstance(touch, tuple) or len(touch) != len(EntryTouch._fields):
+            text = f"entry order {waiting.order.kind!r}: first_touch: expected an EntryTouch or None, found {touch!r}"
+            raise StrategyError(text)
         row, price, stopped_at = touch
         if not start <= row < orders_until or not (price is None or 0 < price < math.inf):
             expected = f"a row from {start} to {orders_until - 1} and a price above 0"

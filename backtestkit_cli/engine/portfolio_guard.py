@@ -70,11 +70,7 @@ class PortfolioGuard:
         """Tell of each stop at its tick, before any session obeys it."""
         while clock.now_ms < self._end_ms:
             await clock.sleep_until(self._end_ms)
-            if self._pending is not None:
-                stopped, self._pending = self._pending, None
-                self.stopped = stopped
-                ambient.set(self._context_at(stopped.at_ms))
-                await self._publisher.publish(stopped)
+            await self._tell()
 
     def next_ms(self, from_ms: int, until_ms: int) -> int | None:
         """Return the first tick of `[from_ms, until_ms)` that stops the portfolio, and put the stop in force."""
@@ -95,10 +91,27 @@ class PortfolioGuard:
             self._pass_until(begin)
         return None
 
-    def sees_end(self, equity: float) -> None:
-        """Take note of the *equity* at the end of the frame, where there is nothing left to stop."""
+    async def end(self) -> None:
+        """Judge the equity at the end of the frame: all has closed there, but a stop is told all the same."""
+        account = self._run.account_at(self._end_ms)
+        assert account is not None  # noqa: S101 - a portfolio is guarded
         self._pass_until(self._end_ms)
-        self._note(np.array([equity]))
+        equity = np.array([account.equity])
+        breach = self._first_breach(self._end_ms, equity)
+        self._note(equity)
+        if breach is not None and breach.rule == MAX_DRAWDOWN:
+            self._put_in_force(breach, self._end_ms)
+            await self._tell()
+
+    async def _tell(self) -> None:
+        if self._pending is not None:
+            stopped, self._pending = self._pending, None
+            self.stopped = stopped
+            token = ambient.set(self._context_at(stopped.at_ms))
+            try:
+                await self._publisher.publish(stopped)
+            finally:
+                ambient.reset(token)
 
     def _foresee(self, begin_ms: int) -> Breach | None:
         """Work out the equity of a stretch within one day, and how much of it is clear of both limits."""

@@ -16,7 +16,7 @@ Handler: TypeAlias = Callable[[E], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """Which sessions a listener hears; None hears all of them."""
+    """Which sessions a listener hears; None hears all of them, and BTC/USDT is BTCUSDT."""
 
     strategy: str | None = None
     symbol: str | None = None
@@ -24,7 +24,9 @@ class Audience:
 
     def includes(self, strategy: str, symbol: str, mode: str) -> bool:
         """Say whether a session with these names is heard."""
-        return self.strategy in (None, strategy) and self.symbol in (None, symbol) and self.mode in (None, mode)
+        if self.strategy not in (None, strategy) or self.mode not in (None, mode):
+            return False
+        return self.symbol is None or self.symbol.replace("/", "") == symbol.replace("/", "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,10 +109,10 @@ class Bus:
     def _bound(self, listener: Listener) -> Handler[Any]:
         where, handler = listener.where, listener.handler
         if listener.once:
-            return self._once(listener)
+            return _named_like(self._once(listener), handler)
         if where is None:
             return handler
-        return lambda event: handler(event) if where(event) else None
+        return _named_like(lambda event: handler(event) if where(event) else None, handler)
 
     def _once(self, listener: Listener) -> Handler[Any]:
         def call(event: object) -> object:
@@ -120,3 +122,9 @@ class Bus:
             return listener.handler(event)
 
         return call
+
+
+def _named_like(call: Handler[Any], handler: Handler[Any]) -> Handler[Any]:
+    """Return *call* under the name of *handler*, which is what an error of it is reported by."""
+    call.__qualname__ = getattr(handler, "__qualname__", type(handler).__name__)
+    return call

@@ -23,6 +23,12 @@ class RunArguments(TypedDict, total=False):
     start: datetime | str | None
     end: datetime | str | None
     settings: Mapping[str, object] | None
+    portfolio: Mapping[str, object] | None
+    groups: Mapping[str, Sequence[str]] | None
+    risk: str | Sequence[str] | None
+    risks: Mapping[str, Mapping[str, object]] | None
+    sizing: str | None
+    sizings: Mapping[str, Mapping[str, object]] | None
     fill_model: str | None
     out: str | Path | None
     data: str | Path | None

@@ -67,7 +67,6 @@ def account_of(shared: Coordination | None, guard: PortfolioGuard | None, end_ms
     account = None if shared is None else shared.account_at(end_ms)
     if shared is None or account is None or guard is None:
         return None
-    guard.sees_end(account.equity)
     return AccountOutcome(
         balance=account.balance,
         reserve=account.reserve,

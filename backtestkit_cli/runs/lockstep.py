@@ -76,6 +76,8 @@ class Lockstep:
             bus.on_new_listener = clock.wake_all
             with watched(plan), collecting_rarely():
                 await clock.run(bodies)
+                if guard is not None:
+                    await guard.end()
         events += [tuple(one.events) for one in (runner, guard) if one is not None]
         outcomes = []
         for spec, symbol in keys:

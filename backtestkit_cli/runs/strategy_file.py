@@ -141,4 +141,4 @@ def _errors_of(entry: str) -> Iterator[None]:
 
 def _is_theirs(filename: str) -> bool:
     package = __name__.partition(".")[0]
-    return not filename.startswith("<frozen") and f"/{package}/" not in filename.replace("\\", "/")
+    return not filename.startswith("<") and f"/{package}/" not in filename.replace("\\", "/")

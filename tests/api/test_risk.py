@@ -192,7 +192,8 @@ def test_one_rule_alone_is_no_list() -> None:
 
 
 def test_a_callback_that_cannot_be_called_is_refused() -> None:
-    assert problem(MaxOpen(1), on_rejected="print") == "on_rejected must be a function, was 'print'"
+    expected = "expected on_rejected, a function of the check and the reason, found 'print'"
+    assert problem(MaxOpen(1), on_rejected="print") == expected
 
 
 def test_a_profile_registered_twice_names_both_places() -> None:

@@ -110,8 +110,11 @@ def test_a_portfolio_has_defaults_and_there_is_none_where_none_is_written() -> N
     assert portfolio == Portfolio(
         balance=500.0, reserve=499.9, max_daily_loss_pct=3.0, on_daily_loss=StopAction.BLOCK_ENTRIES
     )
-    for text in (None, "out: a\n", "portfolio:\n", "portfolio: null\n"):
+    for text in (None, "out: a\n"):
         assert load(text).config.portfolio is None
+    for text in ("portfolio:\n", "portfolio: null\n", "portfolio:\n  # balance: 1000\n"):
+        with pytest.raises(ConfigError, match=r":1: portfolio: expected a mapping with balance, found nothing"):
+            load(text)
     assert load(given, sets=["portfolio=null"]).config.portfolio is None
 
 

@@ -445,8 +445,10 @@ class Naive:
                 return self.averaged(held, argument)
 
     def moved_stop(self, held: Held, stop: float | None) -> bool:
-        """Tighten the stop, not beyond the price."""
+        """Tighten the stop, not beyond the price, and this side of the target."""
         if stop is None or not stop > 0 or not held.sign * held.stop < held.sign * stop < held.sign * self.price:
+            return False
+        if held.sign * stop >= held.sign * held.take_profit:
             return False
         held.stop = stop
         self.tell("stop_moved", "command", stop)
@@ -465,7 +467,7 @@ class Naive:
 
     def averaged(self, held: Held, cost: float | None) -> bool:
         """Buy more where the policy allows it."""
-        cost = self.w.settings["position_cost"] if cost is None else cost
+        cost = held.fills[0][2] if cost is None else cost
         sign, policy = held.sign, self.w.settings["averaging"]
         if not 0 < cost < float("inf"):
             return False

@@ -94,7 +94,7 @@ def test_the_deepest_drawdown_is_that_of_the_whole_run_also_after_a_stop_that_ke
     assert outcome.account.max_drawdown_pct > 12
 
 
-def test_a_fall_in_the_last_minute_counts_but_stops_nothing() -> None:
+def test_a_fall_in_the_last_minute_is_a_stop_too() -> None:
     """At the end of the frame all closes anyway, and the account must not show less drawdown than it lost."""
     candles = {"A": at_levels([100.0] * 59 + [80.0])}
     outcome = ran_both_ways(
@@ -107,7 +107,9 @@ def test_a_fall_in_the_last_minute_counts_but_stops_nothing() -> None:
     )
     account = outcome.account
     assert account is not None
-    assert (outcome.exit_code, account.stopped) == (0, None)
+    assert account.stopped is not None
+    assert (outcome.exit_code, account.stopped.at_ms) == (6, outcome.facts.end_ms)
+    assert outcome.events[-1] == account.stopped
     assert account.max_drawdown_pct == pytest.approx(-account.return_pct)
     assert account.return_pct < -15
 
