@@ -71,7 +71,9 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
     if sizing is not None and not isinstance(sizing, str):
         raise ConfigError(f"{where}: expected the name of a sizing, found {sizing!r}")
     by_interval = (
-        {interval: indicators} if callable(indicators) else mapping_of(indicators, "functions by interval", where)
+        {interval: indicators}
+        if callable(indicators)
+        else mapping_of(indicators, "indicators, functions by interval", where)
     )
     counts = mapping_of(warm_up, "warm_up, counts of candles by interval", where)
     for text in (interval, *by_interval, *counts):

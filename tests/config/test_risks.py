@@ -8,6 +8,7 @@ from backtestkit_cli.config.describe import describe
 from backtestkit_cli.config.risks import RiskProfile, rules_of
 from backtestkit_cli.domain.portfolio import Portfolio, StopAction
 from backtestkit_cli.domain.risk import Rule
+from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.policies.risk.catalogue import RULES
 from backtestkit_cli.policies.risk.counts import MaxOpen, MaxOpenPerGroupSide
 from backtestkit_cli.policies.risk.exposure import MaxExposurePct, MaxGroupExposurePct, MaxPositionPct
