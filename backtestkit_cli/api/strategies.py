@@ -70,11 +70,8 @@ def add_strategy(  # noqa: PLR0913 - one keyword a part, most are left out
         check_function(entries, 1, "entries, a function of candles", where)
     if sizing is not None and not isinstance(sizing, str):
         raise ConfigError(f"{where}: expected the name of a sizing, found {sizing!r}")
-    by_interval = (
-        {interval: indicators}
-        if callable(indicators)
-        else mapping_of(indicators, "indicators, functions by interval", where)
-    )
+    kept = {interval: indicators} if callable(indicators) else indicators
+    by_interval = mapping_of(kept, "indicators, functions by interval", where)
     counts = mapping_of(warm_up, "warm_up, counts of candles by interval", where)
     for text in (interval, *by_interval, *counts):
         check_interval(text, where)
