@@ -9,10 +9,10 @@ from backtestkit_cli.api.specs import JobSpec
 from backtestkit_cli.domain.boundaries import cron_boundaries, interval_boundaries
 from backtestkit_cli.domain.job import JobCall
 from backtestkit_cli.engine.ambient import Markets
-from backtestkit_cli.engine.failures import is_from_outside
+from backtestkit_cli.engine.failures import as_told, is_from_outside
 from backtestkit_cli.engine.job_context import JobContext
 from backtestkit_cli.engine.publishing import Publisher
-from backtestkit_cli.engine.time_limits import TookTooLongError, called
+from backtestkit_cli.engine.time_limits import called
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event, JobRan
 from backtestkit_cli.ports import Clock
@@ -72,18 +72,13 @@ class JobRunner:
         publisher = self._publisher(call.symbol)
         try:
             await called(partial(spec.handler, call), limit_s)
-        except TookTooLongError as error:
-            limit = f"its interval ({interval_s:g} s)" if interval_s <= most_s else f"max_job_seconds ({most_s:g})"
-            failure: BaseException = TimeoutError(f"took longer than {limit}")
-            failure.__cause__ = error
         except BaseException as error:
             if is_from_outside(error):
                 raise
-            failure = error
+            told = as_told(error, "its interval" if interval_s <= most_s else "max_job_seconds", limit_s)
+            await publisher.publish(publisher.failure(call.at_ms, f"job {spec.name}", told))
         else:
             await publisher.publish(JobRan(call.at_ms, "", call.symbol, spec.name))
-            return
-        await publisher.publish(publisher.failure(call.at_ms, f"job {spec.name}", failure))
 
     def _publisher(self, symbol: str) -> Publisher:
         """Return who publishes for *symbol*; all of them write one record."""

@@ -11,9 +11,9 @@ from backtestkit_cli.api.plugins import handlers_of, name_of
 from backtestkit_cli.api.registry import Registry, registering_in
 from backtestkit_cli.api.services import Services, serving
 from backtestkit_cli.api.specs import StrategySpec
-from backtestkit_cli.engine.failures import is_from_outside
-from backtestkit_cli.engine.publishing import Publisher, one_line
-from backtestkit_cli.engine.time_limits import TookTooLongError, called
+from backtestkit_cli.engine.failures import as_told, is_from_outside, one_line
+from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.engine.time_limits import called
 from backtestkit_cli.errors import StrategyError
 from backtestkit_cli.events.bus import Audience, Bus, Handler, Listener
 from backtestkit_cli.events.facts import ErrorOccurred, Event
@@ -176,9 +176,7 @@ class RunLife:
         return max(each.max_handler_seconds for each in settings.values())
 
     def _said(self, error: BaseException, strategy: str) -> str:
-        if isinstance(error, TookTooLongError):
-            return f"TimeoutError: took longer than max_handler_seconds ({self._seconds(strategy):g})"
-        return one_line(error)
+        return one_line(as_told(error, "max_handler_seconds", self._seconds(strategy)))
 
 
 def watched(plan: RunPlan) -> AbstractContextManager[None]:

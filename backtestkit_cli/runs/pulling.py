@@ -7,6 +7,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.api.context import ambient
+from backtestkit_cli.engine.time_limits import Untimed
 from backtestkit_cli.errors import ContextError
 
 T = TypeVar("T")
@@ -50,12 +51,11 @@ def driven(work: Coroutine[Any, Any, R], inside: contextvars.Context) -> Generat
             failure = error
 
 
-async def hand_over(event: object) -> None:
+def hand_over(event: object) -> Untimed:
     """Give *event* to whoever pulls the run, and wait until it asks for more; the handler of a listener."""
-    await _handed_over(event)
+    return Untimed(_handed_over(event))
 
 
-@types.coroutine
 def _handed_over(event: object) -> Generator[_Handed, None, None]:
     yield _Handed(event)
 
