@@ -1,6 +1,7 @@
 """Jobs on the run's clock: each is called at its boundaries, before any session gets there."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,7 +33,6 @@ class JobsPlan:
     start_ms: int
     end_ms: int
     max_job_seconds: float
-    handler_seconds: float
     jobs: tuple[JobSpec, ...]
 
 
@@ -42,11 +42,12 @@ class JobRunner:
     Its `run` is the first sleeper of the run's clock: who sleeps until the same instant goes on after it.
     """
 
-    def __init__(self, plan: JobsPlan, markets: Markets, bus: Bus) -> None:
-        """Prepare the calls; the author's code runs only in `run`."""
+    def __init__(self, plan: JobsPlan, markets: Markets, bus: Bus, publisher_of: Callable[[str], Publisher]) -> None:
+        """Prepare the calls, of which *publisher_of* a symbol tells; the author's code runs only in `run`."""
         self._plan = plan
         self._markets = markets
         self._bus = bus
+        self._publisher_of = publisher_of
         self._publishers: dict[str, Publisher] = {}
         self.events: list[Event] = []
         # A session that nobody hears runs ahead of the clock, and a job may begin to listen at any boundary.
@@ -84,9 +85,7 @@ class JobRunner:
         """Return who publishes for *symbol*; all of them write one record."""
         found = self._publishers.get(symbol)
         if found is None:
-            found = self._publishers[symbol] = Publisher(
-                self._bus, strategy="", symbol=symbol, mode=self._plan.mode, handler_seconds=self._plan.handler_seconds
-            )
+            found = self._publishers[symbol] = self._publisher_of(symbol)
             found.record = self.events
         return found
 

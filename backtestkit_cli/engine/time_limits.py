@@ -49,6 +49,24 @@ def answered(function: Callable[[], T], seconds: float) -> T:  # noqa: ARG001 - 
     return function()
 
 
+def called_at_once(function: Callable[[], Any], seconds: float) -> bool:
+    """Call *function* where nothing can wait; say whether what it returns ended all the same, or was dropped.
+
+    Raises:
+        TookTooLongError: it blocked for longer than *seconds*.
+    """
+    outcome = answered(function, seconds)
+    if not hasattr(outcome, "__await__"):
+        return True
+    rest = _awaited(outcome)
+    try:
+        answered(partial(rest.send, None), seconds)
+    except StopIteration:
+        return True
+    _drop(rest)
+    return False
+
+
 async def within(answer: Awaitable[Any], seconds: float) -> Any:  # noqa: ANN401
     """Await *answer* for at most *seconds*, and a second more for what it does once it has been cancelled.
 
