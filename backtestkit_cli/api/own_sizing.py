@@ -15,25 +15,22 @@ _LARGEST_ERROR = 0.01
 class OwnSizing:
     """A function of the author's as a sizing: `fn(check)` returns quote money, or a `Size`.
 
-    What is neither, is negative or is not finite becomes a size of 0 with the reason, and so does an exception.
+    What is neither, is negative or is not finite becomes a size of 0 with the reason. What the function raises is
+    for who asks.
     """
 
     function: Callable[[SizingCheck], object]
 
     def size(self, check: SizingCheck) -> Size:
-        """Return what the function says, or 0 and what is odd about it."""
-        try:
-            return _size(self.function(check), check.price)
-        except Exception as error:  # noqa: BLE001 - whatever an author's code raises means no entry, not the end
-            return _nothing(f"{type(error).__name__}: {error}")
+        """Return what the function says, or 0 and what is odd about it.
+
+        Raises:
+            ArithmeticError, TypeError, ValueError: it says a number that does not fit a float.
+        """
+        return _size(self.function(check), check.price)
 
 
 def _size(answer: object, price: float) -> Size:
-    """Return *answer* as a size.
-
-    Raises:
-        ArithmeticError, TypeError, ValueError: it is a number that does not fit a float.
-    """
     if isinstance(answer, Size):
         quantity, cost = float(answer.quantity), float(answer.cost)
         if not isclose(quantity * price, cost, rel_tol=_LARGEST_ERROR):

@@ -1,6 +1,5 @@
 """Registering risk profiles: named lists of rules, the built-in ones and functions of the author's."""
 
-import asyncio
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,7 +19,10 @@ _OURS = __name__.partition(".")[0]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionRule:
-    """A rule of the author's, held to its contract: whatever else it answers or raises is a refusal."""
+    """A rule of the author's, held to its contract: whatever else it answers is a refusal.
+
+    What it raises is for who asks, who makes a refusal of that too.
+    """
 
     name: str
     function: RuleFunction
@@ -29,12 +31,7 @@ class FunctionRule:
 
     def refusal(self, check: RiskCheck) -> str | None:
         """Ask the function; only None allows."""
-        try:
-            answer: object = self.function(check)
-        except (KeyboardInterrupt, GeneratorExit, asyncio.CancelledError):
-            raise
-        except BaseException as error:  # noqa: BLE001 - even SystemExit says no more than no
-            return _words_of(error)
+        answer: object = self.function(check)
         if answer is None:
             return None
         if isinstance(answer, str):
@@ -118,11 +115,3 @@ def _rule(part: Any, where: str) -> Rule:  # noqa: ANN401 - whatever the author 
 
 def _is_async(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-
-
-def _words_of(error: BaseException) -> str:
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - even its text may be broken
-        text = ""
-    return text or type(error).__name__

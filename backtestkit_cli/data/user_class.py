@@ -12,7 +12,8 @@ from backtestkit_cli.data.local import plain_cache_name
 from backtestkit_cli.domain.candle import COLUMNS, Candles
 from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import floor_to, interval_ms, to_datetime
-from backtestkit_cli.engine.publishing import AUTHORS_FAILURES, one_line
+from backtestkit_cli.engine.failures import one_line
+from backtestkit_cli.engine.publishing import AUTHORS_FAILURES
 from backtestkit_cli.errors import BadCandleError, ConfigError, DataError, StrategyError, VenueError
 
 PAGE_CANDLES = 1000

@@ -3,6 +3,7 @@
 import bisect
 import contextvars
 import heapq
+import sys
 import time
 import types
 from collections.abc import Callable, Coroutine, Generator
@@ -119,8 +120,7 @@ class VirtualClock:
                 if now_ms >= self._report_at and self._report(now_ms):
                     yield  # lets the event loop see a cancellation
         finally:
-            for sleeper in sleepers:
-                sleeper.body.close()
+            _close(sleepers)
 
     def wake_all(self) -> None:
         """Wake all sleepers once more at the instant under way: what they sleep until may have changed."""
@@ -166,6 +166,17 @@ class VirtualClock:
             except StopIteration:
                 return None
         return wants
+
+
+def _close(sleepers: list[_Sleeper]) -> None:
+    """End whoever has not ended; one that will not, or fails at it, is noted on what ends the run."""
+    ending = sys.exception()
+    for sleeper in sleepers:
+        try:
+            sleeper.body.close()
+        except BaseException as error:  # noqa: BLE001 - all of them are closed, and what ends the run goes on
+            if ending is not None:
+                ending.add_note(f"session {sleeper.index} did not end in order: {error!r}")
 
 
 def _index(sleeper: _Sleeper) -> int:

@@ -18,8 +18,8 @@ from backtestkit_cli.domain.sizing import SizingCheck
 from backtestkit_cli.domain.so_far import SoFar
 from backtestkit_cli.engine.ambient import Markets
 from backtestkit_cli.engine.coordination import Coordination, Held, Stop
+from backtestkit_cli.engine.failures import answer_of, named_text_of, text_of
 from backtestkit_cli.engine.lifecycle import SIDES, expected_price
-from backtestkit_cli.engine.time_limits import answered
 from backtestkit_cli.policies.fills.choose import fill_model
 
 PORTFOLIO, SIZING = "portfolio", "sizing"
@@ -142,7 +142,8 @@ class SessionGate:
         return Admission(signal, check, self._names)
 
     def _answer(self, rule: Rule, check: RiskCheck) -> str | None:
-        return answered(partial(rule.refusal, check), self._settings.max_handler_seconds)
+        reason, failure = answer_of(partial(rule.refusal, check), self._settings.max_handler_seconds, text_of)
+        return failure or reason
 
     def _check(self, signal: Signal, price: float, when_ms: int, stage: Stage, account: Account | None) -> RiskCheck:
         return RiskCheck(
@@ -186,7 +187,10 @@ class SessionGate:
             positions=self._run.places(),
             candles=lambda symbol, interval, n: self._visible(symbol, interval, n, when_ms),
         )
-        size = answered(partial(self._sizing.sizing.size, check), self._settings.max_handler_seconds)
+        ask = partial(self._sizing.sizing.size, check)
+        size, failure = answer_of(ask, self._settings.max_handler_seconds, named_text_of)
+        if failure is not None:
+            return Refusal(Stage.APPEARS, SIZING, self._sizing.name, failure)
         if not 0 < size.cost < math.inf:
             reason = f"a size of {size.cost:g}" + (f": {size.limited_by}" if size.limited_by else "")
             return Refusal(Stage.APPEARS, SIZING, self._sizing.name, reason)

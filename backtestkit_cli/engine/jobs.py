@@ -1,6 +1,7 @@
 """Jobs on the run's clock: each is called at its boundaries, before any session gets there."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,10 +10,10 @@ from backtestkit_cli.api.specs import JobSpec
 from backtestkit_cli.domain.boundaries import cron_boundaries, interval_boundaries
 from backtestkit_cli.domain.job import JobCall
 from backtestkit_cli.engine.ambient import Markets
-from backtestkit_cli.engine.failures import is_from_outside
+from backtestkit_cli.engine.failures import as_told, is_from_outside
 from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.run_context import RunContext
-from backtestkit_cli.engine.time_limits import TookTooLongError, called
+from backtestkit_cli.engine.time_limits import called
 from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event, JobRan
 from backtestkit_cli.ports import Clock
@@ -32,7 +33,6 @@ class JobsPlan:
     start_ms: int
     end_ms: int
     max_job_seconds: float
-    handler_seconds: float
     jobs: tuple[JobSpec, ...]
 
 
@@ -42,11 +42,12 @@ class JobRunner:
     Its `run` is the first sleeper of the run's clock: who sleeps until the same instant goes on after it.
     """
 
-    def __init__(self, plan: JobsPlan, markets: Markets, bus: Bus) -> None:
-        """Prepare the calls; the author's code runs only in `run`."""
+    def __init__(self, plan: JobsPlan, markets: Markets, bus: Bus, publisher_of: Callable[[str], Publisher]) -> None:
+        """Prepare the calls, of which *publisher_of* a symbol tells; the author's code runs only in `run`."""
         self._plan = plan
         self._markets = markets
         self._bus = bus
+        self._publisher_of = publisher_of
         self._publishers: dict[str, Publisher] = {}
         self.events: list[Event] = []
 
@@ -70,26 +71,19 @@ class JobRunner:
         publisher = self._publisher(call.symbol)
         try:
             await called(partial(spec.handler, call), limit_s)
-        except TookTooLongError as error:
-            limit = f"its interval ({interval_s:g} s)" if interval_s <= most_s else f"max_job_seconds ({most_s:g})"
-            failure: BaseException = TimeoutError(f"took longer than {limit}")
-            failure.__cause__ = error
         except BaseException as error:
             if is_from_outside(error):
                 raise
-            failure = error
+            told = as_told(error, "its interval" if interval_s <= most_s else "max_job_seconds", limit_s)
+            await publisher.publish(publisher.failure(call.at_ms, f"job {spec.name}", told))
         else:
             await publisher.publish(JobRan(call.at_ms, "", call.symbol, spec.name))
-            return
-        await publisher.publish(publisher.failure(call.at_ms, f"job {spec.name}", failure))
 
     def _publisher(self, symbol: str) -> Publisher:
         """Return who publishes for *symbol*; all of them write one record."""
         found = self._publishers.get(symbol)
         if found is None:
-            found = self._publishers[symbol] = Publisher(
-                self._bus, strategy="", symbol=symbol, mode=self._plan.mode, handler_seconds=self._plan.handler_seconds
-            )
+            found = self._publishers[symbol] = self._publisher_of(symbol)
             found.record = self.events
         return found
 

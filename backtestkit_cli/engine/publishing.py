@@ -1,13 +1,12 @@
 """Who is told what a session does, and the record of it."""
 
-import asyncio
 import traceback
 from collections import deque
 from types import CoroutineType
 from typing import Any
 
-from backtestkit_cli.engine.failures import is_from_outside
-from backtestkit_cli.engine.time_limits import TookTooLongError, resume, within
+from backtestkit_cli.engine.failures import RunClosedError, as_told, is_from_outside, one_line
+from backtestkit_cli.engine.time_limits import Untimed, resume, within
 from backtestkit_cli.events.bus import PINGS, Bus, Handler
 from backtestkit_cli.events.facts import (
     ErrorOccurred,
@@ -42,12 +41,12 @@ class Publisher:
         Pings are told to who was there at the minute before.
 
         Raises:
-            asyncio.CancelledError: the run has been stopped.
+            RunClosedError: the run has been stopped.
         """
         if self.version == self.bus.version:
             return
         if self.bus.is_stopped:
-            raise asyncio.CancelledError
+            raise RunClosedError
         self.version = self.bus.version if self.bus.newest_ms < when_ms else -1  # else once more the next minute
         self._heard.clear()
         self.active, self.idle, self.tick = (
@@ -107,6 +106,9 @@ class Publisher:
 
     async def finish(self, handler: Handler[Any], event: Any, outcome: Any) -> None:  # noqa: ANN401
         """Await what an async *handler* returned."""
+        if type(outcome) is Untimed:
+            await outcome
+            return
         try:
             if type(outcome) is CoroutineType:
                 try:  # stepped by hand: most do not wait, and a timer costs more than the call
@@ -124,12 +126,9 @@ class Publisher:
         """Record that *handler* failed, and tell who listens for that unless they are the ones that failed."""
         if is_from_outside(error):
             raise error
-        if isinstance(error, TookTooLongError):
-            cut = TimeoutError(f"took longer than max_handler_seconds ({self.handler_seconds:g})")
-            cut.__cause__ = error
-            error = cut
+        told = as_told(error, "max_handler_seconds", self.handler_seconds)
         failure = self.failure(
-            event.at_ms, f"listener {getattr(handler, '__qualname__', type(handler).__name__)}", error
+            event.at_ms, f"listener {getattr(handler, '__qualname__', type(handler).__name__)}", told
         )
         if isinstance(event, ErrorOccurred):
             self._note(failure)
@@ -141,13 +140,3 @@ class Publisher:
         strategy, symbol, _ = self._names
         detail = "".join(traceback.format_exception(error))
         return ErrorOccurred(at_ms, strategy, symbol, source, one_line(error), detail)
-
-
-def one_line(error: BaseException) -> str:
-    """Return *error* with the place in the author's code that raised it, on one line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    package = __name__.partition(".")[0]
-    theirs = [f for f in frames if f"/{package}/" not in f.filename.replace("\\", "/")]
-    place = f" ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs else ""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"

@@ -17,11 +17,11 @@ from backtestkit_cli.engine.asking import AskFunction, SignalSource
 from backtestkit_cli.engine.columns import EntryTable, Indicators
 from backtestkit_cli.engine.command_desk import CommandDesk
 from backtestkit_cli.engine.desk import Desk, DeskPlan
-from backtestkit_cli.engine.failures import is_from_outside
+from backtestkit_cli.engine.failures import as_told, is_from_outside, one_line
 from backtestkit_cli.engine.lifecycle import Waiting, signal_id, slot_end_ms
 from backtestkit_cli.engine.lone_run import run_alone
 from backtestkit_cli.engine.market import Market
-from backtestkit_cli.engine.publishing import Publisher, one_line
+from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.session_plan import SessionPlan, gate_of
 from backtestkit_cli.engine.time_limits import TookTooLongError, within
 from backtestkit_cli.engine.vetoes import vetoes
@@ -237,9 +237,7 @@ class Session:
         return await within(answer, self._plan.settings.max_signal_seconds)
 
     async def _cut_off(self, error: TookTooLongError) -> None:
-        limit = self._plan.settings.max_signal_seconds
-        cut = TimeoutError(f"get_signal took longer than max_signal_seconds ({limit:g})")
-        cut.__cause__ = error
+        cut = as_told(error, "max_signal_seconds", self._plan.settings.max_signal_seconds, what="get_signal")
         await self._publisher.publish(self._publisher.failure(self._desk.when_ms, "get_signal", cut))
 
     def _judge(self, answer: object) -> None:

@@ -5,9 +5,7 @@ from functools import partial
 
 from backtestkit_cli.api.specs import Validator
 from backtestkit_cli.domain.signal import Signal
-from backtestkit_cli.engine.failures import is_from_outside
-from backtestkit_cli.engine.publishing import one_line
-from backtestkit_cli.engine.time_limits import TookTooLongError, answered
+from backtestkit_cli.engine.failures import answer_of, one_line
 
 
 def vetoes(validators: Iterable[Validator], signal: Signal, price: float, handler_seconds: float) -> list[str]:
@@ -17,16 +15,9 @@ def vetoes(validators: Iterable[Validator], signal: Signal, price: float, handle
 
 
 def _answer(validator: Validator, signal: Signal, price: float, handler_seconds: float) -> str | None:
-    try:
-        problem: object = answered(partial(validator, signal, price), handler_seconds)
-    except TookTooLongError:
-        return f"took longer than max_handler_seconds ({handler_seconds:g})"
-    except BaseException as error:
-        if is_from_outside(error):
-            raise
-        return one_line(error)
-    if problem is None or isinstance(problem, str):
-        return problem
+    problem, failure = answer_of(partial(validator, signal, price), handler_seconds, one_line)
+    if failure is not None or problem is None or isinstance(problem, str):
+        return failure or problem
     return f"expected a text or None, found {problem!r}"
 
 

@@ -32,7 +32,10 @@ class BackgroundRun:
         self._task.add_done_callback(self._tell, context=inside)
 
     def cancel(self) -> None:
-        """End the run at its next safe point, which is before its next event; may be called twice, by any thread."""
+        """End the run at its next safe point, which is before its next event; any thread may call this.
+
+        Code of the author's that waits has a second to clean up, or until this is called again.
+        """
         loop = self._task.get_loop()
         if _running_loop() is loop:
             self._stop()

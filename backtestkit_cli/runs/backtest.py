@@ -20,7 +20,7 @@ from backtestkit_cli.runs.run_log import RunLog
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: `done` of `total` simulated session minutes, and which symbols are under way."""
+    """How far a run is: `done` of `total` simulated minutes, counted once for each session."""
 
     done: int
     total: int

@@ -12,6 +12,7 @@ from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.ports import Clock
 from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.publishers import publisher_for
 
 
 def jobs_of(registry: Registry, symbols: Iterable[str]) -> tuple[JobSpec, ...]:
@@ -35,10 +36,9 @@ def job_runner(plan: RunPlan, run_id: str, book: MarketBook, bus: Bus) -> JobRun
         start_ms=plan.start_ms,
         end_ms=plan.end_ms,
         max_job_seconds=next(iter(plan.settings.values())).max_job_seconds,  # a setting of the whole run
-        handler_seconds=max(settings.max_handler_seconds for settings in plan.settings.values()),
         jobs=plan.jobs,
     )
-    return JobRunner(jobs, book, bus)
+    return JobRunner(jobs, book, bus, lambda symbol: publisher_for(plan, bus, symbol=symbol))
 
 
 def jobs_first(runner: JobRunner, sessions: Sequence[SessionBody], start_ms: int) -> list[SessionBody]:

@@ -1,8 +1,10 @@
 """What lives as long as a run, beside its sessions: who listens, the plug-ins and the services."""
 
+import asyncio
 import traceback
+import warnings
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,14 +13,14 @@ from backtestkit_cli.api.plugins import handlers_of, name_of
 from backtestkit_cli.api.registry import Registry, registering_in
 from backtestkit_cli.api.services import Services, serving
 from backtestkit_cli.api.specs import StrategySpec
-from backtestkit_cli.engine.failures import is_from_outside
-from backtestkit_cli.engine.publishing import Publisher, one_line
-from backtestkit_cli.engine.time_limits import TookTooLongError, called
+from backtestkit_cli.engine.failures import as_told, is_from_outside, one_line
+from backtestkit_cli.engine.time_limits import called, called_at_once
 from backtestkit_cli.errors import StrategyError
 from backtestkit_cli.events.bus import Audience, Bus, Handler, Listener
 from backtestkit_cli.events.facts import ErrorOccurred, Event
 from backtestkit_cli.runs.coordination import risk_listeners
-from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.plan import RunPlan, handler_seconds_of
+from backtestkit_cli.runs.publishers import publisher_for
 from backtestkit_cli.runs.watchdog import watching
 
 
@@ -39,6 +41,7 @@ class RunLife:
         self._failed: dict[int, str] = {}
         self._details: dict[str, str] = {}
         self._heard: dict[int, list[Listener]] = {}
+        self._left: list[str] = []
         self.bus = Bus()
         self.problems: dict[str, str] = {}
         self.reports: list[Event] = []
@@ -85,7 +88,9 @@ class RunLife:
         """Begin the plug-ins of *spec* in order; the first that fails is the problem of the strategy."""
         for given in spec.plugins:
             try:
-                plugin = await called(given, self._seconds(spec.name)) if isinstance(given, type) else given
+                plugin = (
+                    await called(given, handler_seconds_of(self._plan, spec.name)) if isinstance(given, type) else given
+                )
                 await self._begin(spec.name, plugin)
             except BaseException as error:
                 if is_from_outside(error):
@@ -104,12 +109,15 @@ class RunLife:
         if any(plugin is begun for _, begun in self._begun):
             return
         if hasattr(plugin, "init"):
-            await called(plugin.init, self._seconds(strategy))
+            await called(plugin.init, handler_seconds_of(self._plan, strategy))
         self._begun.append((strategy, plugin))
 
     async def _end(self, ending: BaseException | None) -> None:
         """End plug-ins and then services, last begun first; a cancellation waits until all had their turn."""
         cancelled = None
+        if isinstance(ending, asyncio.CancelledError):
+            with suppress(asyncio.CancelledError):  # one that is still to be told would hit the first who waits here
+                await asyncio.sleep(0)
         has_parts = bool(self._begun or self._services.made)
         try:
             with watched(self._plan) if has_parts else nullcontext():
@@ -121,6 +129,13 @@ class RunLife:
                     cancelled = await self._end_one("", made, ("aclose", "close"), ending or cancelled) or cancelled
         finally:
             self._scope.close()
+        if self._left:
+            warnings.warn(
+                f"{', '.join(self._left)}: not ended, for nobody could wait when the run was left:"
+                " use `async with` around it, or `await` its aclose()",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         if cancelled is not None and ending is None:
             raise cancelled
 
@@ -136,7 +151,10 @@ class RunLife:
         if end is None:
             return None
         try:
-            await called(end, self._seconds(strategy))
+            if not isinstance(ending, GeneratorExit):
+                await called(end, handler_seconds_of(self._plan, strategy))
+            elif not called_at_once(end, handler_seconds_of(self._plan, strategy)):
+                self._left.append(f"{name_of(part)}.{name}")
         except BaseException as error:  # noqa: BLE001 - the others are ended first
             source, said = f"{name_of(part)}.{name}", self._said(error, strategy)
             if ending is not None:
@@ -151,13 +169,7 @@ class RunLife:
 
     async def _published(self, event: ErrorOccurred) -> tuple[Event, ...]:
         """Tell who listens, and return the record of it: *event*, and the failures of those who heard it."""
-        publisher = Publisher(
-            self.bus,
-            strategy=event.strategy,
-            symbol=event.symbol,
-            mode=self._plan.mode,
-            handler_seconds=self._seconds(event.strategy),
-        )
+        publisher = publisher_for(self._plan, self.bus, strategy=event.strategy, symbol=event.symbol)
         await publisher.publish(event)
         return tuple(publisher.record)
 
@@ -168,17 +180,8 @@ class RunLife:
             self.bus.subscribe(listener)
         return listeners
 
-    def _seconds(self, strategy: str) -> float:
-        """Return how long code of *strategy* may take; of what belongs to none, the longest of all."""
-        settings = self._plan.settings
-        if strategy in settings:
-            return settings[strategy].max_handler_seconds
-        return max(each.max_handler_seconds for each in settings.values())
-
     def _said(self, error: BaseException, strategy: str) -> str:
-        if isinstance(error, TookTooLongError):
-            return f"TimeoutError: took longer than max_handler_seconds ({self._seconds(strategy):g})"
-        return one_line(error)
+        return one_line(as_told(error, "max_handler_seconds", handler_seconds_of(self._plan, strategy)))
 
 
 def watched(plan: RunPlan) -> AbstractContextManager[None]:

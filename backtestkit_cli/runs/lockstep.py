@@ -10,7 +10,6 @@ from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.engine.clock import SessionBody, VirtualClock
 from backtestkit_cli.engine.coordination import Coordination
-from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.run_context import RunContext
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.session_plan import SessionPlan
@@ -25,6 +24,7 @@ from backtestkit_cli.runs.jobs import job_runner, jobs_first
 from backtestkit_cli.runs.life import RunLife, watched
 from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan, Unavailable, may_begin_to_listen
+from backtestkit_cli.runs.publishers import publisher_for
 from backtestkit_cli.runs.run_log import RunLog
 
 Key: TypeAlias = tuple[StrategySpec, str]
@@ -115,13 +115,7 @@ class Lockstep:
     async def _tell_absence(self, spec: StrategySpec, symbol: str, problem: Unavailable) -> tuple[Event, ...]:
         """Say that a session without candles is over; return what its listeners did wrong."""
         plan = self.plan
-        publisher = Publisher(
-            self.life.bus,
-            strategy=spec.name,
-            symbol=symbol,
-            mode=plan.mode,
-            handler_seconds=plan.settings[spec.name].max_handler_seconds,
-        )
+        publisher = publisher_for(plan, self.life.bus, strategy=spec.name, symbol=symbol)
         names = plan.start_ms, spec.name, symbol, plan.exchange, plan.frame
         token = ambient.set(self._context(plan.start_ms, symbol))
         try:

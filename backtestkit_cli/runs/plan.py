@@ -57,6 +57,13 @@ class RunPlan:
     run_id: str = ""
 
 
+def handler_seconds_of(plan: RunPlan, strategy: str) -> float:
+    """Return how long a handler of *strategy* may take; of what belongs to none, the longest of all."""
+    if strategy in plan.settings:
+        return plan.settings[strategy].max_handler_seconds
+    return max(settings.max_handler_seconds for settings in plan.settings.values())
+
+
 def shares_something(plan: RunPlan) -> tuple[str, ...]:
     """Return what the sessions of *plan* share besides candles; with nothing, each may run at another time."""
     shared = []

@@ -1,12 +1,17 @@
 """Runs that their caller drives: in a context of their own, and event by event where it pulls."""
 
+import asyncio
 import contextvars
+import inspect
 import types
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.api.context import ambient
+from backtestkit_cli.engine.failures import RunClosedError
+from backtestkit_cli.engine.time_limits import Untimed
 from backtestkit_cli.errors import ContextError
 
 T = TypeVar("T")
@@ -29,12 +34,16 @@ def context_of_its_own() -> contextvars.Context:
 
 
 @types.coroutine
-def driven(work: Coroutine[Any, Any, R], inside: contextvars.Context) -> Generator[Any, Any, R | _Handed]:
+def driven(
+    work: Coroutine[Any, Any, R], inside: contextvars.Context, failure: BaseException | None = None
+) -> Generator[Any, Any, R | _Handed]:
     """Go on with *work* in the context *inside* until it ends or hands something over; return that.
+
+    It goes on with *failure*, which is raised where it waits, if there is one.
 
     A task of its own would do the same, but a run that nobody pulls any more could not end at once then.
     """
-    answer, failure = None, None
+    answer = None
     while True:
         try:
             wants = inside.run(work.send, answer) if failure is None else inside.run(work.throw, failure)
@@ -50,12 +59,11 @@ def driven(work: Coroutine[Any, Any, R], inside: contextvars.Context) -> Generat
             failure = error
 
 
-async def hand_over(event: object) -> None:
+def hand_over(event: object) -> Untimed:
     """Give *event* to whoever pulls the run, and wait until it asks for more; the handler of a listener."""
-    await _handed_over(event)
+    return Untimed(_handed_over(event))
 
 
-@types.coroutine
 def _handed_over(event: object) -> Generator[_Handed, None, None]:
     yield _Handed(event)
 
@@ -63,7 +71,8 @@ def _handed_over(event: object) -> Generator[_Handed, None, None]:
 class Pulled(Generic[T]):
     """A run as an async iterator: it goes on only while its caller waits for the next item.
 
-    It ends with the run, or at once when it is closed or nobody holds it any more, as after a `break`.
+    It ends with the run, or when it is closed, or at once when nobody holds it any more, as after a `break`: then
+    what the run has begun can end only as far as it need not wait.
     `outcome` is what the run left behind, None before it has ended by itself.
     """
 
@@ -96,9 +105,22 @@ class Pulled(Generic[T]):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """End the run; what it holds open is closed. May be called twice."""
+        """End the run as a cancellation would, and wait until what it holds open is closed. May be called twice."""
         self._refuse_a_second()
-        self._end()
+        if inspect.getcoroutinestate(self._work) != inspect.CORO_SUSPENDED:
+            self._end()
+            return
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        self._is_waiting = self._is_over = True
+        try:
+            with suppress(RunClosedError):
+                while isinstance(await driven(self._work, self._inside, RunClosedError()), _Handed):
+                    pass
+        finally:
+            self._is_waiting = False
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
     async def __aenter__(self) -> Self:
         return self

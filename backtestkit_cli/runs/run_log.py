@@ -12,7 +12,8 @@ from backtestkit_cli.analytics.outcome import CandleFacts, RunFacts, RunOutcome
 from backtestkit_cli.api.log_context import LOG_KEYS, log_context
 from backtestkit_cli.api.specs import LogSink
 from backtestkit_cli.engine.clock import SessionBody
-from backtestkit_cli.engine.publishing import AUTHORS_FAILURES, one_line
+from backtestkit_cli.engine.failures import one_line
+from backtestkit_cli.engine.publishing import AUTHORS_FAILURES
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.events.bus import Audience, Listener
 from backtestkit_cli.events.facts import Event

@@ -88,7 +88,7 @@ def _described(loaded: LoadedConfig) -> dict[str, SizingSpec]:
 
 
 def _ready(spec: SizingSpec) -> SizingSpec:
-    """Return *spec* with a sizing that never raises."""
+    """Return *spec* with a sizing whose answer is a size, whatever it is."""
     if isinstance(spec.sizing, OwnSizing):
         return spec
     if isinstance(spec.sizing, FixedPct | Kelly | Atr) and method_name(spec.sizing):

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.config.loader import LoadedConfig
+from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.errors import BacktestKitError, ConfigError
 from backtestkit_cli.runs.assembly import assemble, with_fill_model
@@ -50,7 +51,7 @@ def run_in_processes(
     models = {name: settings.fill_model for name, settings in plan.settings.items()}
     model = next(iter(set(models.values()))) if len(set(models.values())) == 1 else None
     run_id = facts_of(plan).run_id
-    minutes = (plan.end_ms - plan.start_ms) // 60_000
+    minutes = (plan.end_ms - plan.start_ms) // MINUTE_MS
     parts, done = [], 0
     spawn = multiprocessing.get_context("spawn")
     try:

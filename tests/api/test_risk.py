@@ -11,6 +11,7 @@ import pytest
 from backtestkit_cli import MaxOpen, MaxOpenPerSymbol, OpenPosition, RiskCheck, Side, add_risk
 from backtestkit_cli.api.specs import RiskSpec
 from backtestkit_cli.domain.risk import Rule
+from backtestkit_cli.engine.failures import answer_of, text_of
 from backtestkit_cli.errors import ConfigError
 from tests.markets import registered
 from tests.policies.risk_checks import a_check, account, held
@@ -51,7 +52,13 @@ def answers(value: Any) -> Callable[[RiskCheck], Any]:
 
 def asked(rule: Any, check: RiskCheck | None = None) -> str | None:
     (found,) = profile(rule).rules
-    return found.refusal(check or a_check())
+    return refusal_of(found, check or a_check())
+
+
+def refusal_of(rule: Rule, check: RiskCheck) -> str | None:
+    """Ask *rule* as a session does."""
+    reason, failure = answer_of(lambda: rule.refusal(check), 60, text_of)
+    return failure or reason
 
 
 def test_a_profile_keeps_its_rules_in_the_order_they_were_given() -> None:
@@ -76,7 +83,7 @@ def test_of_two_validations_the_second_raises_and_its_message_is_the_refusal() -
         raise ValueError(f"no {check.symbol} today")
 
     rules: tuple[Rule, ...] = profile(first, second).rules
-    assert [rule.refusal(a_check()) for rule in rules] == [None, "no BTCUSDT today"]
+    assert [refusal_of(rule, a_check()) for rule in rules] == [None, "no BTCUSDT today"]
 
 
 def test_a_function_refuses_with_its_text_on_one_line() -> None:
@@ -144,7 +151,7 @@ def test_an_object_with_a_name_and_refusal_is_a_rule_held_to_the_same_contract()
     (rule,) = profile(Veto()).rules
     assert rule.name == "veto"
     assert getattr(rule, "needs_account", False) is True
-    assert rule.refusal(a_check()) == "a rule of a class may be odd as well"
+    assert refusal_of(rule, a_check()) == "a rule of a class may be odd as well"
 
 
 async def slow(check: RiskCheck) -> None: ...

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from backtestkit_cli import Atr, Candles, Correlation, FixedPct, Kelly, Side, Size, SizingCheck
 from backtestkit_cli.api.own_sizing import OwnSizing
 from backtestkit_cli.domain.risk import OpenPosition
+from backtestkit_cli.engine.failures import answer_of, named_text_of
 from backtestkit_cli.errors import NotEnoughCandlesError
 from backtestkit_cli.policies.sizing.correlation import correlation_of
 from backtestkit_cli.policies.sizing.formulas import (
@@ -366,9 +367,6 @@ def fails(check: SizingCheck) -> float:
         (lambda _: None, "expected a cost in quote money or a Size, found None"),
         (lambda _: True, "expected a cost in quote money or a Size, found True"),
         (lambda _: "100", "expected a cost in quote money or a Size, found '100'"),
-        (lambda _: 10**400, "OverflowError: int too large to convert to float"),
-        (lambda check: 100 / (check.price - 50_000), "ZeroDivisionError: float division by zero"),
-        (fails, "KeyError: 'no\\nBTCUSDT'"),
         (
             lambda _: Size(1.0, 50.0),
             (
@@ -383,6 +381,18 @@ def test_an_odd_answer_of_a_function_is_no_size_with_the_reason(
     function: Callable[[SizingCheck], object], reason: str
 ) -> None:
     assert OwnSizing(function).size(a_check()) == Size(0.0, 0.0, reason)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda _: 10**400, "OverflowError: int too large to convert to float"),
+        (lambda check: 100 / (check.price - 50_000), "ZeroDivisionError: float division by zero"),
+        (fails, "KeyError: 'no\\nBTCUSDT'"),
+    ],
+)
+def test_what_a_function_raises_is_for_who_asks(function: Callable[[SizingCheck], object], reason: str) -> None:
+    assert answer_of(lambda: OwnSizing(function).size(a_check()), 60, named_text_of) == (None, reason)
 
 
 def test_minutes_serve_as_well_as_hours() -> None:

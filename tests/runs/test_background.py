@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -205,6 +206,59 @@ async def test_a_strategy_that_swallows_the_cancellation_ends_all_the_same() -> 
     run.cancel()
     assert await run.wait() is None
     assert len(asked) <= 4
+
+
+class Deaf:
+    """Waits on whatever it is told, until `is_over`, and counts what it was told."""
+
+    def __init__(self) -> None:
+        self.told = 0
+        self.is_over = False
+
+    async def __call__(self, *_: object) -> None:
+        while not self.is_over:
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                self.told += 1
+
+
+@pytest.mark.parametrize("where", ["get_signal", "on_idle"])
+@pytest.mark.parametrize("times", [1, 2])
+async def test_code_that_goes_on_waiting_has_a_second_or_until_the_next_cancellation(where: str, times: int) -> None:
+    deaf = Deaf()
+    what: dict[str, Any] = {"get_signal": lambda *_: None, where: deaf.__call__}
+    add_strategy("deaf", interval="1h", **what)
+    tasks = other_tasks()
+    run = backtest.background(symbols="BTCUSDT", **TWO_DAYS)
+    await asyncio.sleep(0.1)
+    began_s = time.perf_counter()
+    for _ in range(times):
+        run.cancel()
+        await turns()
+    assert await run.wait() is None
+    took_s = time.perf_counter() - began_s
+    assert took_s < 0.5 if times == 2 else 0.9 < took_s < 5
+    assert deaf.told == 1
+    assert other_tasks() == tasks
+
+
+async def test_what_is_quickly_cleaned_up_is_waited_for() -> None:
+    log: list[str] = []
+
+    async def careful(*_: object) -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.1)
+            log.append("cleaned up")
+
+    add_strategy("careful", interval="1h", get_signal=careful)
+    run = backtest.background(symbols="BTCUSDT", **TWO_DAYS)
+    await asyncio.sleep(0.05)
+    run.cancel()
+    assert await run.wait() is None
+    assert log == ["cleaned up"]
 
 
 async def test_a_run_may_be_cancelled_from_another_thread() -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -121,6 +123,25 @@ async def test_events_of_a_kind_are_pulled_and_by_default_all_that_are_recorded(
         break
 
 
+@pytest.mark.parametrize("blocks", [False, True])
+async def test_a_consumer_may_think_for_as_long_as_it_likes(*, blocks: bool) -> None:
+    """It is no handler of the run, whose time is limited."""
+    add_strategy("s", interval="1h", get_signal=long_each_time)
+    got: list[Trade] = []
+    settings = {"max_handler_seconds": 0.05, "max_signal_seconds": 0.05, "max_job_seconds": 0.05}
+    pulled = backtest.trades(symbols="BTCUSDT", settings=settings, **TWO_DAYS)
+    async for trade in pulled:
+        got.append(trade)
+        if len(got) <= 3 and blocks:
+            time.sleep(0.2)  # noqa: ASYNC251 - blocks the thread, which is its own business
+        elif len(got) <= 3:
+            await asyncio.sleep(0.2)
+    assert pulled.outcome is not None
+    assert got == trades_of(pulled.outcome)
+    assert "error_occurred" not in pulled.outcome.sessions[0].counts
+    assert len(got) > 20
+
+
 class Connected(OwnMarket):
     """Knows whether it is connected."""
 
@@ -214,6 +235,59 @@ async def test_cancelling_who_awaits_a_run_ends_it() -> None:
         async with asyncio.timeout(0.1):
             await backtest.run(symbols="BTCUSDT", **TWO_DAYS)
     assert state_of_process() == before
+
+
+async def swallows(*_: object) -> None:
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0.01)
+
+
+async def fails_when_cancelled(*_: object) -> None:
+    try:
+        await asyncio.sleep(0.01)
+    except asyncio.CancelledError:
+        raise ValueError from None
+
+
+@pytest.mark.parametrize("where", ["get_signal", "on_idle"])
+@pytest.mark.parametrize("odd", [swallows, fails_when_cancelled])
+async def test_cancelling_ends_a_run_whatever_the_authors_code_makes_of_it(odd: Any, where: str) -> None:
+    begun: list[object] = []
+
+    async def code(*_: object) -> None:
+        begun.append(_)
+        await odd()
+
+    what: dict[str, Any] = {"get_signal": lambda *_: None, where: code}
+    add_strategy("odd", interval="1h", **what)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(backtest.run(symbols="BTCUSDT", **TWO_DAYS), 0.1)
+    count = len(begun)
+    assert 0 < count <= 12
+    task = asyncio.ensure_future(backtest.run(symbols="BTCUSDT", **TWO_DAYS))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    assert len(begun) > count
+
+
+async def test_a_timeout_of_the_authors_own_is_no_cancellation_of_the_run() -> None:
+    timeouts: list[datetime] = []
+
+    async def get_signal(_symbol: str, when: datetime, _price: float) -> None:
+        if when.hour % 12 == 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await asyncio.sleep(60)
+            timeouts.append(when)
+            await asyncio.sleep(0.01)
+
+    add_strategy("s", interval="1h", get_signal=get_signal)
+    outcome = await backtest.run(symbols="BTCUSDT", **TWO_DAYS)
+    assert outcome.sessions[0].error is None
+    assert len(timeouts) == 4
 
 
 async def test_every_run_has_the_variables_of_its_module_for_itself(

@@ -92,9 +92,10 @@ def test_a_sizing_without_a_balance_needs_a_portfolio() -> None:
     assert not needs_balance(Atr(risk_pct=1, balance=5))
 
 
-def test_a_sizing_of_the_author_brings_its_own_money_and_never_raises() -> None:
+def test_a_sizing_of_the_author_brings_its_own_money_and_raises_to_who_asks() -> None:
     assert sizings(chosen="fn")["picky"].size(SimpleNamespace(price=50.0)).quantity == 0.5
-    assert sizings(chosen="own")["picky"].size(SimpleNamespace(price=50.0)).limited_by == "ValueError: not today"
+    with pytest.raises(ValueError, match="not today"):
+        sizings(chosen="own")["picky"].size(SimpleNamespace(price=50.0))
 
 
 def test_the_run_reads_the_candles_that_its_sizings_need() -> None:
