@@ -56,6 +56,12 @@ def text_of(error: BaseException) -> str:
     return _text(error) or type(error).__name__
 
 
+def refusal_of(error: BaseException) -> str:
+    """Return *error* as the reason of a rule: the text of one that is raised to refuse, a bug with class and place."""
+    is_meant = type(error) in {Exception, ValueError, RuntimeError, AssertionError}
+    return text_of(error) if is_meant and _text(error) else one_line(error)
+
+
 def named_text_of(error: BaseException) -> str:
     """Return *error* on one line, behind the name of its class."""
     text, name = _text(error), type(error).__name__

@@ -18,7 +18,7 @@ from backtestkit_cli.domain.sizing import SizingCheck
 from backtestkit_cli.domain.so_far import SoFar
 from backtestkit_cli.engine.ambient import Markets
 from backtestkit_cli.engine.coordination import Coordination, Held, Stop
-from backtestkit_cli.engine.failures import answer_of, named_text_of, text_of
+from backtestkit_cli.engine.failures import answer_of, one_line, refusal_of
 from backtestkit_cli.engine.lifecycle import SIDES, expected_price
 from backtestkit_cli.policies.fills.choose import fill_model
 
@@ -142,7 +142,7 @@ class SessionGate:
         return Admission(signal, check, self._names)
 
     def _answer(self, rule: Rule, check: RiskCheck) -> str | None:
-        reason, failure = answer_of(partial(rule.refusal, check), self._settings.max_handler_seconds, text_of)
+        reason, failure = answer_of(partial(rule.refusal, check), self._settings.max_handler_seconds, refusal_of)
         return failure or reason
 
     def _check(self, signal: Signal, price: float, when_ms: int, stage: Stage, account: Account | None) -> RiskCheck:
@@ -188,7 +188,7 @@ class SessionGate:
             candles=lambda symbol, interval, n: self._visible(symbol, interval, n, when_ms),
         )
         ask = partial(self._sizing.sizing.size, check)
-        size, failure = answer_of(ask, self._settings.max_handler_seconds, named_text_of)
+        size, failure = answer_of(ask, self._settings.max_handler_seconds, one_line)
         if failure is not None:
             return Refusal(Stage.APPEARS, SIZING, self._sizing.name, failure)
         if not 0 < size.cost < math.inf:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from backtestkit_cli.api.registry import Registry, registering_in
+from backtestkit_cli.engine.failures import named_text_of, text_of
 from backtestkit_cli.errors import BacktestKitError, ConfigError, StrategyError, suggestion
 
 ENTRY_POINT_GROUP = "btk.strategies"
@@ -135,8 +136,8 @@ def _errors_of(entry: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_theirs(f.filename)]
         place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else entry
-        kind = "" if isinstance(error, BacktestKitError) else f"{type(error).__name__}: "
-        raise StrategyError(f"{place}: does not import: {kind}{' '.join(str(error).split())}") from error
+        words = text_of(error) if isinstance(error, BacktestKitError) else named_text_of(error)
+        raise StrategyError(f"{place}: does not import: {words}") from error
 
 
 def _is_theirs(filename: str) -> bool:

@@ -1,6 +1,7 @@
 """Rules and sizings of the author's that fail: each is a refusal that says how, and ends nothing."""
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -66,33 +67,38 @@ def fails(_check: object) -> None:
 
 
 FAILURES = [
-    (blocks, TOO_LONG, TOO_LONG),
-    (leaves, "3", "SystemExit: 3"),
-    (cancels, "CancelledError", "CancelledError"),
-    (closes, "GeneratorExit", "GeneratorExit"),
-    (fails, "no idea", "LookupError: no idea"),
+    (blocks, TOO_LONG),
+    (leaves, "SystemExit: 3 (…)"),
+    (cancels, "CancelledError (…)"),
+    (closes, "GeneratorExit (…)"),
+    (fails, "LookupError: no idea (…)"),
 ]
 
 
-@pytest.mark.parametrize(("function", "reason", "_named"), FAILURES)
-def test_a_rule_that_fails_in_whatever_way_refuses(function: Any, reason: str, _named: str) -> None:
+def without_place(reason: str) -> str:
+    """Return *reason* with dots for the place in this file that it names."""
+    return re.sub(r"\(\S+test_odd_judges\.py:\d+\)", "(…)", reason)
+
+
+@pytest.mark.parametrize(("function", "reason"), FAILURES)
+def test_a_rule_that_fails_in_whatever_way_refuses(function: Any, reason: str) -> None:
     def register() -> None:
         add_risk("careful", rules=[function])
         add_strategy("s", interval="1h", get_signal=once_an_hour, risk="careful")
 
     event = refused(run(register))
-    assert (event.profile, event.rule, event.reason) == ("careful", function.__name__, reason)
+    assert (event.profile, event.rule, without_place(event.reason)) == ("careful", function.__name__, reason)
     assert event.at_ms == START_MS + 5 * 60_000
 
 
-@pytest.mark.parametrize(("function", "_reason", "named"), FAILURES)
-def test_a_sizing_that_fails_in_whatever_way_refuses(function: Any, _reason: str, named: str) -> None:
+@pytest.mark.parametrize(("function", "reason"), FAILURES)
+def test_a_sizing_that_fails_in_whatever_way_refuses(function: Any, reason: str) -> None:
     def register() -> None:
         add_sizing("small", function)
         add_strategy("s", interval="1h", get_signal=once_an_hour, sizing="small")
 
     event = refused(run(register))
-    assert (event.profile, event.rule, event.reason) == ("sizing", "small", named)
+    assert (event.profile, event.rule, without_place(event.reason)) == ("sizing", "small", reason)
 
 
 @pytest.mark.parametrize("ends", ["rule", "sizing"])

@@ -228,8 +228,8 @@ def answering(value: Any) -> Callable[[RiskCheck], Any]:
     ("rule", "reason"),
     [
         (raising(StopIteration()), "StopIteration"),
-        (raising(SystemExit(3)), "3"),
-        (raising(KeyError("k")), "'k'"),
+        (raising(SystemExit(3)), "SystemExit: 3"),
+        (raising(KeyError("k")), "KeyError: 'k'"),
         (raising(Silent()), "Silent"),
         (raising(RecursionError()), "RecursionError"),
         (answering(True), "odd: expected None or a text, found bool"),
@@ -240,6 +240,7 @@ def answering(value: Any) -> Callable[[RiskCheck], Any]:
 )
 def test_an_odd_rule_refuses_and_neither_its_session_nor_the_run_ends(rule: Any, reason: str) -> None:
     outcome = ran(a_plan(dict.fromkeys("AB", flat(60)), at([20, 30]), a_profile(rule)))
-    assert refusals(outcome) == [(20, "A", "careful", "odd", reason), (30, "A", "careful", "odd", reason)]
+    assert [found[:4] for found in refusals(outcome)] == [(20, "A", "careful", "odd"), (30, "A", "careful", "odd")]
+    assert {found[4].partition(" (/")[0] for found in refusals(outcome)} == {reason}
     assert opened(outcome) == [(20, "B")]
     assert (outcome.exit_code, of_kind(outcome, ErrorOccurred)) == (0, [])

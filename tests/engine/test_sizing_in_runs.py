@@ -98,8 +98,8 @@ def missing_key(_check: SizingCheck) -> float:
         (lambda _: float("nan"), "a size of 0: expected a cost of at least 0, found nan"),
         (lambda _: True, "a size of 0: expected a cost in quote money or a Size, found True"),
         (lambda _: Size(0.0, 0.0, "no edge"), "a size of 0: no edge"),
-        (missing_key, "a size of 0: KeyError: 'nothing'"),
-        (short_of_candles, "a size of 0: NotEnoughCandlesError: A: 50 candles of 1h were asked for"),
+        (missing_key, "KeyError: 'nothing'"),
+        (short_of_candles, "NotEnoughCandlesError: A: 50 candles of 1h were asked for"),
     ],
 )
 def test_a_sizing_that_gives_none_or_fails_refuses_by_its_name_with_the_reason(sizing: Any, reason: str) -> None:
