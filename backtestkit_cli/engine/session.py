@@ -84,25 +84,91 @@ class Session:
 
     async def run(self, clock: Clock) -> None:
         """Live through the frame on *clock*; a failure of the strategy is recorded and ends this session only."""
-        ambient.set(self._context)
+        await self.live(clock)
+
+    @types.coroutine
+    def live(  # noqa: C901, PLR0912, PLR0915 - the hot loop, written out
+        self, clock: Clock
+    ) -> Generator[Any, Any, None]:
+        """Do what `run` does: wake at every tick that may matter.
+
+        The two branches written out here are the ones a run spends its time in: a quiet minute of an open
+        position somebody watches, and asking a flat session for a signal. All else is in `_tick`. A generator,
+        because a clock that drives its sleepers by hand takes the bare instant: an awaitable for each minute, or
+        one more frame to pass it through, would cost as much as all the rest of a quiet one.
+        """
+        desk, context, publisher, ahead = self._desk, self._context, self._publisher, self._desk.ahead
+        bus, next_row, takes_instants = publisher.bus, self._next_row, clock.takes_instants
+        strategy, symbol = self._plan.strategy.name, self._plan.symbol
+        ticks, last_row = self._market.ticks, self._last_row
+        prices = desk.prices
+        row = self._market.row_from(self._plan.start_ms)
+        ambient.set(context)
         try:
-            source = self._signal_source()
-            is_alone = self._plan.runs_ahead and self._gate is None and not self._publisher.has_listeners
-            if isinstance(source, EntryTable) and self._plan.sees_ahead and is_alone:
-                run_alone(self._desk, source, self._plan.start_ms, self._judge, self._interval_ms)
-                self._publisher.record_all(self._desk.outbox)
-            else:
-                await self._live(clock, source)
+            source = self._source_or_done()
+            while source is not None and row <= last_row:
+                when_ms = ticks[row]
+                if takes_instants:
+                    yield when_ms
+                else:
+                    yield from clock.sleep_until(when_ms).__await__()
+                context.when_ms = desk.when_ms = when_ms
+                desk.row = row
+                desk.price = price = prices[row]
+                if bus.version != publisher.version:
+                    publisher.refresh(when_ms)
+                    if clock.now_ms < when_ms:
+                        yield from self._obey(clock.now_ms)
+                        row = next_row(source, desk.row)
+                        continue
+                state = desk.state
+                if state is None:
+                    if row < last_row:
+                        yield from self._ask(source, when_ms, price)
+                elif row < ahead.pings_until and type(state) is Position:
+                    ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price, state))
+                    for handler in publisher.active:
+                        try:
+                            outcome = handler(ping)
+                        except BaseException as error:  # noqa: BLE001 - `report` passes on what is not the handler's
+                            yield from publisher.report(handler, ping, error)
+                        else:
+                            if outcome is not None:
+                                yield from publisher.finish(handler, ping, outcome)
+                    if publisher.hears_active_only and not desk.outbox:
+                        row += 1
+                        continue
+                else:
+                    yield from self._tick(source)
+                if desk.outbox:
+                    yield from self._publish_outbox()
+                if publisher.tick:
+                    yield from self._ping_tick()
+                row = next_row(source, row)
         except BaseException as error:
             if is_from_outside(error):
                 raise
-            self.error = one_line(error)
-            if self._gate is not None:
-                self._gate.abandons(self._desk.price)
-            at_ms = self._context.when_ms or self._plan.start_ms
-            await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
-        if self._publisher.hears(SessionEnded, self._context.when_ms):
-            await self._tell_end(clock)
+            yield from self._fail(error)
+        if publisher.hears(SessionEnded, context.when_ms):
+            yield from self._tell_end(clock)
+
+    async def _fail(self, error: BaseException) -> None:
+        """Record *error* of the strategy; what is open is given up."""
+        self.error = one_line(error)
+        if self._gate is not None:
+            self._gate.abandons(self._desk.price)
+        at_ms = self._context.when_ms or self._plan.start_ms
+        await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
+
+    def _source_or_done(self) -> SignalSource | None:
+        """Return where signals come from; None for a batch session that did not wait for the clock, and is through."""
+        source = self._signal_source()
+        is_alone = self._plan.runs_ahead and self._gate is None and not self._publisher.has_listeners
+        if not (isinstance(source, EntryTable) and self._plan.sees_ahead and is_alone):
+            return source
+        run_alone(self._desk, source, self._plan.start_ms, self._judge, self._interval_ms)
+        self._publisher.record_all(self._desk.outbox)
+        return None
 
     async def _tell_end(self, clock: Clock) -> None:
         """Say that the session is over, at the end of its frame: one that sleeps through the rest is not there yet."""
@@ -115,63 +181,6 @@ class Session:
         names = at_ms, plan.strategy.name, plan.symbol, plan.exchange, plan.frame
         await self._publisher.ping(SessionEnded(*names, len(self.trades), self.error))
         await self._publish_outbox()
-
-    @types.coroutine
-    def _live(  # noqa: C901, PLR0912, PLR0915 - the hot loop, written out
-        self, clock: Clock, source: SignalSource
-    ) -> Generator[Any, Any, None]:
-        """Wake at every tick that may matter.
-
-        The two branches written out here are the ones a run spends its time in: a quiet minute of an open
-        position somebody watches, and asking a flat session for a signal. All else is in `_tick`. A generator,
-        because a clock that drives its sleepers by hand takes the bare instant: an awaitable for each minute
-        would cost as much as all the rest of a quiet one.
-        """
-        desk, context, publisher, ahead = self._desk, self._context, self._publisher, self._desk.ahead
-        bus, next_row, takes_instants = publisher.bus, self._next_row, clock.takes_instants
-        strategy, symbol = self._plan.strategy.name, self._plan.symbol
-        ticks, last_row = self._market.ticks, self._last_row
-        prices = desk.prices
-        row = self._market.row_from(self._plan.start_ms)
-        while row <= last_row:
-            when_ms = ticks[row]
-            if takes_instants:
-                yield when_ms
-            else:
-                yield from clock.sleep_until(when_ms).__await__()
-            context.when_ms = desk.when_ms = when_ms
-            desk.row = row
-            desk.price = price = prices[row]
-            if bus.version != publisher.version:
-                publisher.refresh(when_ms)
-                if clock.now_ms < when_ms:
-                    yield from self._obey(clock.now_ms)
-                    row = next_row(source, desk.row)
-                    continue
-            state = desk.state
-            if state is None:
-                if row < last_row:
-                    yield from self._ask(source, when_ms, price)
-            elif row < ahead.pings_until and type(state) is Position:
-                ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price, state))
-                for handler in publisher.active:
-                    try:
-                        outcome = handler(ping)
-                    except BaseException as error:  # noqa: BLE001 - `report` passes on what is not the handler's
-                        yield from publisher.report(handler, ping, error)
-                    else:
-                        if outcome is not None:
-                            yield from publisher.finish(handler, ping, outcome)
-                if publisher.hears_active_only and not desk.outbox:
-                    row += 1
-                    continue
-            else:
-                yield from self._tick(source)
-            if desk.outbox:
-                yield from self._publish_outbox()
-            if publisher.tick:
-                yield from self._ping_tick()
-            row = next_row(source, row)
 
     def _signal_source(self) -> SignalSource:
         spec = self._plan.strategy

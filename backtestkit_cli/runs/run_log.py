@@ -7,6 +7,7 @@ which is made only where a line of some level would arrive.
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from typing import cast
 
 from backtestkit_cli.analytics.outcome import CandleFacts, RunFacts, RunOutcome
 from backtestkit_cli.api.log_context import LOG_KEYS, log_context
@@ -75,7 +76,7 @@ class RunLog:
     def bodies(self, sessions: Iterable[tuple[str, str, Session]]) -> list[SessionBody]:
         """Return what runs *sessions*, each with its strategy and symbol, and says when they begin and end."""
         if self.level > logging.INFO:
-            return [session.run for _, _, session in sessions]
+            return [cast(SessionBody, session.live) for _, _, session in sessions]
         return [self._told(strategy, symbol, session) for strategy, symbol, session in sessions]
 
     def _told(self, strategy: str, symbol: str, session: Session) -> SessionBody:

@@ -23,7 +23,7 @@ _LIMIT_OF: Mapping[CodeType, Callable[[_Names], float]] = {
     Publisher.finish.__code__: lambda names: float(names["self"].handler_seconds),
     **dict.fromkeys((f.__code__ for f in (called, answered, drive)), lambda names: float(names["seconds"])),
 }
-_LOOP = Session._live.__code__  # noqa: SLF001 - it calls handlers too, and outlives every call
+_LOOP = Session.live.__code__  # it calls handlers too, and outlives every call
 _signal_s: ContextVar[float] = ContextVar("btk_signal_s")
 
 
