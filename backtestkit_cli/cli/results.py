@@ -145,6 +145,20 @@ def notes(outcome: RunOutcome) -> Iterator[str]:
     if missing:
         done = "skipped" if any(s.gaps is GapPolicy.SKIP for s in outcome.facts.settings.values()) else "filled"
         yield f"{_count(sum(missing.values()), 'missing minute')} {done}, in {_count(len(missing), 'symbol')}"
+    yield from _symbols_elsewhere(outcome)
+
+
+def _symbols_elsewhere(outcome: RunOutcome) -> Iterator[str]:
+    """Yield what names symbols that the run does not have: they may be meant for another one, or misspelled."""
+    facts = outcome.facts
+    here = {symbol.replace("/", "") for symbol in facts.symbols}
+    named = {f"group {name}": symbols for name, symbols in facts.coordination.get("groups", {}).items()}
+    named |= {f"job {job['name']}": job["symbols"] or () for job in facts.jobs}
+    for name, symbols in named.items():
+        other = [symbol for symbol in symbols if symbol.replace("/", "") not in here]
+        if other:
+            verb = "is" if len(other) == 1 else "are"
+            yield f"{name}: {', '.join(other)} {verb} not among the symbols of this run"
 
 
 def _first_of(noun: str, events: Sequence[Event], text: str) -> str:

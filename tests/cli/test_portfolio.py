@@ -83,3 +83,14 @@ def test_a_daily_loss_is_no_failure_of_the_run(folder: Path) -> None:
     assert ended.code == json.loads(ended.out)["exit_code"] == 0
     manifest = json.loads(next(folder.glob("dump/runs/*/manifest.json")).read_text())
     assert manifest["account"]["stopped"]["rule"] == "max_daily_loss"
+
+
+def test_a_group_that_names_a_symbol_of_no_run_is_noted(folder: Path) -> None:
+    """It may be meant for another run; misspelled, its limit would hold nothing."""
+    groups = "groups: {majors: [BTC/USDT, ETHUSD], others: [SOLUSDT]}\n"
+    (folder / "run.yaml").write_text(LIMITED + groups)
+    ended = called("backtest", "-c", "run.yaml", "-s", "BTCUSDT,ETHUSDT,SOLUSDT")
+    assert ended.code == 0
+    assert [line for line in ended.err.splitlines() if "not among" in line] == [
+        "note: group majors: ETHUSD is not among the symbols of this run"
+    ]

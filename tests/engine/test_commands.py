@@ -375,7 +375,7 @@ def test_a_session_that_was_closed_by_a_callback_is_asked_again_a_minute_later(m
     even=st.sampled_from([None, 0.5]),
     side=st.sampled_from(["long", "short"]),
 )
-@settings(max_examples=60)
+@settings(max_examples=35)
 def test_a_stop_never_loosens(
     seed: int, model: FillModelName, trailing: float | None, even: float | None, side: str
 ) -> None:
@@ -417,7 +417,7 @@ def test_a_stop_never_loosens(
 
 
 @given(seed=st.integers(0, 2**16), model=st.sampled_from(list(FillModelName)), side=st.sampled_from(["long", "short"]))
-@settings(max_examples=60)
+@settings(max_examples=35)
 def test_partial_closes_and_averaging_conserve_quantity_and_money(seed: int, model: FillModelName, side: str) -> None:
     sign = 1 if side == "long" else -1
 

@@ -190,7 +190,7 @@ def run(plan: Any, **options: Any) -> RunOutcome:
 
 
 @given(choice=CHOICES)
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_skipping_equals_stepping(choice: dict[str, Any]) -> None:
     candles = {"AAA": market(choice, 0, 400), "BBB": market(choice, 1, 400)}
     plan = plan_for(a_random_strategy(choice), candles, settings=settings_of(choice))

@@ -223,7 +223,7 @@ def test_the_view_inside_a_callback_is_that_of_its_tick(model: FillModelName) ->
     every=st.sampled_from([2, 7, 31]),
     trailing=st.sampled_from([None, 1.0]),
 )
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_looking_every_minute_or_now_and_then_shows_the_same_and_the_last_look_is_the_trade(
     seed: int, model: FillModelName, side: str, every: int, trailing: float | None
 ) -> None:
