@@ -1,6 +1,6 @@
 """What the author's code sees of a session: data cut at now, and the commands of its position."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from backtestkit_cli.domain.candle import Candles, Floats
 from backtestkit_cli.domain.command import CommandResult
@@ -66,45 +66,34 @@ class Commands(Protocol):
         ...
 
 
-class SessionContext:
-    """The ambient context of one session; the session moves `when_ms` forward."""
+class MarketContext:
+    """What every ambient context has: the names of a run, and its data cut at `when_ms`."""
 
     def __init__(  # noqa: PLR0913 - the names a context carries
         self,
         *,
         run_id: str,
         mode: str,
-        strategy: str,
         exchange: str,
         frame: str,
         symbol: str,
         bus: Bus,
         markets: Markets,
-        indicators: Indicators,
-        commands: Commands,
+        strategy: str = "",
+        when_ms: int = 0,
     ) -> None:
-        """Bind the names, the data and the commands of one session."""
+        """Bind names and data."""
         self.run_id = run_id
         self.mode = mode
         self.strategy = strategy
         self.exchange = exchange
         self.frame = frame
         self.symbol = symbol
-        self.when_ms = 0
+        self.when_ms = when_ms
         self.bus = bus
         self._market = markets.market
         self.format_price = markets.format_price
         self.format_quantity = markets.format_quantity
-        self._indicators = indicators
-        self.position = commands.position
-        self.move_stop = commands.move_stop
-        self.move_take_profit = commands.move_take_profit
-        self.breakeven = commands.breakeven
-        self.average_buy = commands.average_buy
-        self.partial_close = commands.partial_close
-        self.close_position = commands.close_position
-        self.cancel = commands.cancel
-        self.activate = commands.activate
 
     def candles(self, symbol: str, interval: str, n: int) -> Candles:
         """Return the last *n* candles of *interval* closed before now."""
@@ -115,6 +104,24 @@ class SessionContext:
         market = self._market(symbol)
         market.series("1m").last(1, self.when_ms, symbol)
         return market.average_price.item(market.row_at(self.when_ms))
+
+
+class SessionContext(MarketContext):
+    """The ambient context of one session; the session moves `when_ms` forward."""
+
+    def __init__(self, *, indicators: Indicators, commands: Commands, **names: Any) -> None:  # noqa: ANN401 - as above
+        """Bind *names* and data, and what belongs to one session."""
+        super().__init__(**names)
+        self._indicators = indicators
+        self.position = commands.position
+        self.move_stop = commands.move_stop
+        self.move_take_profit = commands.move_take_profit
+        self.breakeven = commands.breakeven
+        self.average_buy = commands.average_buy
+        self.partial_close = commands.partial_close
+        self.close_position = commands.close_position
+        self.cancel = commands.cancel
+        self.activate = commands.activate
 
     def indicator(self, name: str) -> float:
         """Return the newest visible value of *name*."""
