@@ -39,7 +39,9 @@ def _has_sound_numbers(signal: Signal) -> bool:
         and signal.post_only is False
         and signal.reduce_only is False
         and type(signal.note) is str
-        and not signal.has_policies
+        and signal.trailing_stop_pct is signal.trailing_activation_pct is None
+        and signal.breakeven_at_pct is None
+        and signal.ladder is None
     )
 
 

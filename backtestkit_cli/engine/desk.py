@@ -103,7 +103,7 @@ class Desk:
     def carry_out_due(self) -> bool:
         """Carry out all that happens by itself at the current row; see `carry_out`."""
         is_free = False
-        while (act := self.act_now()) is not None:
+        while self.state is not None and (act := self.act_now()) is not None:
             is_free = self.carry_out(act)
         self.through()
         return is_free and self.state is None
@@ -229,11 +229,12 @@ class Desk:
 
     def _open(self, position: Position, signal: Signal) -> None:
         self._enter(position)
-        self.outbox.append(PositionOpened(*self.stamp(), position.entries[0].price, position, signal.flags))
+        flags = signal.flags if signal.post_only or signal.reduce_only else ()
+        self.outbox.append(PositionOpened(*self.stamp(), position.entries[0].price, position, flags))
 
     def _enter(self, state: Waiting | Position | None) -> None:
         """Take *state* on; what it does by itself is first looked for at the next row."""
-        if type(state) is Position:
+        if self._gate is not None and type(state) is Position:
             self._hold(state)
         self.state = self.ahead.entered(self.row, state)
 

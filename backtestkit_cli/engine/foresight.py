@@ -40,8 +40,17 @@ class Foresight:
         self._act = None
         self._touch_for = ()
         self._settled_row = row
-        self.quiet_until = self.pings_until = self._exits_from = self._steps_from = row + 1
-        return self._look(row + 1, state) if state is not None and self._sees_ahead else state
+        begin = self.quiet_until = self.pings_until = self._exits_from = self._steps_from = row + 1
+        if state is None or not self._sees_ahead:
+            return state
+        if type(state) is not Position:
+            return self._look(begin, state)
+        stop = self._rules.last_row + 1  # as `_look` does, of a position that nothing has changed yet
+        touch = next_exit(self._rules, state, begin, stop)
+        act = next_step(self._rules, state, begin, stop if touch is None else touch.row) or touch
+        self.quiet_until = self.pings_until = stop if act is None else act.row
+        self._act = act
+        return state
 
     def changed(self, row: int, position: Position) -> State:
         """Take on *position*, changed at *row*; amid the steps of a row the rest of them is still to come there."""

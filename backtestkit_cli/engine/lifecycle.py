@@ -98,6 +98,8 @@ def expected_price(signal: Signal, price: float) -> float:
 def place(signal: Signal, price: float, at_ms: int, signal_id: str, settings: Settings) -> Waiting | Position:
     """Return what a valid *signal* becomes at market *price*: open now, or waiting for its entry."""
     side = SIDES[signal.position]
+    if signal.entry is None and signal.price_open is None:  # nearly always
+        return opened(signal, side, (at_ms, at_ms), price, signal_id, settings)
     order = order_of(signal)
     opens_now, price_open = order.placement(side.sign, price)
     if opens_now:
