@@ -10,7 +10,7 @@ from backtestkit_cli.cli.console import Heading
 from backtestkit_cli.cli.coordination_lines import coordination_lines, passing_stops
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.settings import FillModelName, GapPolicy
-from backtestkit_cli.events.facts import CommandRefused, ErrorOccurred, Event, SignalInvalid, SignalRefused
+from backtestkit_cli.events.facts import CANDLES, CommandRefused, ErrorOccurred, Event, SignalInvalid, SignalRefused
 from backtestkit_cli.reports.summaries import account_summary, partials_summary, refusals_summary
 from backtestkit_cli.reports.tables import (
     NOT_AVAILABLE,
@@ -171,8 +171,9 @@ def _count(number: int, noun: str) -> str:
 
 
 def passing_errors(outcome: RunOutcome) -> list[ErrorOccurred]:
-    """Return the failures that ended nothing; that of a strategy ends its session and is shown there."""
-    return [event for event in outcome.events if isinstance(event, ErrorOccurred) and event.source != "strategy"]
+    """Return the failures that ended nothing; those of a strategy and of candles end a session and are shown there."""
+    ending = {"strategy", CANDLES}
+    return [event for event in outcome.events if isinstance(event, ErrorOccurred) and event.source not in ending]
 
 
 def tracebacks(outcome: RunOutcome) -> Iterator[str]:

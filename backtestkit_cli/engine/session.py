@@ -135,6 +135,8 @@ class Session:
                         else:
                             if outcome is not None:
                                 yield from publisher.finish(handler, ping, outcome)
+                        if desk.state is None:  # whoever comes later has no position to hear of
+                            break
                     if publisher.hears_active_only and not desk.outbox:
                         row += 1
                         continue
@@ -202,9 +204,10 @@ class Session:
             if may_ask and desk.row < self._last_row:
                 await self._ask(source, desk.when_ms, desk.price)
         elif was_open and type(desk.state) is Position and self._publisher.active:
-            ping = PositionActive(*desk.stamp(), desk.price, desk.settle(desk.row))
+            ping, closed = PositionActive(*desk.stamp(), desk.price, desk.settle(desk.row)), len(desk.trades)
             for handler in self._publisher.active:
-                await self._publisher.tell(handler, ping)
+                if len(desk.trades) == closed:  # whoever comes after a close has no position to hear of
+                    await self._publisher.tell(handler, ping)
 
     async def _obey(self, now_ms: int) -> None:
         """Do what the portfolio orders at *now_ms*, before the tick this session slept for."""

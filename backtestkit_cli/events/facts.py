@@ -15,6 +15,9 @@ from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.risk import RiskCheck, Stage
 from backtestkit_cli.domain.signal import CancelReason, Side, Signal
 
+CANDLES = "candles"
+"""The source of an error that is the exchange's."""
+
 
 class MovedBy(StrEnum):
     """What moved a stop or a target."""
@@ -187,7 +190,10 @@ class PortfolioStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class ErrorOccurred(Event):
-    """Code of the user failed at this tick; `source` names it, `error` is one line, `detail` the traceback."""
+    """Code of the user failed at this tick; `source` names it, `error` is one line, `detail` the traceback.
+
+    The source `candles` is the exchange: those of a symbol could not be had, and it has no traceback.
+    """
 
     source: str
     error: str

@@ -14,7 +14,7 @@ from backtestkit_cli.engine.run_context import RunContext
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.errors import ShortHistoryError, VenueError
-from backtestkit_cli.events.facts import Event, SessionEnded
+from backtestkit_cli.events.facts import CANDLES, ErrorOccurred, Event, SessionEnded
 from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.runs.collecting import collecting_rarely
 from backtestkit_cli.runs.coordination import account_of, coordination_of, guard_of
@@ -62,8 +62,12 @@ class Lockstep:
             for spec, symbol in keys
             if symbol not in problems and spec.name not in life.problems
         }
-        absent = [(spec, symbol) for spec, symbol in keys if symbol in problems and spec.name not in life.problems]
-        events = [await self._tell_absence(spec, symbol, problems[symbol]) for spec, symbol in absent]
+        absent = {
+            (spec.name, symbol): await self._tell_absence(spec, symbol, problems[symbol])
+            for spec, symbol in keys
+            if symbol in problems and spec.name not in life.problems
+        }
+        events = list(absent.values())
         guard = guard_of(plan, shared, bus, self._context)
         runner = job_runner(plan, log.run_id, self.book, bus) if plan.jobs else None
         bodies: list[SessionBody] = log.bodies((*names, session) for names, session in sessions.items())
@@ -86,7 +90,7 @@ class Lockstep:
                 outcome, told = await life.failed_session(spec, symbol)
                 events.append(told)
             elif session is None:
-                outcome = self._without_candles(spec, symbol, problems[symbol])
+                outcome = self._without_candles(spec, symbol, problems[symbol], absent[spec.name, symbol])
             else:
                 outcome = self._finished(spec, symbol, session)
                 events.append(tuple(session.events))
@@ -113,12 +117,13 @@ class Lockstep:
         )
 
     async def _tell_absence(self, spec: StrategySpec, symbol: str, problem: Unavailable) -> tuple[Event, ...]:
-        """Say that a session without candles is over; return what its listeners did wrong."""
+        """Say that a session is over for want of candles; return the events of it."""
         plan = self.plan
         publisher = publisher_for(plan, self.life.bus, strategy=spec.name, symbol=symbol)
         names = plan.start_ms, spec.name, symbol, plan.exchange, plan.frame
         token = ambient.set(self._context(plan.start_ms, symbol))
         try:
+            await publisher.publish(ErrorOccurred(*names[:3], CANDLES, str(problem), ""))
             await publisher.ping(SessionEnded(*names, 0, str(problem)))
         finally:
             ambient.reset(token)
@@ -138,7 +143,9 @@ class Lockstep:
             markets=self.book,
         )
 
-    def _without_candles(self, spec: StrategySpec, symbol: str, problem: Unavailable) -> SessionOutcome:
+    def _without_candles(
+        self, spec: StrategySpec, symbol: str, problem: Unavailable, events: tuple[Event, ...]
+    ) -> SessionOutcome:
         """Return the outcome of a session that never started; what is read begins before the frame, so say why."""
         minutes = (self.plan.start_ms - history_of(self.plan).start_ms) // MINUTE_MS
         is_short = isinstance(problem, ShortHistoryError)
@@ -148,7 +155,7 @@ class Lockstep:
             symbol=symbol,
             trades=(),
             marks=(),
-            counts={},
+            counts=counts_of(events),
             candles=None,
             error=f"{problem}{reason}",
             failure=Failure.VENUE if isinstance(problem, VenueError) else Failure.DATA,

@@ -156,3 +156,18 @@ def test_who_begins_to_listen_during_the_run_hears_every_minute_from_the_next_on
     assert skipping == stepping
     assert skipping == list(range(skipping[0], skipping[0] + len(skipping)))
     assert len(skipping) > 3
+
+
+@EYES
+@pytest.mark.parametrize("is_watched", [False, True], ids=["quiet", "with a trailing stop"])
+def test_who_comes_after_one_that_closed_the_position_is_told_of_none(is_watched: bool, sees_ahead: bool) -> None:
+    heard: list[bool] = []
+    policy = {"trailing_stop_pct": 5.0} if is_watched else {}
+
+    def register() -> None:
+        btk.add_strategy("s", get_signal=once(**policy), on_active=lambda _: btk.close_position())
+        btk.listen(btk.PositionActive, lambda _: heard.append(btk.position() is not None))
+
+    outcome = asyncio.run(run_backtest(plan_for(registered(register), {"AAA": flat()}), sees_ahead=sees_ahead))
+    assert [trade.reason for trade in outcome.sessions[0].trades] == ["closed"]
+    assert heard == []

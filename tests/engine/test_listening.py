@@ -17,7 +17,7 @@ from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.runs.backtest import run_backtest
-from tests.markets import START_MS, candles_of, plan_for, registered
+from tests.markets import START_MS, candles_of, flat, plan_for, registered
 
 FLAT = candles_of([100.0] * 60)
 QUICK = Settings(max_handler_seconds=0.1)
@@ -521,3 +521,20 @@ async def later(_signal: btk.Signal, _price: float) -> None: ...
 def test_what_cannot_be_asked_about_a_signal_is_refused_when_it_is_registered(validate: Any) -> None:
     with pytest.raises(ConfigError, match=r"validate: expected a function \(signal, price\) that answers at once"):
         registered(lambda: strategy(validate=validate))
+
+
+def test_candles_that_cannot_be_had_are_an_error_event_with_the_names_of_the_session() -> None:
+    """A172: the exchange's part of it."""
+    heard: list[btk.ErrorOccurred] = []
+
+    def register() -> None:
+        strategy()
+        btk.listen(btk.ErrorOccurred, heard.append)
+
+    plan = plan_for(registered(register), {"AAA": flat()}, symbols=["AAA", "GONE"])
+    outcome = asyncio.run(run_backtest(plan))
+    assert [(event.strategy, event.symbol, event.source) for event in heard] == [("s", "GONE", "candles")]
+    assert [event for event in outcome.events if isinstance(event, btk.ErrorOccurred)] == heard
+    assert [s.counts.get("error_occurred", 0) for s in outcome.sessions] == [0, 1]
+    assert outcome.sessions[1].error is not None
+    assert heard[0].error in outcome.sessions[1].error
