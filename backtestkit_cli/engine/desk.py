@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from backtestkit_cli.domain.money import Costs
+from backtestkit_cli.domain.portfolio import StopAction
 from backtestkit_cli.domain.position import Closing, Position, Trade, close
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CancelReason, CloseReason, Signal
@@ -174,6 +175,14 @@ class Desk:
         waiting = self._waiting()
         self._enter(None)
         self.outbox.append(SignalCancelled(*self.stamp(), waiting.id, reason))
+
+    def obey(self, action: StopAction) -> None:
+        """Do what a stop of the portfolio orders: nothing waits any longer, and nothing stays open if it says so."""
+        if isinstance(self.state, Waiting):
+            self.cancel(CancelReason.RISK)
+        elif isinstance(self.state, Position) and action is StopAction.CLOSE_ALL:
+            self.settle(self.row)
+            self.close(CloseReason.PORTFOLIO_STOP, self.price)
 
     def money_problem(self, cost: float) -> str | None:
         """Return why the account of the run cannot pay an entry of *cost* more, or None."""

@@ -8,9 +8,8 @@ from typing import Any
 
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
-from backtestkit_cli.domain.portfolio import StopAction
 from backtestkit_cli.domain.position import Position, Trade
-from backtestkit_cli.domain.signal import CancelReason, CloseReason, Signal
+from backtestkit_cli.domain.signal import Signal
 from backtestkit_cli.domain.signal_rules import problems_of
 from backtestkit_cli.engine.ambient import Markets, SessionContext
 from backtestkit_cli.engine.asking import AskFunction, SignalSource
@@ -18,7 +17,7 @@ from backtestkit_cli.engine.columns import EntryTable, Indicators
 from backtestkit_cli.engine.command_desk import CommandDesk
 from backtestkit_cli.engine.desk import Desk, DeskPlan
 from backtestkit_cli.engine.failures import as_told, is_from_outside, one_line
-from backtestkit_cli.engine.lifecycle import Waiting, signal_id, slot_end_ms
+from backtestkit_cli.engine.lifecycle import signal_id, slot_end_ms
 from backtestkit_cli.engine.lone_run import run_alone
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.engine.publishing import Publisher
@@ -215,11 +214,8 @@ class Session:
         desk.move_to(self._market.row_at(now_ms))
         desk.when_ms = self._context.when_ms = now_ms
         stop = None if self._gate is None else self._gate.stop_at(now_ms)
-        if stop is not None and type(desk.state) is Waiting:
-            desk.cancel(CancelReason.RISK)
-        elif stop is not None and stop.action is StopAction.CLOSE_ALL and type(desk.state) is Position:
-            desk.settle(desk.row)
-            desk.close(CloseReason.PORTFOLIO_STOP, desk.price)
+        if stop is not None:
+            desk.obey(stop.action)
         await self._publish_outbox()
 
     async def _ask(self, source: SignalSource, when_ms: int, price: float) -> None:
