@@ -61,7 +61,7 @@ def choices(hint: object) -> list[str]:
 def _limits(limits: list[object]) -> str:
     match limits:
         case [Ge(ge=least), Le(le=most)]:
-            return f"from {least} to {most:,}"
+            return f"from {least} to {most:,.15g}"
         case _:
             return " and ".join(map(_limit, limits))
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
+from backtestkit_cli.domain.numbers import MAX_COST, MIN_COST
+
 
 class AveragingPolicy(StrEnum):
     """Where a further entry of a position may stand."""
@@ -46,7 +48,7 @@ class Settings:
     avg_price_candles: Annotated[int, Ge(1), Le(10_000)] = 5
     fee_pct: Annotated[float, Ge(0), Le(50)] = 0.1
     slippage_pct: Annotated[float, Ge(0), Le(50)] = 0.1
-    position_cost: Annotated[float, Gt(0)] = 100.0
+    position_cost: Annotated[float, Ge(MIN_COST), Le(MAX_COST)] = 100.0
     schedule_await_minutes: Annotated[int, Ge(1), Le(10_000_000)] = 120
     min_take_profit_pct: Annotated[float, Ge(0)] = 0.5
     min_stop_loss_pct: Annotated[float, Ge(0)] = 0.5

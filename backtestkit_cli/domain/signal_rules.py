@@ -5,7 +5,7 @@ from numbers import Integral
 from typing import Any
 
 from backtestkit_cli.domain.ladder import Ladder
-from backtestkit_cli.domain.numbers import is_positive
+from backtestkit_cli.domain.numbers import MAX_COST, MIN_COST, cost_problem, is_positive
 from backtestkit_cli.domain.order import is_order
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import FLAGS, Signal
@@ -31,7 +31,7 @@ def _has_sound_numbers(signal: Signal) -> bool:
         and type(signal.stop_loss) is float
         and 0 < signal.take_profit < math.inf
         and 0 < signal.stop_loss < math.inf
-        and (cost is None or (type(cost) is float and 0 < cost < math.inf))
+        and (cost is None or (type(cost) is float and MIN_COST <= cost <= MAX_COST))
         and (price_open is None or (type(price_open) is float and 0 < price_open < math.inf))
         and isinstance(position, str)
         and (position == "long" or position == "short")  # noqa: PLR1714 - a set costs more
@@ -96,10 +96,12 @@ def _number_problems(signal: Signal) -> list[str]:
     position: Any = signal.position
     if not isinstance(position, str) or position not in ("long", "short"):
         problems.append(f"position must be 'long' or 'short', was {shown(position)}")
-    optional = [(n, v) for n, v in (("price_open", signal.price_open), ("cost", signal.cost)) if v is not None]
-    for name, value in (("take_profit", signal.take_profit), ("stop_loss", signal.stop_loss), *optional):
+    price_open = [] if signal.price_open is None else [("price_open", signal.price_open)]
+    for name, value in (("take_profit", signal.take_profit), ("stop_loss", signal.stop_loss), *price_open):
         if not is_positive(value):
             problems.append(f"{name} must be a finite number above 0, was {shown(value)}")
+    if signal.cost is not None and (problem := cost_problem("cost", signal.cost)):
+        problems.append(problem)
     return problems
 
 
@@ -123,10 +125,11 @@ def _policy_problems(signal: Signal) -> list[str]:
         problems.append(f"step_pct of a ladder must be a number above 0 and below 100, was {shown(ladder.step_pct)}")
     if type(count) is bool or not isinstance(count, Integral) or int(count) < 2:
         problems.append(f"entries of a ladder must be a whole number of at least 2, was {shown(count)}")
-    for name in ("cost", "take_profit_pct"):
-        value = getattr(ladder, name)
-        if value is not None and not is_positive(value):
-            problems.append(f"{name} of a ladder must be a finite number above 0, was {shown(value)}")
+    if ladder.cost is not None and (problem := cost_problem("cost of a ladder", ladder.cost)):
+        problems.append(problem)
+    if ladder.take_profit_pct is not None and not is_positive(ladder.take_profit_pct):
+        found = shown(ladder.take_profit_pct)
+        problems.append(f"take_profit_pct of a ladder must be a finite number above 0, was {found}")
     return problems
 
 

@@ -1,10 +1,10 @@
 """Position commands as pure decisions: the position after the command, or the reason why not."""
 
 import math
-from typing import assert_never
+from typing import Any, assert_never
 
 from backtestkit_cli.domain.money import Costs, breakeven_price
-from backtestkit_cli.domain.numbers import is_positive
+from backtestkit_cli.domain.numbers import cost_problem, is_positive
 from backtestkit_cli.domain.position import Entry, Position, average_in, sell_part
 from backtestkit_cli.domain.settings import AveragingPolicy
 from backtestkit_cli.domain.signal import Side, Signal
@@ -20,15 +20,16 @@ def decide_average(
     position: Position, price: float, cost: object, at_ms: int, policy: AveragingPolicy
 ) -> Position | str:
     """Return *position* with a further entry, or why the policy or the numbers forbid it."""
-    if not is_positive(cost):
-        return f"cost must be a finite number above 0, was {shown(cost)}"
+    if problem := cost_problem("cost", cost):
+        return problem
+    sound: Any = cost
     limit = _averaging_limit(position, policy)
     is_long = position.side is Side.LONG
     if limit is not None and not (price < limit if is_long else price > limit):
         way, which = ("below", "lowest") if is_long else ("above", "highest")
         what = f"{which} entry" if policy is AveragingPolicy.BELOW_LOWEST else "effective price"
         return f"price {price!r} is not {way} the {what} {limit!r} ({policy})"
-    return added(position, Entry(at_ms, price, float(cost)))
+    return added(position, Entry(at_ms, price, float(sound)))
 
 
 def added(position: Position, entry: Entry) -> Position | str:

@@ -10,6 +10,7 @@ from backtestkit_cli.api.specs import RiskSpec, SizingSpec
 from backtestkit_cli.domain.account import cash_effect, valuation
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.money import Costs
+from backtestkit_cli.domain.numbers import MAX_COST, MIN_COST
 from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.risk import Account, Admitted, OpenPosition, RiskCheck, Rule, Stage
 from backtestkit_cli.domain.settings import Settings
@@ -191,7 +192,7 @@ class SessionGate:
         size, failure = answer_of(ask, self._settings.max_handler_seconds, one_line)
         if failure is not None:
             return Refusal(Stage.APPEARS, SIZING, self._sizing.name, failure)
-        if not 0 < size.cost < math.inf:
+        if not MIN_COST <= size.cost <= MAX_COST:
             reason = f"a size of {size.cost:g}" + (f": {size.limited_by}" if size.limited_by else "")
             return Refusal(Stage.APPEARS, SIZING, self._sizing.name, reason)
         return replace(signal, cost=float(size.cost))

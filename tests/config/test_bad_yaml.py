@@ -130,7 +130,8 @@ VALUES = {
     "settings: {fee_pct: .inf}": "settings.fee_pct: expected a number from 0 to 50, found '.inf'",
     "settings: {fee_pct: }": "settings.fee_pct: expected a number from 0 to 50, found nothing",
     "settings: {fee_pct: [1]}": "settings.fee_pct: expected a number from 0 to 50, found a list",
-    "settings: {position_cost: 0}": "settings.position_cost: expected a number above 0, found 0",
+    "settings: {position_cost: 0}": "settings.position_cost: expected a number from 1e-15 to 1e+15, found 0",
+    "settings: {position_cost: 1.0e+16}": "settings.position_cost: expected a number from 1e-15 to 1e+15, found 1e+16",
     "settings: {max_minutes: 0}": "settings.max_minutes: expected a whole number from 1 to 10,000,000 or null, found 0",
     "settings: {max_minutes: 1e-1}": (
         "settings.max_minutes: expected a whole number from 1 to 10,000,000 or null, found 0.1"

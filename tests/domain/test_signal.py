@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from backtestkit_cli import Above, Below, Signal, Stop, StopLimit
+from backtestkit_cli import Above, Below, Ladder, Signal, Stop, StopLimit
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal_rules import problems_of
 from backtestkit_cli.policies.orders.limit import Limit
@@ -27,6 +27,8 @@ def problems(price: float = 100.0, **changes: Any) -> list[str]:
         ({"stop_loss": 101.0}, ["stop_loss of a long must be below price 100.0, was 101.0"]),
         (SHORT | {"take_profit": 101.0}, ["take_profit of a short must be below price 100.0, was 101.0"]),
         (SHORT | {"stop_loss": 99.0}, ["stop_loss of a short must be above price 100.0, was 99.0"]),
+        ({"cost": 1e15}, []),
+        ({"cost": 1e-15}, []),
         ({"minutes": 0}, ["minutes must be a whole number of at least 1, was 0"]),
         ({"minutes": -5}, ["minutes must be a whole number of at least 1, was -5"]),
         ({"price_open": 105.0}, ["take_profit of a long must be above price_open 105.0, was 103.0"]),
@@ -46,6 +48,12 @@ def test_a68_exits_stand_on_their_sides_and_minutes_are_positive(changes: dict[s
         ({"stop_loss": 0.0}, "stop_loss must be a finite number above 0, was 0.0"),
         ({"price_open": -1.0}, "price_open must be a finite number above 0, was -1.0"),
         ({"cost": 0}, "cost must be a finite number above 0, was 0"),
+        ({"cost": 1.1e15}, "cost must be from 1e-15 to 1e+15, was 1100000000000000.0"),
+        ({"cost": 5e-324}, "cost must be from 1e-15 to 1e+15, was 5e-324"),
+        (
+            {"ladder": Ladder(step_pct=1.0, entries=2, cost=1e308)},
+            "cost of a ladder must be from 1e-15 to 1e+15, was 1e+308",
+        ),
         ({"minutes": 2.5}, "minutes must be a whole number of at least 1, was 2.5"),
         ({"minutes": 1441}, "minutes must be at most 1440 (max_minutes), was 1441"),
         ({"take_profit": 100.4}, "take_profit must be at least 0.5 % from price 100.0, was 100.4 (0.4000 %)"),

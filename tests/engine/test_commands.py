@@ -144,13 +144,22 @@ def test_a_signal_with_an_odd_number_is_an_event_and_the_session_goes_on(name: s
     orjson.dumps(event_row(event))
 
 
-@pytest.mark.parametrize("cost", [1e-300, 1e308, 1e30])
+@pytest.mark.parametrize(
+    ("cost", "problem"),
+    [
+        (1e-15, "must be a sum that counts beside the 100.0 already in"),
+        (1e-300, "must be from 1e-15 to 1e+15"),
+        (1e308, "must be from 1e-15 to 1e+15"),
+    ],
+)
 @both_models
-def test_an_absurd_cost_is_refused_where_one_of_the_sums_would_not_count(model: FillModelName, cost: float) -> None:
+def test_an_absurd_cost_is_refused_and_the_position_stays_what_it_was(
+    model: FillModelName, cost: float, problem: str
+) -> None:
     answers: list[CommandResult] = []
     give = only_at(2, lambda: average_buy(cost), into=answers)
     _, trade = told(a_signal(), RISING, model, on_active=give, averaging=AveragingPolicy.ANY)
-    assert "must be a sum that counts beside the 100.0 already in" in answers[0].problem
+    assert problem in answers[0].problem
     assert trade.invested == 100.0
     assert np.isfinite(trade.pnl_pct)
 

@@ -278,9 +278,9 @@ def test_a_step_too_small_for_a_float_still_buys_one_rung_a_tick(model: FillMode
 
 @both_models
 def test_a_refused_rung_ends_the_ladder_with_one_event(model: FillModelName) -> None:
-    signal = a_signal(ladder=Ladder(step_pct=1, entries=4, cost=1e300))
+    signal = a_signal(ladder=Ladder(step_pct=1, entries=4, cost=1e-15))
     events, trade = told(signal, then(99, 98, 97), model)
-    assert rows(events, "command", "argument") == [(1, "command_refused", "ladder", 1e300)]
+    assert rows(events, "command", "argument") == [(1, "command_refused", "ladder", 1e-15)]
     assert len(trade.entries) == 1
 
 

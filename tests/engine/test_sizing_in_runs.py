@@ -94,6 +94,7 @@ def missing_key(_check: SizingCheck) -> float:
     ("sizing", "reason"),
     [
         (lambda _: 0.0, "a size of 0: the sizing says 0"),
+        (lambda _: 1e308, "a size of 1e+308"),
         (lambda _: -1.0, "a size of 0: expected a cost of at least 0, found -1"),
         (lambda _: float("nan"), "a size of 0: expected a cost of at least 0, found nan"),
         (lambda _: True, "a size of 0: expected a cost in quote money or a Size, found True"),
