@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
+from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.events.facts import Event, PortfolioStopped
@@ -28,11 +29,43 @@ class CandleFacts:
     fingerprint: str
 
 
+class TradePath(NamedTuple):
+    """Where the result of a trade stood between its opening and its close, as `excursions` finds it.
+
+    `mae_pct` and `mfe_pct` are the worst and the best net result, in percent of the money put in. `is_ambiguous`
+    says that the candle of the exit reached both stop and target, so that nobody knows which came first.
+    """
+
+    mae_pct: float
+    mfe_pct: float
+    is_ambiguous: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long one kind of work of a run took: `count` pieces of it, in milliseconds of the wall clock.
+
+    `strategy` is empty for what belongs to none. `deviation_ms` (n-1) is None for a single piece.
+    """
+
+    metric: str
+    strategy: str
+    count: int
+    total_ms: float
+    avg_ms: float
+    min_ms: float
+    max_ms: float
+    deviation_ms: float | None
+    p95_ms: float
+    p99_ms: float
+
+
 # Without a repr: asyncio prints the result of a main task that has ended, and this one holds all trades.
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SessionOutcome:
     """One strategy on one symbol, after the run.
 
+    `paths` has where each of `trades` went meanwhile, in their order, or nothing where that is not known.
     `marks` are `(time, price)` at each midnight UTC inside the frame and at its end, for the equity curve.
     `counts` has the recorded events by kind. `error` is one line, `failure` its class; both None when it
     reached the end of the frame.
@@ -44,6 +77,7 @@ class SessionOutcome:
     marks: tuple[tuple[int, float], ...]
     counts: dict[str, int]
     candles: CandleFacts | None
+    paths: tuple[TradePath, ...] = ()
     error: str | None = None
     failure: Failure | None = None
 
@@ -107,7 +141,8 @@ class RunOutcome:
 
     `candles_beside` are those of symbols that were not listed and that a strategy read all the same. `counts` has
     the recorded events of no session, such as those of jobs, by kind; at one instant they precede the others.
-    `account` is None without a portfolio.
+    `account` is None without a portfolio. `charts` are the candles of the frame for pictures, by symbol, in the
+    finest interval that keeps them few. `timings` are the one part that differs from rerun to rerun.
     """
 
     facts: RunFacts
@@ -116,6 +151,8 @@ class RunOutcome:
     candles_beside: dict[str, CandleFacts] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     account: AccountOutcome | None = None
+    charts: dict[str, Candles] = field(default_factory=dict)
+    timings: tuple[Timing, ...] = ()
 
     @property
     def exit_code(self) -> int:

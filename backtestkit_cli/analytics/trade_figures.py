@@ -1,24 +1,21 @@
 """Per-trade statistics: what a list of closed trades amounts to, each trade counting the same."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from operator import attrgetter
 
 import numpy as np
 
+from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.interval import MINUTE_MS
-from backtestkit_cli.domain.position import Trade
 
 TRADES_A_YEAR = 365
 """The annualised Sharpe ratio takes a trade for a day of a market that never closes: design, section 13."""
 
 # Trades that differ by less than this share of the largest differ by rounding only.
 _ROUNDING = 1e-12
-
-_closing_order = attrgetter("closed_at_ms", "symbol", "strategy", "opened_at_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,26 +64,19 @@ class TradeFigures:
     avg_minutes: float | None = None
 
 
-def figures_of(trades: Iterable[Trade]) -> TradeFigures:
-    """Return the figures of *trades*, given in any order: streaks and drawdown follow their closing times."""
-    ordered = in_closing_order(trades)
-    if not ordered:
+def figures_of(trades: TradeColumns) -> TradeFigures:
+    """Return the figures of *trades*; streaks and drawdown follow their closing times."""
+    if not len(trades):
         return TradeFigures()
-    gains = [trade.gain for trade in ordered]
-    held = (_sum([trade.closed_at_ms - trade.opened_at_ms for trade in ordered]) or 0.0) / MINUTE_MS
+    held = (_sum((trades.closed_at_ms - trades.opened_at_ms).tolist()) or 0.0) / MINUTE_MS
     return replace(
-        figures_of_pnl([trade.pnl_pct for trade in ordered]),
-        gross_quote=_sum([gain.gross for gain in gains]),
-        slippage_quote=_sum([gain.slippage for gain in gains]),
-        fee_quote=_sum([gain.fee for gain in gains]),
-        net_quote=_sum([gain.net for gain in gains]),
-        avg_minutes=held / len(ordered),
+        figures_of_pnl(trades.pnl_pct),
+        gross_quote=_sum(trades.gross_quote.tolist()),
+        slippage_quote=_sum(trades.slippage_quote.tolist()),
+        fee_quote=_sum(trades.fee_quote.tolist()),
+        net_quote=_sum(trades.net_quote.tolist()),
+        avg_minutes=held / len(trades),
     )
-
-
-def in_closing_order(trades: Iterable[Trade]) -> list[Trade]:
-    """Return *trades* by closing time; those of one tick by symbol, then strategy, then opening."""
-    return sorted(trades, key=_closing_order)
 
 
 def figures_of_pnl(pnl_pct: Sequence[float] | Floats) -> TradeFigures:

@@ -17,7 +17,7 @@ import orjson
 from backtestkit_cli.analytics.account import account_curve
 from backtestkit_cli.analytics.equity import equity_of
 from backtestkit_cli.analytics.outcome import Failure, RunFacts, RunOutcome
-from backtestkit_cli.analytics.trade_figures import in_closing_order
+from backtestkit_cli.analytics.trade_columns import in_closing_order
 from backtestkit_cli.atomic import replacing, write_bytes
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.position import Partial, Trade

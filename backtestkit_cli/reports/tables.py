@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from backtestkit_cli.analytics.outcome import RunOutcome, SessionOutcome
+from backtestkit_cli.analytics.trade_columns import columns_of
 from backtestkit_cli.analytics.trade_figures import TradeFigures, figures_of
 from backtestkit_cli.reports.event_rows import clean_text, finite
 
@@ -85,7 +86,7 @@ def sessions_of(outcome: RunOutcome, strategy: str | None) -> list[SessionOutcom
 
 
 def _row(strategy: str | None, symbol: str, sessions: Sequence[SessionOutcome]) -> Row:
-    figures = figures_of(trade for session in sessions for trade in session.trades)
+    figures = figures_of(columns_of(trade for session in sessions for trade in session.trades))
     errors = [clean_text(session.error) for session in sessions if session.error is not None]
     row: Row = {"strategy": strategy, "symbol": symbol}
     row |= {name: getattr(figures, name) for name in _FIGURES}

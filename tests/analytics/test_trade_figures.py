@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backtestkit_cli.analytics.trade_columns import columns_of
 from backtestkit_cli.analytics.trade_figures import TradeFigures, figures_of, figures_of_pnl
 from backtestkit_cli.domain.interval import MINUTE_MS
 from tests.builders import START_MS, a_trade, trades_of
@@ -49,7 +50,7 @@ def test_the_figures_of_the_golden_cases(case: Path | None) -> None:
 
 
 def test_no_trades_have_counts_and_no_figures() -> None:
-    for figures in (figures_of_pnl([]), figures_of([])):
+    for figures in (figures_of_pnl([]), figures_of(columns_of([]))):
         assert figures == TradeFigures()
         values = asdict(figures)
         assert {name for name, value in values.items() if value is not None} == COUNTS
@@ -104,7 +105,7 @@ def test_lists_and_arrays_give_the_same() -> None:
 
 def test_money_adds_up_and_time_is_averaged() -> None:
     trades = [a_trade(minutes=30, price_close=102.0), a_trade(minutes=90, price_close=99.0)]
-    figures = figures_of(trades)
+    figures = figures_of(columns_of(trades))
     assert figures.gross_quote == pytest.approx(1.0)
     assert figures.fee_quote == pytest.approx(sum(trade.gain.fee for trade in trades))
     assert figures.slippage_quote == pytest.approx(sum(trade.gain.slippage for trade in trades))
@@ -116,7 +117,7 @@ def test_money_adds_up_and_time_is_averaged() -> None:
 
 def test_figures_of_trades_are_those_of_their_results_in_closing_order() -> None:
     trades = trades_of(*TRADES5)
-    figures = figures_of(reversed(trades))
+    figures = figures_of(columns_of(reversed(trades)))
     of_results = figures_of_pnl([trade.pnl_pct for trade in trades])
     assert figures.max_drawdown_pct == of_results.max_drawdown_pct == pytest.approx(2)
     assert figures.net_quote == pytest.approx(3)
@@ -125,7 +126,7 @@ def test_figures_of_trades_are_those_of_their_results_in_closing_order() -> None
 def test_pooled_trades_do_not_depend_on_the_order_of_the_symbols() -> None:
     at_ms = START_MS + 5 * MINUTE_MS
     pool = [a_trade(symbol=s, opened_at_ms=at_ms, price_close=p) for s, p in (("A", 99.0), ("B", 102.0), ("C", 100.3))]
-    assert figures_of(pool) == figures_of(pool[::-1])
+    assert figures_of(columns_of(pool)) == figures_of(columns_of(pool[::-1]))
 
 
 any_float = st.floats(allow_nan=True, allow_infinity=True)

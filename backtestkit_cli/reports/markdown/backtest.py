@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from backtestkit_cli.analytics.account import portfolio_stops
 from backtestkit_cli.analytics.outcome import RunOutcome, SessionOutcome
 from backtestkit_cli.analytics.refusals import refusal_statistics
-from backtestkit_cli.analytics.trade_figures import in_closing_order
+from backtestkit_cli.analytics.trade_columns import in_closing_order
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.events.facts import PortfolioStopped
