@@ -48,8 +48,8 @@ class TradeColumns:
     def __len__(self) -> int:
         return len(self.symbol)
 
-    def where(self, rows: Flags | npt.NDArray[np.intp]) -> Self:
-        """Return the trades of *rows*, a mask or positions, in that order."""
+    def where(self, rows: Flags | npt.NDArray[np.intp] | slice) -> Self:
+        """Return the trades of *rows*, a mask, positions or a slice, in that order; a slice copies nothing."""
         parts: dict[str, Any] = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
         return replace(self, **parts)
 

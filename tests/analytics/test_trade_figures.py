@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtestkit_cli.analytics.trade_columns import columns_of
-from backtestkit_cli.analytics.trade_figures import TradeFigures, figures_of, figures_of_pnl
-from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.analytics.activity import activity_of
+from backtestkit_cli.analytics.trade_columns import TradeColumns, columns_of
+from backtestkit_cli.analytics.trade_figures import TradeFigures, expected_yearly_trades, figures_of, figures_of_pnl
+from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from tests.builders import START_MS, a_trade, trades_of
 
 TRADES5 = [2.0, -1.0, 3.0, -2.0, 1.0]
-COUNTS = {"trades", "wins", "losses", "longest_win_streak", "longest_loss_streak"}
+COUNTS = {"trades", "wins", "losses", "breakevens", "longest_win_streak", "longest_loss_streak"}
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
 CASES = sorted(GOLDEN.glob("*.json"))
@@ -147,3 +148,84 @@ def test_figures_agree_with_each_other(pnl: list[float]) -> None:
     assert figures.max_drawdown_pct is not None
     assert figures.max_drawdown_pct >= max(0.0, -math.fsum(pnl)) - 1e-9
     assert max(figures.longest_win_streak, figures.longest_loss_streak) <= len(pnl)
+
+
+def with_paths(*trades: tuple[float, float, float, bool]) -> TradeColumns:
+    """Return trades of `(pnl, mae, mfe, is_ambiguous)`."""
+    pnl, mae, mfe, doubts = zip(*trades, strict=True)
+    return replace(
+        columns_of(trades_of(*pnl)), mae_pct=np.array(mae), mfe_pct=np.array(mfe), is_ambiguous=np.array(doubts)
+    )
+
+
+def test_five_trades_have_sums_of_both_kinds_and_a_median() -> None:
+    figures = figures_of(columns_of(trades_of(*TRADES5)))
+    assert (figures.sum_wins_pct, figures.sum_losses_pct) == pytest.approx((6, -3))
+    assert (figures.sum_wins_quote, figures.sum_losses_quote) == pytest.approx((6, -3))
+    assert figures.median_pnl_pct == pytest.approx(1)
+    assert figures.breakevens == 0
+    assert figures_of_pnl([0.0, 1.0, 0.0]).breakevens == 2
+
+
+def test_time_is_averaged_over_wins_and_losses_apart() -> None:
+    trades = [a_trade(minutes=m, price_close=p) for m, p in ((30, 102.0), (50, 103.0), (90, 90.0))]
+    figures = figures_of(columns_of(trades))
+    assert (figures.avg_win_minutes, figures.avg_loss_minutes) == (40, 90)
+    assert figures.avg_minutes == pytest.approx(170 / 3)
+    assert figures_of(columns_of(trades[:2])).avg_loss_minutes is None
+
+
+def test_excursions_are_averaged_and_the_worst_is_named() -> None:
+    figures = figures_of(with_paths((2.0, -1.0, 3.0, False), (-2.0, -4.0, 1.0, False)))
+    assert (figures.avg_mae_pct, figures.avg_mfe_pct, figures.worst_mae_pct) == (-2.5, 2, -4)
+    assert (figures.ambiguous_exits, figures.ambiguous_pnl_pct, figures.ambiguous_share_pct) == (0, 0, 0)
+
+
+def test_ambiguous_exits_are_counted_with_their_result_and_their_share_of_all_that_was_won_and_lost() -> None:
+    figures = figures_of(with_paths((2.0, 0.0, 3.0, False), (-2.0, -4.0, 1.0, True), (1.0, 0.0, 1.0, True)))
+    assert figures.ambiguous_exits == 2
+    assert figures.ambiguous_pnl_pct == pytest.approx(-1)
+    assert figures.ambiguous_share_pct == pytest.approx(60)
+
+
+def test_one_unknown_path_leaves_excursions_and_doubts_unknown() -> None:
+    figures = figures_of(with_paths((2.0, 0.0, 3.0, True), (-2.0, math.nan, math.nan, False)))
+    assert {figures.avg_mae_pct, figures.avg_mfe_pct, figures.worst_mae_pct} == {None}
+    assert {figures.ambiguous_exits, figures.ambiguous_pnl_pct, figures.ambiguous_share_pct} == {None}
+
+
+def test_where_nothing_was_won_or_lost_doubtful_exits_have_no_share() -> None:
+    figures = figures_of(with_paths((0.0, -1.0, 1.0, True)))
+    assert (figures.ambiguous_exits, figures.ambiguous_share_pct) == (1, None)
+
+
+def test_trades_a_year_follow_the_pace_of_the_frame() -> None:
+    assert expected_yearly_trades(27, 27 * DAY_MS) == pytest.approx(365)
+    assert expected_yearly_trades(0, DAY_MS) == 0
+    assert expected_yearly_trades(5, 0) is None
+
+
+def test_two_thousand_trades_are_all_counted() -> None:
+    figures = figures_of(columns_of(trades_of(*[1.0] * 1500, *[-1.0] * 500)))
+    assert (figures.trades, figures.wins, figures.losses) == (2000, 1500, 500)
+    assert (figures.longest_win_streak, figures.longest_loss_streak) == (1500, 500)
+    assert figures.total_pnl_pct == pytest.approx(1000)
+
+
+@given(st.lists(st.tuples(any_float, any_float, any_float, st.booleans()), min_size=1, max_size=12))
+def test_no_figure_of_trades_is_nan_or_infinite_whatever_they_hold(
+    rows: list[tuple[float, float, float, bool]],
+) -> None:
+    first, second, third, doubts = (np.array(column) for column in zip(*rows, strict=True))
+    trades = replace(
+        columns_of(trades_of(*[1.0] * len(rows))),
+        **dict.fromkeys(("pnl_pct", "net_quote"), first),
+        **dict.fromkeys(("mae_pct", "gross_quote", "fee_quote"), second),
+        **dict.fromkeys(("mfe_pct", "slippage_quote", "invested_quote"), third),
+        is_ambiguous=doubts,
+    )
+    for name, value in asdict(figures_of(trades)).items():
+        assert value is None or math.isfinite(value), name
+    frame = {"start_ms": START_MS, "end_ms": START_MS + 20 * DAY_MS}
+    for name, value in asdict(activity_of(trades, **frame, sessions=1, capital_quote=rows[0][0])).items():
+        assert value is None or math.isfinite(value), name

@@ -1,0 +1,122 @@
+"""How much of its time and money a run had at work, how much it traded, and what the trading cost."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from backtestkit_cli.analytics.arithmetic import added, finite, percent, ratio, total
+from backtestkit_cli.analytics.trade_columns import Times, TradeColumns
+from backtestkit_cli.analytics.years import yearly
+from backtestkit_cli.domain.candle import Floats
+from backtestkit_cli.domain.signal import Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityFigures:
+    """Figures of closed trades within a frame; None where undefined, never NaN or infinity.
+
+    A position is open from its opening up to its close, not at it. `_pct` are percent, `_quote` is quote money.
+
+    Attributes:
+        exposure_pct: Time with an open position, summed over the sessions, of the time of all sessions.
+        any_open_pct: Time with an open position of any session, of the frame.
+        peak_open: Most positions open at once.
+        avg_invested_quote, peak_invested_quote: Money at work, over the whole frame and at its most. A trade counts
+            with all that was put in, from its opening on, so averaging is counted early and partial closes late.
+        turnover_quote: Money of all fills at prices before slippage: what went in and what came out, which is
+            2 · invested + gross for a long and 2 · invested - gross for a short.
+        turnover_ratio: turnover_quote / starting capital; `_yearly_` is stretched to 365 days, from 14 days on.
+        fee_quote, slippage_quote, costs_quote: What the trading cost; the last is the sum.
+        fee_of_turnover_pct, slippage_of_turnover_pct, costs_of_turnover_pct: The same in percent of turnover_quote.
+        costs_of_gross_pct: costs_quote in percent of the gross profit, None unless all trades together have one.
+    """
+
+    exposure_pct: float | None = None
+    any_open_pct: float | None = None
+    peak_open: int = 0
+    avg_invested_quote: float | None = None
+    peak_invested_quote: float | None = None
+    turnover_quote: float | None = None
+    turnover_ratio: float | None = None
+    turnover_yearly_ratio: float | None = None
+    fee_quote: float | None = None
+    slippage_quote: float | None = None
+    costs_quote: float | None = None
+    fee_of_turnover_pct: float | None = None
+    slippage_of_turnover_pct: float | None = None
+    costs_of_turnover_pct: float | None = None
+    costs_of_gross_pct: float | None = None
+
+
+def activity_of(
+    trades: TradeColumns, *, start_ms: int, end_ms: int, sessions: int, capital_quote: float | None
+) -> ActivityFigures:
+    """Return the figures of *trades* in the frame `[start_ms, end_ms)`.
+
+    Args:
+        trades: Those of all sessions; what of them lies outside the frame is not counted as time.
+        start_ms: Where the frame starts.
+        end_ms: Where it ends.
+        sessions: How many there were, those without trades included.
+        capital_quote: What the account began with, or None where that is unknown.
+    """
+    span_ms = end_ms - start_ms
+    opened, closed = _times_within(trades, start_ms, end_ms)
+    instants, levels = _levels(opened, closed, np.stack((np.ones(len(trades)), trades.invested_quote)))
+    any_open_ms = int(np.diff(instants)[levels[0, :-1] > 0].sum())
+    held_ms = closed - opened
+    gross, fee, slippage = (total(money) for money in (trades.gross_quote, trades.fee_quote, trades.slippage_quote))
+    turnover, costs = total(_traded_quote(trades)), added(fee, slippage)
+    turned = ratio(turnover, capital_quote) if capital_quote is not None and capital_quote > 0 else None
+    with np.errstate(over="ignore", invalid="ignore"):
+        invested_ms = total(trades.invested_quote * held_ms)
+    return ActivityFigures(
+        exposure_pct=percent(int(held_ms.sum()), sessions * span_ms),
+        any_open_pct=percent(any_open_ms, span_ms),
+        peak_open=int(levels[0].max(initial=0.0)),
+        avg_invested_quote=ratio(invested_ms, span_ms),
+        peak_invested_quote=finite(levels[1].max(initial=0.0)),
+        turnover_quote=turnover,
+        turnover_ratio=turned,
+        turnover_yearly_ratio=yearly(turned, span_ms),
+        fee_quote=fee,
+        slippage_quote=slippage,
+        costs_quote=costs,
+        fee_of_turnover_pct=percent(fee, turnover),
+        slippage_of_turnover_pct=percent(slippage, turnover),
+        costs_of_turnover_pct=percent(costs, turnover),
+        costs_of_gross_pct=percent(costs, gross) if gross is not None and gross > 0 else None,
+    )
+
+
+def exposure_by_session(trades: TradeColumns, *, start_ms: int, end_ms: int) -> dict[tuple[str, str], float | None]:
+    """Return the percent of the frame in which each (strategy, symbol) that traded had an open position, by name."""
+    held_ms: defaultdict[tuple[str, str], int] = defaultdict(int)
+    opened, closed = _times_within(trades, start_ms, end_ms)
+    for strategy, symbol, ms in zip(trades.strategy, trades.symbol, (closed - opened).tolist(), strict=True):
+        held_ms[strategy, symbol] += ms
+    return {session: percent(held_ms[session], end_ms - start_ms) for session in sorted(held_ms)}
+
+
+def _times_within(trades: TradeColumns, start_ms: int, end_ms: int) -> tuple[Times, Times]:
+    return np.clip(trades.opened_at_ms, start_ms, end_ms), np.clip(trades.closed_at_ms, start_ms, end_ms)
+
+
+def _traded_quote(trades: TradeColumns) -> Floats:
+    sign = np.where(trades.side == Side.LONG.value, 1.0, -1.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return 2 * trades.invested_quote + sign * trades.gross_quote
+
+
+def _levels(opened: Times, closed: Times, weights: Floats) -> tuple[Times, Floats]:
+    """Return the instants at which something opens or closes, and of each row of *weights* the sum open from then on.
+
+    At one instant all that happens is taken together: a position that follows another does not stand beside it.
+    """
+    instants, places = np.unique(np.concatenate((opened, closed)), return_inverse=True)
+    levels = np.zeros((len(weights), len(instants)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for level, weight in zip(levels, weights, strict=True):
+            np.add.at(level, places, np.concatenate((weight, -weight)))
+        return instants, np.cumsum(levels, axis=1)
