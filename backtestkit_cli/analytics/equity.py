@@ -68,19 +68,32 @@ def held_at_marks(session: SessionOutcome, costs: Costs) -> Iterator[Held]:
 
 
 def position_at(trade: Trade, at_ms: int, costs: Costs) -> Position:
-    """Return the ledger of *trade* after everything that was bought and sold up to *at_ms*, not before it opened.
+    """Return the ledger of *trade* after everything that was bought and sold up to *at_ms*, not before it opened."""
+    fills = ledger_of(trade, costs)
+    _, _, position = next(fills)
+    for filled_ms, _, after in fills:
+        if filled_ms > at_ms:
+            break
+        position = after
+    return position
+
+
+def ledger_of(trade: Trade, costs: Costs) -> Iterator[tuple[int, float, Position]]:
+    """Yield time and price of each fill of *trade* but the closing one, and the ledger after it.
 
     The levels are those that the trade ended with, and it has no limit of minutes: a trade does not say.
     """
-    first, *_ = trade.entries
+    first, *entries = trade.entries
     plan = Plan(trade.take_profit, trade.stop_loss, note=trade.note)
     position = enter(trade.id, trade.side, plan, trade.scheduled_at_ms, first)
-    entries = [entry for entry in trade.entries[1:] if entry.at_ms <= at_ms]
-    partials = [partial for partial in trade.partials if partial.at_ms <= at_ms]
+    yield first.at_ms, first.price, position
+    partials = list(trade.partials)
     while entries or partials:
         if partials and (not entries or partials[0].entries_before == len(position.entries)):
             sold = partials.pop(0)
             position = sell_part(position, sold.at_ms, sold.price, sold.percent, costs)
+            yield sold.at_ms, sold.price, position
         else:
-            position = average_in(position, entries.pop(0))
-    return position
+            bought = entries.pop(0)
+            position = average_in(position, bought)
+            yield bought.at_ms, bought.price, position

@@ -2,12 +2,11 @@ import math
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from backtestkit_cli.analytics.equity import equity_of, position_at, session_equity
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.position import Trade
-from backtestkit_cli.domain.signal import Side
+from tests.analytics.random_trades import prices, trade_lists
 from tests.builders import COSTS, START_MS, Step, a_position, a_session, a_trade, an_outcome
 
 DAY_MINUTES = 1440
@@ -69,34 +68,6 @@ def test_buys_and_sells_of_one_tick_are_replayed_in_the_order_they_happened(step
     trade = a_trade(steps=steps)
     replayed = position_at(trade, trade.closed_at_ms, COSTS)
     assert replayed == a_position(steps=steps)
-
-
-prices = st.floats(1.0, 1000.0)
-step = st.tuples(st.just("buy"), st.integers(0, 3), prices, st.floats(1.0, 1000.0)) | st.tuples(
-    st.just("sell"), st.integers(0, 3), prices, st.floats(0.1, 99.9)
-)
-
-
-@st.composite
-def trade_lists(draw: st.DrawFn) -> list[Trade]:
-    at_ms, trades = START_MS, []
-    for _ in range(draw(st.integers(0, 6))):
-        minute, steps = 0, []
-        for kind, wait, price, amount in draw(st.lists(step, max_size=5)):
-            minute += wait
-            steps.append((kind, minute, price, amount))
-        trade = a_trade(
-            side=draw(st.sampled_from(Side)),
-            opened_at_ms=at_ms + draw(st.integers(0, 300)) * MINUTE_MS,
-            minutes=minute + draw(st.integers(0, 600)),
-            price_open=draw(prices),
-            price_close=draw(prices),
-            cost=draw(st.floats(1.0, 1000.0)),
-            steps=steps,
-        )
-        trades.append(trade)
-        at_ms = trade.closed_at_ms
-    return trades
 
 
 @given(trade_lists(), prices)
