@@ -1,12 +1,15 @@
+import asyncio
 import math
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backtestkit_cli import Signal, add_strategy
 from backtestkit_cli.analytics.equity import ledger_of, position_at
 from backtestkit_cli.analytics.excursions import trade_paths
 from backtestkit_cli.analytics.outcome import TradePath
@@ -14,10 +17,12 @@ from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Trade
+from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.domain.signal import CloseReason, Side
+from backtestkit_cli.runs.backtest import run_backtest
 from tests.analytics.random_trades import trade_lists
 from tests.builders import COSTS, START_MS, Step, a_trade
-from tests.markets import random_candles, with_holes
+from tests.markets import plan_for, random_candles, registered, with_holes
 
 FREE = Costs(0.0, 0.0)
 
@@ -111,6 +116,31 @@ def test_an_exit_whose_candle_is_missing_is_not_ambiguous() -> None:
     trade = a_trade(minutes=60, reason=CloseReason.STOP_LOSS)
     for candles in (flat(70, **BOTH).chosen(np.arange(70) != 59), flat(59), Candles.empty()):
         assert not path_of(trade, candles, is_touch_model=True).is_ambiguous
+
+
+def test_in_a_run_doubt_is_decided_against_us_so_only_stops_are_ambiguous_with_or_without_trailing() -> None:
+    def get_signal(_symbol: str, when: datetime, price: float) -> Signal:
+        return Signal(
+            position="long",
+            take_profit=price * 1.008,
+            stop_loss=price * 0.992,
+            minutes=600,
+            trailing_stop_pct=0.7 if when.hour % 3 == 0 else None,
+        )
+
+    registry = registered(lambda: add_strategy("busy", interval="15m", get_signal=get_signal))
+    candles = random_candles(5, 3000)
+    plan = plan_for(registry, {"A": candles}, settings=Settings(fill_model=FillModelName.CANDLE))
+    (session,) = asyncio.run(run_backtest(plan)).sessions
+    paths = trade_paths(session.trades, candles, COSTS, is_touch_model=True)
+    doubtful = [trade for trade, path in zip(session.trades, paths, strict=True) if path.is_ambiguous]
+    assert {trade.reason for trade in doubtful} == {CloseReason.STOP_LOSS}
+    assert 3 < len(doubtful) < len(session.trades) / 2
+    for trade in session.trades:
+        last = candles.between(trade.closed_at_ms - MINUTE_MS, trade.closed_at_ms)[0]
+        if trade.reason is CloseReason.STOP_LOSS:  # the level is the one it ended with, trailed or not
+            assert trade.price_close == min(trade.stop_loss, last.open)
+            assert (trade in doubtful) == (last.high >= trade.take_profit)
 
 
 def test_without_trades_there_are_no_paths() -> None:
