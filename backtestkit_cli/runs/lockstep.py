@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from backtestkit_cli.analytics.excursions import trade_paths
 from backtestkit_cli.analytics.outcome import AccountOutcome, Failure, SessionOutcome
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
+from backtestkit_cli.domain.money import Costs
+from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.engine.clock import SessionBody, VirtualClock
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.run_context import RunContext
@@ -170,8 +173,9 @@ class Lockstep:
         )
 
     def _finished(self, spec: StrategySpec, symbol: str, session: Session) -> SessionOutcome:
-        plan, market = self.plan, self.book.market(symbol)
-        prices = fill_model(plan.settings[spec.name].fill_model).prices(market)
+        plan, market, settings = self.plan, self.book.market(symbol), self.plan.settings[spec.name]
+        prices = fill_model(settings.fill_model).prices(market)
+        is_touch_model = settings.fill_model is FillModelName.CANDLE
         midnights = range(plan.start_ms - plan.start_ms % DAY_MS + DAY_MS, plan.end_ms, DAY_MS)
         return SessionOutcome(
             strategy=spec.name,
@@ -180,6 +184,7 @@ class Lockstep:
             marks=tuple((at_ms, prices.item(market.row_at(at_ms))) for at_ms in (*midnights, plan.end_ms)),
             counts=counts_of(session.events),
             candles=self.book.facts[symbol],
+            paths=trade_paths(session.trades, market.candles, Costs.of(settings), is_touch_model=is_touch_model),
             error=session.error,
             failure=Failure.STRATEGY if session.error else None,
         )
