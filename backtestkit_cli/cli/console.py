@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
 from types import FrameType
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self, TextIO, cast
 
 from backtestkit_cli.errors import BacktestKitError, ConfigError
 
@@ -24,6 +24,19 @@ class Heading(NamedTuple):
     title: str
     is_number: bool = False
     rank: int = 0
+
+
+class Painted(str):
+    """A cell in a style of rich, such as `white on #1c64b0`, where colour is shown."""
+
+    __slots__ = ("style",)
+    style: str
+
+    def __new__(cls, text: str, style: str) -> Self:
+        """Keep *style* with the text."""
+        painted = super().__new__(cls, text)
+        painted.style = style
+        return painted
 
 
 _speaks_json = False
@@ -177,6 +190,8 @@ def _table(headings: Sequence[Heading], sections: Sequence[Sequence[Sequence[str
 
 
 def _style(cell: str) -> str:
+    if isinstance(cell, Painted):
+        return cell.style
     if not cell.endswith(" %"):
         return ""
     return {"+": "green", "-": "red"}.get(cell[0], "")

@@ -4,25 +4,31 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from backtestkit_cli.atomic import write_bytes
-from backtestkit_cli.reports.markdown import backtest, partial, risk
+from backtestkit_cli.reports.manifest import encoded
+from backtestkit_cli.reports.markdown import backtest, heatmap, partial, risk
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.run_folder import output_errors
 
 
 class Kind(NamedTuple):
-    """A kind of report: its folder, and its text for a strategy, None where there is nothing to say."""
+    """A kind of report: its folder, and its text for a strategy, None where there is nothing to say.
+
+    `get_document` has the same numbers as plain values, for a file of JSON beside it; not every kind has one.
+    """
 
     folder: str
     get_report: Callable[[RunRecord, str], str | None]
+    get_document: Callable[[RunRecord, str], Mapping[str, Any]] | None = None
 
 
 KINDS = (
     Kind("backtest", backtest.get_report),
+    Kind("heatmap", heatmap.get_report, heatmap.get_document),
     Kind("partial", partial.get_report),
     Kind("risk", risk.get_report),
 )
@@ -31,6 +37,8 @@ KINDS = (
 
 def write_reports(record: RunRecord, out: Path) -> list[Path]:
     """Write `<out>/<kind>/<strategy>.md` for each kind and strategy with something to say; return the files.
+
+    Kinds with a document have it beside, as `<strategy>.json`.
 
     Where there is nothing to say, the file of an earlier run is removed: it would be taken for one of this run.
 
@@ -47,6 +55,10 @@ def write_reports(record: RunRecord, out: Path) -> list[Path]:
                     written.append(path)
                 elif path.exists():
                     path.unlink()
+            if kind.get_document is not None:
+                with output_errors(out / kind.folder / f"{stem}.json") as path:
+                    write_bytes(path, encoded(kind.get_document(record, strategy)))
+                    written.append(path)
     return written
 
 

@@ -1,0 +1,123 @@
+"""What each symbol of a run came to beside the others: all figures, the months, and how strongly to colour them."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from backtestkit_cli.analytics.activity import activity_of
+from backtestkit_cli.analytics.arithmetic import total
+from backtestkit_cli.analytics.grouping import split_by_month, split_by_symbol
+from backtestkit_cli.analytics.trade_columns import TradeColumns
+from backtestkit_cli.analytics.trade_figures import TradeFigures, figures_of
+
+Figure: TypeAlias = float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatRow:
+    """One symbol, or all trades pooled, where `symbol` is None.
+
+    `costs_quote` are fees and slippage, None without trades. `exposure_pct` is the time with an open position in
+    percent of the frame; of several sessions it is their mean. `month_pnl_pct` is the sum of the trades that closed
+    in each month of `Heat.months`, None where none did.
+    """
+
+    symbol: str | None
+    figures: TradeFigures
+    costs_quote: Figure
+    exposure_pct: Figure
+    month_pnl_pct: tuple[Figure, ...]
+
+    def metric(self, name: str) -> Figure:
+        """Return the figure *name* of this row or of its `TradeFigures`."""
+        found: Figure = getattr(self, name) if name in {"costs_quote", "exposure_pct"} else getattr(self.figures, name)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heat:
+    """All symbols by name, and all their trades `pooled`; `months` are those of the frame, `2025-05`, without holes.
+
+    The figures of `pooled` are those of all trades together: its Sharpe ratio is no mean of the ratios of the symbols.
+    """
+
+    months: tuple[str, ...]
+    rows: tuple[HeatRow, ...]
+    pooled: HeatRow
+
+
+def heat_of(trades: TradeColumns, *, sessions: Mapping[str, int], start_ms: int, end_ms: int) -> Heat:
+    """Return the heat of *trades* in the frame `[start_ms, end_ms)`.
+
+    Args:
+        trades: Those of all symbols.
+        sessions: Every symbol, without trades too, and how many sessions it had.
+        start_ms: Where the frame starts.
+        end_ms: Where it ends; a trade that closes at it belongs to the month of that instant.
+    """
+    months = _months(trades, start_ms, end_ms)
+    by_symbol = split_by_symbol(trades)
+    nothing = trades.where(slice(0))
+
+    def row(symbol: str | None, part: TradeColumns, count: int) -> HeatRow:
+        activity = activity_of(part, start_ms=start_ms, end_ms=end_ms, sessions=count, capital_quote=None)
+        by_month = split_by_month(part)
+        return HeatRow(
+            symbol=symbol,
+            figures=figures_of(part),
+            costs_quote=activity.costs_quote if len(part) else None,
+            exposure_pct=activity.exposure_pct,
+            month_pnl_pct=tuple(total(by_month[month].pnl_pct) if month in by_month else None for month in months),
+        )
+
+    return Heat(
+        months=months,
+        rows=tuple(row(symbol, by_symbol.get(symbol, nothing), sessions[symbol]) for symbol in sorted(sessions)),
+        pooled=row(None, trades, sum(sessions.values())),
+    )
+
+
+def ranked(rows: Iterable[HeatRow], metric: str, *, is_less_better: bool = False) -> tuple[HeatRow, ...]:
+    """Return *rows* from the best *metric* to the worst; those without it last, equal ones by symbol."""
+
+    def place(row: HeatRow) -> tuple[bool, float, str]:
+        value = row.metric(metric)
+        known = 0.0 if value is None else value
+        return value is None, known if is_less_better else -known, row.symbol or ""
+
+    return tuple(sorted(rows, key=place))
+
+
+def shades(
+    values: Sequence[Figure], *, neutral: float, is_factor: bool = False, is_less_better: bool = False
+) -> list[Figure]:
+    """Return how strongly each of *values* is to be coloured: 1 for the best, -1 for the worst, 0 for *neutral*.
+
+    The largest distance from *neutral* has the strongest colour, on either side alike. A factor is compared by its
+    logarithm, so that 0.5 is as far from 1 as 2 is. What is None has no colour.
+    """
+    distances = [None if value is None else _distance(value, neutral, is_factor=is_factor) for value in values]
+    strongest = max((abs(one) for one in distances if one is not None and math.isfinite(one)), default=0.0)
+    sign = -1.0 if is_less_better else 1.0
+    return [None if one is None else sign * _share(one, strongest) for one in distances]
+
+
+def _distance(value: float, neutral: float, *, is_factor: bool) -> float:
+    if not is_factor:
+        return value - neutral
+    return math.log(value / neutral) if value > 0 else -math.inf
+
+
+def _share(distance: float, strongest: float) -> float:
+    if not math.isfinite(distance):
+        return math.copysign(1.0, distance)
+    return distance / strongest if strongest > 0 else 0.0
+
+
+def _months(trades: TradeColumns, start_ms: int, end_ms: int) -> tuple[str, ...]:
+    last_ms = max(start_ms, end_ms - 1, trades.closed_at_ms.max(initial=start_ms))
+    first, last = np.array([start_ms, last_ms], "datetime64[ms]").astype("datetime64[M]")
+    return tuple(np.datetime_as_string(np.arange(first, last + 1)).tolist())

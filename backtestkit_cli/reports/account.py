@@ -1,0 +1,81 @@
+"""The account of a saved run: its daily equity, and the figures of the whole, of one strategy or of some symbols.
+
+With a portfolio the account begins with the portfolio's balance. Without one it begins with the least balance that
+could have paid for every entry (`required_capital`), so that percentages are of the money that was needed.
+"""
+
+from collections.abc import Iterator
+from math import nan
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from backtestkit_cli.analytics.account_figures import AccountFigures, account_figures
+from backtestkit_cli.analytics.capital import CashFlows, Fills, Sale, fills_from, required_capital, session_flows
+from backtestkit_cli.analytics.daily_curve import DailyCurve
+from backtestkit_cli.domain.money import Costs
+from backtestkit_cli.domain.position import Entry
+from backtestkit_cli.domain.signal import Side
+from backtestkit_cli.reports.record import RunRecord
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SESSION: Final = ("strategy", "symbol")
+
+
+def account_of(record: RunRecord, strategy: str | None = None) -> AccountFigures:
+    """Return the figures of the account of *record*, or of what *strategy* did in it."""
+    return account_figures(daily_curve(record, strategy))
+
+
+def daily_curve(record: RunRecord, strategy: str | None = None) -> DailyCurve:
+    """Return the equity of the account at each midnight UTC and at the end.
+
+    That of the whole run with a portfolio is the run's own. Any other is the balance and what the sessions in
+    question had won. Its balance is NaN where no double can hold it, and then there are no figures either.
+    """
+    start_ms, balance_quote = record.facts.start_ms, balance(record, strategy)
+    if record.account_curve is not None and strategy is None:
+        table = record.account_curve
+        return DailyCurve(
+            start_ms=start_ms,
+            balance_quote=balance_quote,
+            times_ms=table["timestamp"].to_numpy(),
+            equity_quote=table["equity_quote"].to_numpy(),
+        )
+    curves = [
+        (session["timestamp"].to_numpy(), session["equity_quote"].to_numpy())
+        for session in _sessions(record.equity, strategy)
+    ]
+    return DailyCurve.pooled(curves, start_ms=start_ms, balance_quote=balance_quote)
+
+
+def balance(record: RunRecord, strategy: str | None = None) -> float:
+    """Return what the account began with in quote money: 0 without a portfolio and without trades."""
+    portfolio = record.facts.coordination.get("portfolio")
+    return float(portfolio["balance"]) if portfolio is not None else _required(record, strategy)
+
+
+def _required(record: RunRecord, strategy: str | None) -> float:
+    settings = record.facts.settings
+    flows = [
+        session_flows(_fills(trades), Costs.of(settings[trades["strategy"][0]]))
+        for trades in _sessions(record.trades, strategy)
+    ]
+    capital = required_capital(CashFlows.joined(flows))
+    return (nan if capital is None else capital) if flows else 0.0
+
+
+def _fills(trades: "pl.DataFrame") -> Iterator[Fills]:
+    for side, text in trades.select("side", "fills").iter_rows():
+        saved = orjson.loads(text)
+        entries = [Entry(one["at"], one["price"], one["cost"]) for one in saved["buys"]]
+        sales = [Sale(one["at"], one["price"], one["percent"], one["cost"]) for one in saved["sells"]]
+        yield fills_from(Side[side.upper()], entries, sales)
+
+
+def _sessions(table: "pl.DataFrame", strategy: str | None) -> "list[pl.DataFrame]":
+    """Return the rows of each session of *strategy*, or of all, in the order of the table."""
+    parts = table.partition_by(_SESSION, maintain_order=True)
+    return [part for part in parts if strategy in (None, part["strategy"][0])]
