@@ -9,7 +9,8 @@ BacktestKitError              1  the run failed
 │   │   └── ShortHistoryError 3  ... a span begins before them or ends after them
 │   ├── BadCandleError        3  ... there, but impossible
 │   ├── NotEnoughCandlesError 3  ... fewer closed before now than were asked for
-│   └── StorageError          3  ... fetched, and the cache cannot keep them
+│   ├── StorageError          3  ... fetched, and the cache cannot keep them
+│   └── SavedRunError         3  a run folder is half-written, damaged, or of another program
 ├── VenueError                5  a venue refused, or was not reached within the retries
 ├── ContextError              1  the author's API was used outside a run
 └── OutputError               1  a result could not be written
@@ -83,6 +84,10 @@ class NotEnoughCandlesError(DataError):
 
 class StorageError(DataError):
     """The cache cannot be written: no space is left, or it is somebody else's; what it held is intact."""
+
+
+class SavedRunError(DataError):
+    """The folder of a run cannot be read back; the message names the file."""
 
 
 class VenueError(BacktestKitError):

@@ -10,6 +10,7 @@ from backtestkit_cli.domain.position import Closing, Entry, Plan, Position, Trad
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CloseReason, Side
 from backtestkit_cli.events.facts import Event
+from backtestkit_cli.reports.record import RunRecord, record_of
 
 START_MS = 1_746_316_800_000
 """2025-05-04 00:00 UTC, where frames of tests start."""
@@ -111,3 +112,8 @@ def an_outcome(*sessions: SessionOutcome, events: Iterable[Event] = (), **facts:
         "settings": dict.fromkeys(names, Settings()),
     }
     return RunOutcome(facts=RunFacts(**usual | facts), sessions=sessions, events=tuple(events))
+
+
+def a_record(*sessions: SessionOutcome, events: Iterable[Event] = (), **facts: Any) -> RunRecord:
+    """Return the run of `an_outcome` as it is saved."""
+    return record_of(an_outcome(*sessions, events=events, **facts))

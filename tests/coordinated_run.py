@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.config.loader import load_config
+from backtestkit_cli.reports.record import RunRecord, record_of
 from backtestkit_cli.runs.assembly import assemble
 from backtestkit_cli.runs.backtest import run_backtest
 
@@ -19,3 +20,8 @@ def coordinated_run(*sets: str) -> RunOutcome:
     """Return `configs/portfolio.yaml` run on the demo market with `SETS` and *sets*."""
     loaded = load_config(CONFIG, flags={}, sets=(*SETS, *sets), environ={}, dotenv=None)
     return asyncio.run(run_backtest(assemble(loaded)))
+
+
+def coordinated_record(*sets: str) -> RunRecord:
+    """Return the run of `coordinated_run` as it is saved."""
+    return record_of(coordinated_run(*sets))

@@ -7,7 +7,6 @@ from backtestkit_cli.analytics.equity import held_at_marks
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.domain.account import cash_effect, valuation
 from backtestkit_cli.domain.money import Costs
-from backtestkit_cli.events.facts import PortfolioStopped
 
 
 class AccountRow(NamedTuple):
@@ -37,8 +36,3 @@ def account_curve(outcome: RunOutcome) -> list[AccountRow]:
                 worth[at_ms] += valuation(position, costs).at(price)
     rows = [(at_ms, outcome.account.balance + moved, worth[at_ms]) for at_ms, moved in sorted(cash.items())]
     return [AccountRow(at_ms, money, positions, money + positions) for at_ms, money, positions in rows]
-
-
-def portfolio_stops(outcome: RunOutcome) -> tuple[PortfolioStopped, ...]:
-    """Return every stop of the account, oldest first."""
-    return tuple(event for event in outcome.events if isinstance(event, PortfolioStopped))

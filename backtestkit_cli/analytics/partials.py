@@ -1,13 +1,19 @@
 """Partial levels that the positions of a run reached: each of them, and how many."""
 
+import math
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
-from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.domain.signal import Side
-from backtestkit_cli.events.facts import LossLevelReached, ProfitLevelReached
+
+LEVEL_KINDS: Final = ("profit_level_reached", "loss_level_reached")
+"""The kinds of events that this is about."""
+
+
+_SIDES = {side.value: side for side in Side}
 
 
 class PartialAction(StrEnum):
@@ -50,22 +56,21 @@ class PartialStatistics:
     rows: tuple[PartialRow, ...]
 
 
-def partial_statistics(outcome: RunOutcome, strategy: str | None = None) -> PartialStatistics:
-    """Return the partial levels that positions of *strategy*, or of all strategies, reached."""
+def partial_statistics(rows_of_events: Iterable[Mapping[str, Any]], mode: str) -> PartialStatistics:
+    """Return the partial levels among *rows_of_events*, which are of `LEVEL_KINDS`, of a run of this *mode*."""
     rows = tuple(
         PartialRow(
-            timestamp=event.at_ms,
-            action=PartialAction.PROFIT if isinstance(event, ProfitLevelReached) else PartialAction.LOSS,
-            strategy=event.strategy,
-            symbol=event.symbol,
-            signal_id=event.position.id,
-            position=event.position.side,
-            level=event.level,
-            price=event.price,
-            mode=outcome.facts.mode,
+            timestamp=row["at"],
+            action=PartialAction.PROFIT if row["event"] == LEVEL_KINDS[0] else PartialAction.LOSS,
+            strategy=row["strategy"],
+            symbol=row["symbol"],
+            signal_id=row["signal_id"],
+            position=_SIDES[row["side"]],
+            level=row["level"],
+            price=math.nan if row["price"] is None else row["price"],
+            mode=mode,
         )
-        for event in outcome.events
-        if isinstance(event, ProfitLevelReached | LossLevelReached) and strategy in (None, event.strategy)
+        for row in rows_of_events
     )
     counts = {
         action: dict(sorted(Counter(row.level for row in rows if row.action is action).items()))

@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
-from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.domain.risk import Stage
-from backtestkit_cli.events.facts import SignalInvalid, SignalRefused
+
+REFUSED: Final = "signal_refused"
+INVALID: Final = "signal_invalid"
 
 _NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 
@@ -43,32 +44,32 @@ class RefusalStatistics:
 
     Attributes:
         by_rule: What refused them, most refusals first; its totals add up to the number of `refused`.
-        refused: Every refusal, in the order of the events.
+        refused: Every refusal as a row, in the order of the events.
         invalid_signals: How many signals were invalid; one may have several problems.
         by_problem: What was wrong with them, most frequent first.
     """
 
     by_rule: tuple[RuleCount, ...]
-    refused: tuple[SignalRefused, ...]
+    refused: tuple[Mapping[str, Any], ...]
     invalid_signals: int
     by_problem: tuple[ProblemCount, ...]
 
 
-def refusal_statistics(outcome: RunOutcome, strategy: str | None = None) -> RefusalStatistics:
-    """Return the refusals among the signals of *strategy*, or of all strategies."""
-    events = [event for event in outcome.events if strategy in (None, event.strategy)]
-    refused = tuple(event for event in events if isinstance(event, SignalRefused))
-    invalid = [event for event in events if isinstance(event, SignalInvalid)]
+def refusal_statistics(rows_of_events: Iterable[Mapping[str, Any]]) -> RefusalStatistics:
+    """Return the refusals among *rows_of_events*, which are of the kinds `REFUSED` and `INVALID`."""
+    rows = list(rows_of_events)
+    refused = tuple(row for row in rows if row["event"] == REFUSED)
+    invalid = [row for row in rows if row["event"] == INVALID]
     return RefusalStatistics(
         by_rule=_by_rule(refused),
         refused=refused,
         invalid_signals=len(invalid),
-        by_problem=_by_problem(problem for event in invalid for problem in event.problems),
+        by_problem=_by_problem(problem for row in invalid for problem in row["problems"]),
     )
 
 
-def _by_rule(refused: tuple[SignalRefused, ...]) -> tuple[RuleCount, ...]:
-    counts = Counter((event.profile, event.rule, event.stage) for event in refused)
+def _by_rule(refused: Iterable[Mapping[str, Any]]) -> tuple[RuleCount, ...]:
+    counts = Counter((row["profile"], row["rule"], row["stage"]) for row in refused)
     rules = {(profile, rule) for profile, rule, _ in counts}
     rows = [RuleCount(*names, counts[*names, Stage.APPEARS], counts[*names, Stage.OPENS]) for names in rules]
     return tuple(sorted(rows, key=lambda row: (-row.total, row.profile, row.rule)))

@@ -15,7 +15,8 @@ Texts: TypeAlias = npt.NDArray[np.object_]
 Times: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
-_closing_order = attrgetter("closed_at_ms", "symbol", "strategy", "opened_at_ms")
+closing_order = attrgetter("closed_at_ms", "symbol", "strategy", "opened_at_ms")
+"""The order of trades everywhere: by closing time; those of one tick by symbol, then strategy, then opening."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ def columns_of(trades: Iterable[Trade]) -> TradeColumns:
 
 def in_closing_order(trades: Iterable[Trade]) -> list[Trade]:
     """Return *trades* by closing time; those of one tick by symbol, then strategy, then opening."""
-    return sorted(trades, key=_closing_order)
+    return sorted(trades, key=closing_order)
 
 
 def _texts(values: Iterable[str]) -> Texts:

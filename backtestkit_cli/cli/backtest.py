@@ -13,12 +13,13 @@ from backtestkit_cli.cli import console, options
 from backtestkit_cli.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from backtestkit_cli.analytics.outcome import RunOutcome
     from backtestkit_cli.cli.log_lines import LogPlan
     from backtestkit_cli.config.loader import LoadedConfig
     from backtestkit_cli.domain.settings import FillModelName
+    from backtestkit_cli.reports.record import RunRecord
     from backtestkit_cli.runs.backtest import OnProgress
     from backtestkit_cli.runs.markets import MarketBook
     from backtestkit_cli.runs.plan import RunPlan
@@ -28,24 +29,25 @@ if TYPE_CHECKING:
 class Finished:
     """The run of the config, and one of each fill model where bounds were asked for."""
 
-    main: "RunOutcome"
-    bounds: "Mapping[FillModelName, RunOutcome]"
+    main: "RunRecord"
+    bounds: "Mapping[FillModelName, RunRecord]"
+    tracebacks: "Sequence[str]"
 
     @property
-    def outcomes(self) -> "Mapping[str, RunOutcome]":
+    def records(self) -> "Mapping[str, RunRecord]":
         """Return every run by what sets it apart, nothing for the only one."""
-        return {model.value: outcome for model, outcome in self.bounds.items()} or {"": self.main}
+        return {model.value: record for model, record in self.bounds.items()} or {"": self.main}
 
     @property
     def failures(self) -> list[str]:
         """Return a line for every session that failed in any run, and for every run that its portfolio ended."""
         from backtestkit_cli.cli import coordination_lines, results
 
-        failed = (line for outcome in self.outcomes.values() for line in results.failures(outcome))
+        failed = (line for record in self.records.values() for line in results.failures(record))
         stopped = (
             f"{label}: {line}" if label else line
-            for label, outcome in self.outcomes.items()
-            for line in coordination_lines.final_stop(outcome)
+            for label, record in self.records.items()
+            for line in coordination_lines.final_stop(record)
         )
         return list(dict.fromkeys((*failed, *stopped)))
 
@@ -115,12 +117,13 @@ def backtest(
     loaded = options.load(config, sets, flags, required=_NEEDS)
     started = _now()
     with console.stdout_for_data(), written(log):
-        finished = _run_all(loaded, bounds=bounds, quiet=quiet, log=log)
-    code = max(outcome.exit_code for outcome in finished.outcomes.values())
+        outcomes = _run_all(loaded, bounds=bounds, quiet=quiet, log=log)
+    code = max(outcome.exit_code for outcome in outcomes.values())
     extra = {"command": _command(), "started_at": started, "finished_at": _now(), "exit_code": code}
+    finished = _finished(outcomes, extra, bounds=bounds)
     if not json:
         _show(finished)
-    paths, problem = _write(finished, loaded.config.out, extra)
+    paths, problem = _write(finished, loaded.config.out)
     code = code if problem is None else problem.exit_code
     if json:
         console.out(console.json_text(_document(finished, paths, problem, code)))
@@ -143,7 +146,10 @@ def _command() -> str:
     return shlex.join(["btk", *map(without_secrets, sys.argv[1:])])
 
 
-def _run_all(loaded: "LoadedConfig", *, bounds: bool, quiet: bool, log: "LogPlan | None") -> Finished:
+def _run_all(
+    loaded: "LoadedConfig", *, bounds: bool, quiet: bool, log: "LogPlan | None"
+) -> "dict[FillModelName, RunOutcome]":
+    """Return the run of the config by its fill model; where *bounds* are asked for, first that one, then the others."""
     from backtestkit_cli.cli.progress import access_for, shown_progress
     from backtestkit_cli.domain.settings import FillModelName
     from backtestkit_cli.runs.assembly import assemble, with_fill_model
@@ -151,10 +157,12 @@ def _run_all(loaded: "LoadedConfig", *, bounds: bool, quiet: bool, log: "LogPlan
 
     with shown_progress(quiet=quiet, with_bars=log is None) as display, console.stopped_at_once():
         plan = assemble(loaded, access=access_for(loaded, display))
+        own_model = next(iter(plan.settings.values())).fill_model
         if not bounds:
-            return Finished(_run(loaded, plan, log, on_progress=display.run("backtest") if display else None), {})
+            on_progress = display.run("backtest") if display else None
+            return {own_model: _run(loaded, plan, log, on_progress=on_progress)}
         book = market_book(plan)
-        outcomes = {
+        return {
             # Assembled anew for each, so that what the module keeps in variables does not pass from run to run.
             model: _run(
                 loaded,
@@ -163,9 +171,21 @@ def _run_all(loaded: "LoadedConfig", *, bounds: bool, quiet: bool, log: "LogPlan
                 book=book,
                 on_progress=display.run(model.value) if display else None,
             )
-            for model in FillModelName
+            for model in sorted(FillModelName, key=lambda model: model is not own_model)
         }
-        return Finished(outcomes[next(iter(plan.settings.values())).fill_model], outcomes)
+
+
+def _finished(outcomes: "Mapping[FillModelName, RunOutcome]", extra: "Mapping[str, Any]", *, bounds: bool) -> Finished:
+    from backtestkit_cli.cli import results
+    from backtestkit_cli.domain.settings import FillModelName
+    from backtestkit_cli.reports.record import record_of
+
+    records = {model: record_of(outcome, extra) for model, outcome in outcomes.items()}
+    return Finished(
+        main=next(iter(records.values())),
+        bounds={model: records[model] for model in FillModelName} if bounds else {},
+        tracebacks=[text for outcome in outcomes.values() for text in results.tracebacks(outcome)],
+    )
 
 
 def _run(
@@ -198,7 +218,7 @@ def _show(finished: Finished) -> None:
         results.show_result(finished.main)
 
 
-def _write(finished: Finished, out: str, extra: "Mapping[str, Any]") -> tuple[list[Path], OutputError | None]:
+def _write(finished: Finished, out: str) -> tuple[list[Path], OutputError | None]:
     """Write the readable reports and the folder of every run; return what is there, and what went wrong."""
     from backtestkit_cli.reports.markdown.files import write_reports
     from backtestkit_cli.reports.run_folder import is_worse_than_saved, write_run
@@ -207,11 +227,11 @@ def _write(finished: Finished, out: str, extra: "Mapping[str, Any]") -> tuple[li
     try:
         if not is_worse_than_saved(finished.main, Path(out)):
             paths += write_reports(finished.main, Path(out))
-        for outcome in finished.outcomes.values():
-            if is_worse_than_saved(outcome, Path(out)):
-                console.note(f"the finished run {outcome.facts.run_id} is kept: this one lacks candles that it had")
+        for record in finished.records.values():
+            if is_worse_than_saved(record, Path(out)):
+                console.note(f"the finished run {record.run_id} is kept: this one lacks candles that it had")
             else:
-                paths.append(write_run(outcome, Path(out), extra))
+                paths.append(write_run(record, Path(out)))
     except OutputError as error:
         return paths, error
     return paths, None
@@ -237,10 +257,10 @@ def _tell(finished: Finished, paths: list[Path], *, verbose: bool, quiet: bool) 
         console.error(line)
     if quiet:
         return
-    for label, outcome in finished.outcomes.items():
-        for line in results.notes(outcome):
+    for label, record in finished.records.items():
+        for line in results.notes(record):
             console.note(f"{label}: {line}" if label else line)
-        for text in results.tracebacks(outcome) if verbose else ():
-            console.say(text)
+    for text in finished.tracebacks if verbose else ():
+        console.say(text)
     for path in paths:
         console.say(f"wrote {path}")

@@ -4,14 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from backtestkit_cli.analytics.outcome import Failure, RunOutcome, SessionOutcome
+from backtestkit_cli.analytics.outcome import Failure, RunOutcome
 from backtestkit_cli.cli import console
 from backtestkit_cli.cli.console import Heading
 from backtestkit_cli.cli.coordination_lines import coordination_lines, passing_stops
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.settings import FillModelName, GapPolicy
-from backtestkit_cli.events.facts import CANDLES, CommandRefused, ErrorOccurred, Event, SignalInvalid, SignalRefused
-from backtestkit_cli.reports.summaries import account_summary, partials_summary, refusals_summary
+from backtestkit_cli.events.facts import CANDLES, ErrorOccurred
+from backtestkit_cli.reports.event_rows import EventRow
+from backtestkit_cli.reports.manifest import SavedSession
+from backtestkit_cli.reports.markdown import partial, risk
+from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.summaries import partials_summary, refusals_summary
 from backtestkit_cli.reports.tables import (
     NOT_AVAILABLE,
     SYMBOL_COLUMNS,
@@ -27,38 +31,40 @@ from backtestkit_cli.reports.tables import (
 # What goes first where a terminal is too narrow for all.
 _RANKS = {"best_pnl_pct": 7, "worst_pnl_pct": 6, "avg_pnl_pct": 5, "costs_quote": 4, "profit_factor": 3}
 _RANKS |= {"sharpe_ratio": 2, "net_quote": 1}
+# What failed so ended its session and is shown there.
+_ENDING = {"strategy", CANDLES}
 _SPAN_FIGURES = {"total_pnl_pct": ("Total PNL", Unit.PERCENT), "trades": ("Trades", Unit.COUNT)}
 
 
-def show_result(outcome: RunOutcome) -> None:
+def show_result(record: RunRecord) -> None:
     """Print the figures of each symbol and of all, and what they rest on."""
-    several = len(outcome.facts.settings) > 1
+    several = len(record.facts.settings) > 1
     headings = [Heading(c.title, c.is_number, _RANKS.get(c.key, 0)) for c in SYMBOL_COLUMNS]
     sections = [
         [_cells(row, [cell_text(row, column) for column in SYMBOL_COLUMNS], several=several) for row in rows]
-        for rows in (symbol_rows(outcome), _totals(outcome))
+        for rows in (symbol_rows(record), _totals(record))
     ]
     console.show_table([Heading("Strategy"), *headings] if several else headings, sections)
-    for line in (*_caption(outcome), *coordination_lines(outcome)):
+    for line in (*_caption(record), *coordination_lines(record)):
         console.out(line)
 
 
-def show_bounds(outcomes: Mapping[FillModelName, RunOutcome]) -> None:
+def show_bounds(records: Mapping[FillModelName, RunRecord]) -> None:
     """Print what each fill model makes of the run, and how far apart they are."""
-    first = next(iter(outcomes.values()))
+    first = next(iter(records.values()))
     several = len(first.facts.settings) > 1
     headings = [Heading("Symbol")]
     for title, _ in _SPAN_FIGURES.values():
-        headings += [Heading(f"{title}\n{column}", is_number=True) for column in (*outcomes, "span")]
+        headings += [Heading(f"{title}\n{column}", is_number=True) for column in (*records, "span")]
     sections = [
         [_cells(row, [str(row["symbol"]), *_span_cells(row)], several=several) for row in rows]
-        for rows in _span_rows(outcomes)
+        for rows in _span_rows(records)
     ]
     console.show_table([Heading("Strategy"), *headings] if several else headings, sections)
-    for line in _caption(first, models=" and ".join(outcomes)):
+    for line in _caption(first, models=" and ".join(records)):
         console.out(line)
-    for model, outcome in outcomes.items():
-        for line in coordination_lines(outcome):
+    for model, record in records.items():
+        for line in coordination_lines(record):
             console.out(f"{model}: {line}")
 
 
@@ -68,17 +74,17 @@ def _cells(row: Row, cells: list[str], *, several: bool) -> list[str]:
     return [str(row["strategy"] or "all"), *cells] if several else cells
 
 
-def _totals(outcome: RunOutcome) -> list[Row]:
-    strategies = list(outcome.facts.settings)
-    each = [total_row(outcome, strategy) for strategy in strategies] if len(strategies) > 1 else []
-    return [*each, total_row(outcome)]
+def _totals(record: RunRecord) -> list[Row]:
+    strategies = list(record.facts.settings)
+    each = [total_row(record, strategy) for strategy in strategies] if len(strategies) > 1 else []
+    return [*each, total_row(record)]
 
 
-def _span_rows(outcomes: Mapping[FillModelName, RunOutcome]) -> Iterator[list[Row]]:
+def _span_rows(records: Mapping[FillModelName, RunRecord]) -> Iterator[list[Row]]:
     """Yield the rows of the symbols, then those of the totals: `<figure>_<model>` and `<figure>_span`."""
     for rows_of in (symbol_rows, _totals):
-        by_model = [rows_of(outcome) for outcome in outcomes.values()]
-        yield [_span_row(tuple(outcomes), rows) for rows in zip(*by_model, strict=True)]
+        by_model = [rows_of(record) for record in records.values()]
+        yield [_span_row(tuple(records), rows) for rows in zip(*by_model, strict=True)]
 
 
 def _span_row(models: Sequence[FillModelName], rows: Sequence[Row]) -> Row:
@@ -100,9 +106,9 @@ def _span_cells(row: Row) -> Iterator[str]:
             yield number_text(value, shown_as) if isinstance(value, int | float) else NOT_AVAILABLE
 
 
-def _caption(outcome: RunOutcome, models: str | None = None) -> Iterator[str]:
+def _caption(record: RunRecord, models: str | None = None) -> Iterator[str]:
     """Yield what the figures rest on; strategies are named where they differ in it."""
-    facts = outcome.facts
+    facts = record.facts
     strategies: dict[str, list[str]] = {}
     for name, settings in facts.settings.items():
         model = models or settings.fill_model.value
@@ -114,43 +120,44 @@ def _caption(outcome: RunOutcome, models: str | None = None) -> Iterator[str]:
     yield f"{market}; {utc_text(facts.start_ms)} to {utc_text(facts.end_ms)} UTC"
 
 
-def failures(outcome: RunOutcome) -> list[str]:
+def failures(record: RunRecord) -> list[str]:
     """Return a line for each session that did not reach the end of its frame; one for a symbol without candles."""
-    several = len(outcome.facts.settings) > 1
-    return list(dict.fromkeys(_failure(session, several=several) for session in outcome.sessions if session.error))
+    several = len(record.facts.settings) > 1
+    return list(dict.fromkeys(_failure(session, several=several) for session in record.sessions if session.error))
 
 
-def _failure(session: SessionOutcome, *, several: bool) -> str:
+def _failure(session: SavedSession, *, several: bool) -> str:
     if session.failure is Failure.STRATEGY and several:
         return f"{session.symbol}, {session.strategy}: {session.error}"
     return f"{session.symbol}: {(session.error or '').removeprefix(f'{session.symbol}: ')}"
 
 
-def notes(outcome: RunOutcome) -> Iterator[str]:
+def notes(record: RunRecord) -> Iterator[str]:
     """Yield what went on beside the trades and a person should know."""
-    invalid = [event for event in outcome.events if isinstance(event, SignalInvalid)]
+    invalid = list(record.event_rows("signal_invalid"))
     if invalid:
-        yield _first_of("invalid signal", invalid, "; ".join(invalid[0].problems))
-    unwanted = [event for event in outcome.events if isinstance(event, SignalRefused)]
+        yield _first_of("invalid signal", invalid, "; ".join(invalid[0]["problems"]))
+    unwanted = list(record.event_rows("signal_refused"))
     if unwanted:
-        yield _first_of("refused signal", unwanted, f"{unwanted[0].profile}.{unwanted[0].rule}: {unwanted[0].reason}")
-    yield from passing_stops(outcome)
-    refused = [event for event in outcome.events if isinstance(event, CommandRefused)]
+        first = unwanted[0]
+        yield _first_of("refused signal", unwanted, f"{first['profile']}.{first['rule']}: {first['reason']}")
+    yield from passing_stops(record)
+    refused = list(record.event_rows("command_refused"))
     if refused:
-        yield _first_of("refused command", refused, f"{refused[0].command}: {refused[0].problem}")
-    failed = passing_errors(outcome)
+        yield _first_of("refused command", refused, f"{refused[0]['command']}: {refused[0]['problem']}")
+    failed = [row for row in record.event_rows("error_occurred") if row["source"] not in _ENDING]
     if failed:
-        yield _first_of("error", failed, f"{failed[0].source}: {failed[0].error}")
-    missing = {s.symbol: s.candles.missing for s in outcome.sessions if s.candles is not None and s.candles.missing}
+        yield _first_of("error", failed, f"{failed[0]['source']}: {failed[0]['error']}")
+    missing = {s.symbol: s.candles.missing for s in record.sessions if s.candles is not None and s.candles.missing}
     if missing:
-        done = "skipped" if any(s.gaps is GapPolicy.SKIP for s in outcome.facts.settings.values()) else "filled"
+        done = "skipped" if any(s.gaps is GapPolicy.SKIP for s in record.facts.settings.values()) else "filled"
         yield f"{_count(sum(missing.values()), 'missing minute')} {done}, in {_count(len(missing), 'symbol')}"
-    yield from _symbols_elsewhere(outcome)
+    yield from _symbols_elsewhere(record)
 
 
-def _symbols_elsewhere(outcome: RunOutcome) -> Iterator[str]:
+def _symbols_elsewhere(record: RunRecord) -> Iterator[str]:
     """Yield what names symbols that the run does not have: they may be meant for another one, or misspelled."""
-    facts = outcome.facts
+    facts = record.facts
     here = {symbol.replace("/", "") for symbol in facts.symbols}
     named = {f"group {name}": symbols for name, symbols in facts.coordination.get("groups", {}).items()}
     named |= {f"job {job['name']}": job["symbols"] or () for job in facts.jobs}
@@ -161,8 +168,9 @@ def _symbols_elsewhere(outcome: RunOutcome) -> Iterator[str]:
             yield f"{name}: {', '.join(other)} {verb} not among the symbols of this run"
 
 
-def _first_of(noun: str, events: Sequence[Event], text: str) -> str:
-    place = " ".join(part for part in (events[0].symbol, f"at {utc_text(events[0].at_ms)}") if part)
+def _first_of(noun: str, events: Sequence[EventRow], text: str) -> str:
+    first = events[0]
+    place = " ".join(part for part in (first["symbol"], f"at {utc_text(first['at'])}") if part)
     return f"{_count(len(events), noun)}; the first, {place}: {text}"
 
 
@@ -170,24 +178,19 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def passing_errors(outcome: RunOutcome) -> list[ErrorOccurred]:
-    """Return the failures that ended nothing; those of a strategy and of candles end a session and are shown there."""
-    ending = {"strategy", CANDLES}
-    return [event for event in outcome.events if isinstance(event, ErrorOccurred) and event.source not in ending]
-
-
 def tracebacks(outcome: RunOutcome) -> Iterator[str]:
     """Yield the traceback of every strategy that failed, and of the first listener."""
-    for event in outcome.events:
-        if isinstance(event, ErrorOccurred) and event.source == "strategy":
+    failed = [event for event in outcome.events if isinstance(event, ErrorOccurred)]
+    for event in failed:
+        if event.source == "strategy":
             yield event.detail
-    for event in passing_errors(outcome)[:1]:
+    for event in [event for event in failed if event.source not in _ENDING][:1]:
         yield event.detail
 
 
-def document(outcome: RunOutcome) -> dict[str, Any]:
+def document(record: RunRecord) -> dict[str, Any]:
     """Return the run as JSON shows it; times are Unix milliseconds."""
-    facts = outcome.facts
+    facts = record.facts
     return {
         "run_id": facts.run_id,
         "mode": facts.mode,
@@ -195,18 +198,18 @@ def document(outcome: RunOutcome) -> dict[str, Any]:
         "is_synthetic": facts.is_synthetic,
         "frame": {"name": facts.frame, "start": facts.start_ms, "end": facts.end_ms},
         "settings": {name: asdict(settings) for name, settings in facts.settings.items()},
-        "symbols": symbol_rows(outcome),
-        "total": total_row(outcome),
-        "totals": {name: total_row(outcome, name) for name in facts.settings},
-        "account": account_summary(outcome),
-        "refusals": refusals_summary(outcome),
-        "partials": partials_summary(outcome),
-        "notes": [console.one_line(note) for note in notes(outcome)],
+        "symbols": symbol_rows(record),
+        "total": total_row(record),
+        "totals": {name: total_row(record, name) for name in facts.settings},
+        "account": record.account,
+        "refusals": refusals_summary(risk.get_data(record)),
+        "partials": partials_summary(partial.get_data(record)),
+        "notes": [console.one_line(note) for note in notes(record)],
     }
 
 
-def bounds_document(outcomes: Mapping[FillModelName, RunOutcome]) -> dict[str, Any]:
+def bounds_document(records: Mapping[FillModelName, RunRecord]) -> dict[str, Any]:
     """Return the runs of all fill models as JSON shows them, and how far apart they are."""
-    symbols, totals = _span_rows(outcomes)
-    runs = {model.value: document(outcome) for model, outcome in outcomes.items()}
+    symbols, totals = _span_rows(records)
+    runs = {model.value: document(record) for model, record in records.items()}
     return {"runs": runs, "symbols": symbols, "total": totals[-1]}

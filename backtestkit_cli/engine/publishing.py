@@ -5,7 +5,7 @@ from collections import deque
 from types import CoroutineType
 from typing import Any
 
-from backtestkit_cli.analytics.timings import HANDLER, TimingRecorder
+from backtestkit_cli.analytics.timings import HANDLER, Meter, TimingRecorder
 from backtestkit_cli.engine.failures import RunClosedError, as_told, is_from_outside, one_line
 from backtestkit_cli.engine.time_limits import Untimed, resume, within
 from backtestkit_cli.events.bus import PINGS, Bus, Handler
@@ -98,9 +98,9 @@ class Publisher:
         for handler in self._handlers(type(ping)):
             await self.tell(handler, ping)
 
-    async def tell(self, handler: Handler[Any], event: Any) -> None:  # noqa: ANN401 - any event or ping
-        """Call *handler*; its failure is an `ErrorOccurred` event and nobody else's."""
-        meter = self._meter
+    async def tell(self, handler: Handler[Any], event: Any, meter: Meter | None = None) -> None:  # noqa: ANN401 - as above
+        """Call *handler*, counted on *meter*; its failure is an `ErrorOccurred` event and nobody else's."""
+        meter = meter or self._meter
         meter.left -= 1
         begun_s = None if meter.left else meter.begun()
         try:

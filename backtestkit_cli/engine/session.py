@@ -98,8 +98,7 @@ class Session:
         desk, context, publisher, ahead = self._desk, self._context, self._publisher, self._desk.ahead
         bus, next_row, takes_instants = publisher.bus, self._next_row, clock.takes_instants
         strategy, symbol = self._plan.strategy.name, self._plan.symbol
-        ticks, last_row = self._market.ticks, self._last_row
-        prices = desk.prices
+        ticks, prices, last_row = self._market.ticks, desk.prices, self._last_row
         row = self._market.row_from(self._plan.start_ms)
         telling = self._plan.timings.meter(HANDLER, strategy)
         left = telling.left
@@ -129,17 +128,18 @@ class Session:
                     ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price, state))
                     for handler in publisher.active:
                         left -= 1
-                        begun_s = None if left else telling.begun()
-                        try:
-                            outcome = handler(ping)
-                        except BaseException as error:  # noqa: BLE001 - `report` passes on what is not the handler's
-                            yield from publisher.report(handler, ping, error)
-                        else:
-                            if outcome is not None:
-                                yield from publisher.finish(handler, ping, outcome)
-                        if begun_s is not None:
-                            telling.ended(begun_s)
+                        if not left:
+                            telling.left = 1
+                            yield from publisher.tell(handler, ping, telling)
                             left = telling.left
+                        else:
+                            try:
+                                outcome = handler(ping)
+                            except BaseException as error:  # noqa: BLE001 - `report` passes on what is not theirs
+                                yield from publisher.report(handler, ping, error)
+                            else:
+                                if outcome is not None:
+                                    yield from publisher.finish(handler, ping, outcome)
                         if desk.state is None:  # whoever comes later has no position to hear of
                             break
                     if publisher.hears_active_only and not desk.outbox:

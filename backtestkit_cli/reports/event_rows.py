@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache, singledispatch
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -32,7 +32,8 @@ from backtestkit_cli.events.facts import (
 )
 
 Plain: TypeAlias = str | int | float | bool | None
-EventRow: TypeAlias = dict[str, Plain | list[str] | dict[str, Plain]]
+EventRow: TypeAlias = dict[str, Any]
+"""Plain values: text, numbers, booleans, None, a list of texts, or a mapping of such."""
 
 _INT64 = range(-(2**63), 2**63)
 

@@ -3,11 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from backtestkit_cli.analytics.account import portfolio_stops
 from backtestkit_cli.analytics.outcome import RunOutcome
-from backtestkit_cli.analytics.partials import partial_statistics
-from backtestkit_cli.analytics.refusals import refusal_statistics
-from backtestkit_cli.reports.event_rows import clean_text, event_row, finite
+from backtestkit_cli.analytics.partials import PartialStatistics
+from backtestkit_cli.analytics.refusals import RefusalStatistics
+from backtestkit_cli.events.facts import PortfolioStopped
+from backtestkit_cli.reports.event_rows import event_row, finite
 
 
 def account_summary(outcome: RunOutcome) -> dict[str, Any] | None:
@@ -19,41 +19,29 @@ def account_summary(outcome: RunOutcome) -> dict[str, Any] | None:
     if account is None:
         return None
     numbers = {name: value for name, value in asdict(account).items() if name != "stopped"}
-    stops = [event_row(stop) for stop in portfolio_stops(outcome)]
     return {
         **{name: finite(value) for name, value in numbers.items()},
         "return_pct": finite(account.return_pct),
         "stopped": None if account.stopped is None else event_row(account.stopped),
-        "stops": stops,
+        "stops": [event_row(event) for event in outcome.events if isinstance(event, PortfolioStopped)],
     }
 
 
-def refusals_summary(outcome: RunOutcome, strategy: str | None = None) -> dict[str, Any]:
+def refusals_summary(statistics: RefusalStatistics) -> dict[str, Any]:
     """Return the refused signals by profile and rule, and the invalid ones by problem, most frequent first.
 
     `appears` and `opens` are the stages at which a signal was refused, `total` is both.
     """
-    statistics = refusal_statistics(outcome, strategy)
     return {
         "total": len(statistics.refused),
-        "rules": [
-            {
-                "profile": clean_text(row.profile),
-                "rule": clean_text(row.rule),
-                "appears": row.appears,
-                "opens": row.opens,
-                "total": row.total,
-            }
-            for row in statistics.by_rule
-        ],
+        "rules": [row._asdict() | {"total": row.total} for row in statistics.by_rule],
         "invalid_signals": statistics.invalid_signals,
-        "problems": [{"problem": clean_text(row.problem), "signals": row.signals} for row in statistics.by_problem],
+        "problems": [row._asdict() for row in statistics.by_problem],
     }
 
 
-def partials_summary(outcome: RunOutcome, strategy: str | None = None) -> dict[str, Any]:
+def partials_summary(statistics: PartialStatistics) -> dict[str, Any]:
     """Return how often partial levels were reached; the maps are from a level in percent to a count."""
-    statistics = partial_statistics(outcome, strategy)
     return {
         "total_events": statistics.total_events,
         "profit_events": statistics.profit_events,

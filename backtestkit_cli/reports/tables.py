@@ -8,10 +8,11 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from backtestkit_cli.analytics.outcome import RunOutcome, SessionOutcome
-from backtestkit_cli.analytics.trade_columns import columns_of
+from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.analytics.trade_figures import TradeFigures, figures_of
-from backtestkit_cli.reports.event_rows import clean_text, finite
+from backtestkit_cli.reports.event_rows import finite
+from backtestkit_cli.reports.manifest import SavedSession
+from backtestkit_cli.reports.record import RunRecord
 
 Cell: TypeAlias = str | int | float | None
 Row: TypeAlias = dict[str, Cell]
@@ -64,30 +65,28 @@ SYMBOL_COLUMNS = (
 """What a report shows of each symbol; a row has all of `TradeFigures`."""
 
 
-def symbol_rows(outcome: RunOutcome, strategy: str | None = None) -> list[Row]:
-    """Return a row a session, in the order of the outcome, of *strategy* or of all.
+def symbol_rows(record: RunRecord, strategy: str | None = None) -> list[Row]:
+    """Return a row a session, in the order of the record, of *strategy* or of all.
 
     Keys: `strategy`, `symbol`, every figure of `TradeFigures`, `costs_quote` (slippage and fees) and
     `error` (why the session did not reach the end of the frame, or None). Ready for JSON.
     """
-    return [_row(session.strategy, session.symbol, [session]) for session in sessions_of(outcome, strategy)]
+    return [
+        _row(one.strategy, one.symbol, record.trades_of(one.strategy, one.symbol), [one])
+        for one in record.sessions_of(strategy)
+    ]
 
 
-def total_row(outcome: RunOutcome, strategy: str | None = None) -> Row:
+def total_row(record: RunRecord, strategy: str | None = None) -> Row:
     """Return the row `Total`: the figures over all trades pooled, of *strategy* or of all; `error` counts failures."""
-    sessions = sessions_of(outcome, strategy)
+    sessions = record.sessions_of(strategy)
     named = {session.strategy for session in sessions} if strategy is None else {strategy}
-    return _row(named.pop() if len(named) == 1 else None, TOTAL, sessions)
+    return _row(named.pop() if len(named) == 1 else None, TOTAL, record.trades_of(strategy), sessions)
 
 
-def sessions_of(outcome: RunOutcome, strategy: str | None) -> list[SessionOutcome]:
-    """Return the sessions of *strategy*, or all of them."""
-    return [session for session in outcome.sessions if strategy in (None, session.strategy)]
-
-
-def _row(strategy: str | None, symbol: str, sessions: Sequence[SessionOutcome]) -> Row:
-    figures = figures_of(columns_of(trade for session in sessions for trade in session.trades))
-    errors = [clean_text(session.error) for session in sessions if session.error is not None]
+def _row(strategy: str | None, symbol: str, trades: TradeColumns, sessions: Sequence[SavedSession]) -> Row:
+    figures = figures_of(trades)
+    errors = [session.error for session in sessions if session.error is not None]
     row: Row = {"strategy": strategy, "symbol": symbol}
     row |= {name: getattr(figures, name) for name in _FIGURES}
     row["costs_quote"] = None
@@ -100,14 +99,12 @@ def _row(strategy: str | None, symbol: str, sessions: Sequence[SessionOutcome]) 
 def cell_text(row: Row, column: Column) -> str:
     """Return the cell as people read it; what is undefined is `N/A`."""
     value = row[column.key]
-    if value is None:
-        return NOT_AVAILABLE
     return value if isinstance(value, str) else number_text(value, column.unit)
 
 
-def number_text(value: float, unit: Unit) -> str:
+def number_text(value: float | None, unit: Unit) -> str:
     """Return *value* with the digits and the sign that its unit is read with: `+1.25 %`, `1,234.50`, `12`."""
-    if not math.isfinite(value):
+    if value is None or not math.isfinite(value):
         return NOT_AVAILABLE
     match unit:
         case Unit.COUNT | Unit.TEXT:
@@ -127,8 +124,8 @@ def _decimals(value: float, sign: str = "") -> str:
     return "0.00" if text in ("+0.00", "-0.00") else text
 
 
-def price_text(price: float) -> str:
+def price_text(price: float | None) -> str:
     """Return *price* with eight significant digits and no exponent: `0.00001234`, `65123.457`."""
-    if not math.isfinite(price):
+    if price is None or not math.isfinite(price):
         return NOT_AVAILABLE
     return np.format_float_positional(price, precision=8, fractional=False, trim="-")

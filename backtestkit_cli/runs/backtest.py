@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from backtestkit_cli.analytics.outcome import AccountOutcome, RunFacts, RunOutcome, SessionOutcome
 from backtestkit_cli.analytics.timings import RUN, TimingRecorder, timings_of
+from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.engine.clock import new_timings
 from backtestkit_cli.events.bus import Bus
@@ -77,14 +78,16 @@ async def _run_waves(lockstep: Lockstep, facts: RunFacts, on_progress: OnProgres
     finished: list[SessionOutcome] = []
     events: list[tuple[Event, ...]] = []
     account: AccountOutcome | None = None
+    charts: dict[str, Candles] = {}
     waves = [names[i : i + size] for i in range(0, len(names), size)]
     for index, wave in enumerate(waves):
         report = None
         if on_progress is not None:
             report = _wave_progress(on_progress, plan, done=index * size, wave=len(wave), total=len(names))
-        outcomes, told, account = await lockstep.run([(by_name[name], symbol) for symbol, name in wave], report)
+        outcomes, told, account, shown = await lockstep.run([(by_name[name], symbol) for symbol, name in wave], report)
         finished += outcomes
         events += told
+        charts |= shown
         if len(waves) > 1:
             upcoming = {symbol for later in waves[index + 1 : index + 2] for symbol, _ in later}
             for symbol in {symbol for symbol, _ in wave} - upcoming:
@@ -98,6 +101,7 @@ async def _run_waves(lockstep: Lockstep, facts: RunFacts, on_progress: OnProgres
         candles_beside={symbol: book.facts[symbol] for symbol in sorted(book.facts.keys() - set(plan.symbols))},
         counts=counts_of(event for event in in_order if not event.strategy) if is_shared else {},
         account=account,
+        charts=dict(sorted(charts.items())),
     )
 
 

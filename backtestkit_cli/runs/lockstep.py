@@ -8,6 +8,7 @@ from backtestkit_cli.analytics.outcome import AccountOutcome, Failure, SessionOu
 from backtestkit_cli.analytics.timings import LOAD, Meter
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.api.specs import StrategySpec
+from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.engine.clock import SessionBody, VirtualClock
 from backtestkit_cli.engine.coordination import Coordination
@@ -17,6 +18,7 @@ from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.errors import ShortHistoryError, VenueError
 from backtestkit_cli.events.facts import CANDLES, ErrorOccurred, Event, SessionEnded
 from backtestkit_cli.policies.fills.choose import fill_model
+from backtestkit_cli.runs.chart_candles import chart_candles
 from backtestkit_cli.runs.collecting import collecting_rarely
 from backtestkit_cli.runs.coordination import account_of, coordination_of, guard_of
 from backtestkit_cli.runs.counting import counts_of
@@ -32,11 +34,15 @@ Key: TypeAlias = tuple[StrategySpec, str]
 
 
 class Wave(NamedTuple):
-    """What came of sessions that ran together; `events` has one list for each that recorded any."""
+    """What came of sessions that ran together; `events` has one list for each that recorded any.
+
+    `charts` are the candles of their symbols for pictures.
+    """
 
     outcomes: list[SessionOutcome]
     events: list[tuple[Event, ...]]
     account: AccountOutcome | None
+    charts: dict[str, Candles]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +101,9 @@ class Lockstep:
                 outcome = self._finished(spec, symbol, session)
                 events.append(tuple(session.events))
             outcomes.append(outcome)
-        return Wave(outcomes, events, account_of(shared, guard, plan.end_ms))
+        readable = sorted(listed - problems.keys())
+        charts = {symbol: chart_candles(self.book.market(symbol).candles, plan) for symbol in readable}
+        return Wave(outcomes, events, account_of(shared, guard, plan.end_ms), charts)
 
     def _session_plan(self, spec: StrategySpec, symbol: str, shared: Coordination | None) -> SessionPlan:
         plan = self.plan

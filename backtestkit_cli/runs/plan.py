@@ -29,7 +29,7 @@ class RunPlan:
     each other. `coordination_facts` say all of this as plain values for the manifest and the run id.
 
     `log_sink` is the author's own logger, if there is one. `run_id` is that of the whole run where this is a share
-    of it, else empty.
+    of it, else empty; `chart_interval` then is that of the whole run as well.
     """
 
     mode: str
@@ -55,6 +55,7 @@ class RunPlan:
     coordination_facts: Mapping[str, Any] = field(default_factory=dict)
     log_sink: LogSink | None = None
     run_id: str = ""
+    chart_interval: str = ""
 
 
 def handler_seconds_of(plan: RunPlan, strategy: str) -> float:

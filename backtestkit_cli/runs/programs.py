@@ -122,14 +122,15 @@ def _write(outcome: RunOutcome, out: Path, started_at: str) -> None:
         OutputError: a file could not be written.
     """
     from backtestkit_cli.reports.markdown.files import write_reports
+    from backtestkit_cli.reports.record import record_of
     from backtestkit_cli.reports.run_folder import is_worse_than_saved, write_run
 
-    if is_worse_than_saved(outcome, out):
-        return
     program = shlex.join([Path(sys.argv[0]).name, *map(without_secrets, sys.argv[1:])])
-    times = {"started_at": started_at, "finished_at": _now()}
-    write_reports(outcome, out)
-    write_run(outcome, out, {"command": program, **times, "exit_code": outcome.exit_code})
+    record = record_of(outcome, {"command": program, "started_at": started_at, "finished_at": _now()})
+    if is_worse_than_saved(record, out):
+        return
+    write_reports(record, out)
+    write_run(record, out)
 
 
 def _now() -> str:

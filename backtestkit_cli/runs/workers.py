@@ -17,6 +17,7 @@ from backtestkit_cli.engine.clock import new_timings
 from backtestkit_cli.errors import BacktestKitError, ConfigError
 from backtestkit_cli.runs.assembly import assemble, with_fill_model
 from backtestkit_cli.runs.backtest import OnProgress, Progress, run_backtest
+from backtestkit_cli.runs.chart_candles import chart_interval
 from backtestkit_cli.runs.counting import in_run_order
 from backtestkit_cli.runs.facts import facts_of
 from backtestkit_cli.runs.plan import RunPlan, Unavailable, shares_something
@@ -76,14 +77,14 @@ def _run_shares(
     shares = [tuple(symbols[i::count]) for i in range(count)]
     models = {name: settings.fill_model for name, settings in plan.settings.items()}
     model = next(iter(set(models.values()))) if len(set(models.values())) == 1 else None
-    run_id = facts_of(plan).run_id
+    whole = facts_of(plan).run_id, chart_interval(plan)
     minutes = (plan.end_ms - plan.start_ms) // MINUTE_MS
     parts: list[_Share] = []
     done = 0
     spawn = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(min(workers, count), mp_context=spawn, initializer=prepare) as pool:
-            futures = [pool.submit(_run_share, loaded, share, model, dict(plan.problems), run_id) for share in shares]
+            futures = [pool.submit(_run_share, loaded, share, model, dict(plan.problems), whole) for share in shares]
             try:
                 for future in as_completed(futures):
                     part = future.result()
@@ -105,9 +106,10 @@ def _run_share(
     symbols: tuple[str, ...],
     model: FillModelName | None,
     problems: dict[str, Unavailable],
-    run_id: str,
+    whole: tuple[str, str],
 ) -> _Share:
-    plan = replace(assemble(loaded), symbols=symbols, problems=problems, run_id=run_id)
+    run_id, interval = whole
+    plan = replace(assemble(loaded), symbols=symbols, problems=problems, run_id=run_id, chart_interval=interval)
     timings = new_timings()
     outcome = asyncio.run(run_backtest(plan if model is None else with_fill_model(plan, model), timings=timings))
     return _Share(outcome, timings.samples())
@@ -121,5 +123,6 @@ def combined(plan: RunPlan, parts: Sequence[RunOutcome]) -> RunOutcome:
         facts=facts_of(plan),
         sessions=tuple(sessions),
         events=in_run_order(part.events for part in parts),
+        charts=dict(sorted((symbol, candles) for part in parts for symbol, candles in part.charts.items())),
         candles_beside={symbol: read[symbol] for symbol in sorted(read.keys() - set(plan.symbols))},
     )

@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtestkit_cli import RiskCheck, Signal, add_risk, add_strategy, average_buy, partial_close
-from backtestkit_cli.analytics.account import account_curve, portfolio_stops
+from backtestkit_cli.analytics.account import account_curve
 from backtestkit_cli.analytics.equity import equity_of
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.domain.interval import DAY_MS
 from backtestkit_cli.domain.portfolio import Portfolio, StopAction
 from backtestkit_cli.domain.signal import CloseReason
+from backtestkit_cli.events.facts import PortfolioStopped
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.builders import a_session, an_outcome
 from tests.coordinated_run import coordinated_run
@@ -125,7 +126,7 @@ def test_a_session_that_the_portfolio_stopped_has_all_its_trades() -> None:
     for session in outcome.sessions:
         assert session.counts["position_opened"] == session.counts["position_closed"] == len(session.trades)
     stopped = [trade for one in outcome.sessions for trade in one.trades if trade.reason is CloseReason.PORTFOLIO_STOP]
-    (stop,) = portfolio_stops(outcome)
+    (stop,) = (event for event in outcome.events if isinstance(event, PortfolioStopped))
     assert stopped
     assert {trade.closed_at_ms for trade in stopped} == {stop.at_ms}
     assert outcome.account is not None

@@ -1,12 +1,14 @@
 import asyncio
 
 from backtestkit_cli import Candles, MaxOpen, Signal, add_risk, add_strategy
-from backtestkit_cli.analytics.refusals import ProblemCount, RuleCount, refusal_statistics
+from backtestkit_cli.analytics.refusals import ProblemCount, RuleCount
 from backtestkit_cli.domain.risk import Stage
 from backtestkit_cli.events.facts import SignalInvalid, SignalRefused
+from backtestkit_cli.reports.markdown import risk
+from backtestkit_cli.reports.record import record_of
 from backtestkit_cli.runs.backtest import run_backtest
-from tests.builders import START_MS, a_session, an_outcome
-from tests.coordinated_run import coordinated_run
+from tests.builders import START_MS, a_record, a_session
+from tests.coordinated_run import coordinated_record
 from tests.markets import plan_for, random_candles, registered
 
 SIGNAL = Signal(position="long", take_profit=102.0, stop_loss=98.0)
@@ -28,7 +30,7 @@ def test_refusals_are_counted_by_profile_rule_and_stage_most_frequent_first() ->
         refused("max_open"),
         refused("max_open", profile="bold"),
     ]
-    assert refusal_statistics(an_outcome(events=events)).by_rule == (
+    assert risk.get_data(a_record(events=events)).by_rule == (
         RuleCount("careful", "max_open", 2, 1),
         RuleCount("bold", "max_open", 1, 0),
         RuleCount("portfolio", "cash", 1, 0),
@@ -41,7 +43,7 @@ def test_invalid_signals_are_counted_by_the_words_of_what_is_wrong_with_them() -
         invalid("stop_loss must be below 101.5, was 1e+3", "not_twice: seen before"),
         invalid("stop_loss must be below 99, was 0.25", "not_twice: seen before"),
     ]
-    statistics = refusal_statistics(an_outcome(events=events))
+    statistics = risk.get_data(a_record(events=events))
     assert statistics.invalid_signals == 3
     assert statistics.by_problem == (
         ProblemCount("not_twice: seen before", 3),
@@ -51,16 +53,16 @@ def test_invalid_signals_are_counted_by_the_words_of_what_is_wrong_with_them() -
 
 def test_a_strategy_can_be_looked_at_alone() -> None:
     events = [refused("max_open"), refused("max_open", strategy="b"), invalid("no", strategy="b")]
-    outcome = an_outcome(a_session(strategy="a"), a_session(strategy="b"), events=events)
-    assert [len(refusal_statistics(outcome, name).refused) for name in ("a", "b")] == [1, 1]
-    assert [refusal_statistics(outcome, name).invalid_signals for name in ("a", "b")] == [0, 1]
+    record = a_record(a_session(strategy="a"), a_session(strategy="b"), events=events)
+    assert [len(risk.get_data(record, name).refused) for name in ("a", "b")] == [1, 1]
+    assert [risk.get_data(record, name).invalid_signals for name in ("a", "b")] == [0, 1]
 
 
 def test_counts_by_rule_add_up_to_the_refusals_of_a_run() -> None:
-    outcome = coordinated_run()
-    statistics = refusal_statistics(outcome)
+    record = coordinated_record()
+    statistics = risk.get_data(record)
     total = sum(row.total for row in statistics.by_rule)
-    assert total == len(statistics.refused) == sum(one.counts.get("signal_refused", 0) for one in outcome.sessions) > 20
+    assert total == len(statistics.refused) == sum(one.counts.get("signal_refused", 0) for one in record.sessions) > 20
     assert {row.profile for row in statistics.by_rule} == {"careful"}
 
 
@@ -82,7 +84,7 @@ def test_a_rule_is_counted_at_the_stage_it_refused_and_a_veto_by_the_name_of_its
     registry = registered(register)
     candles: dict[str, Candles] = {name: random_candles(seed, 1500) for seed, name in enumerate("AB")}
     plan = plan_for(registry, candles, risks={"eager": (registry.risks["one"],)})
-    statistics = refusal_statistics(asyncio.run(run_backtest(plan)))
+    statistics = risk.get_data(record_of(asyncio.run(run_backtest(plan))))
     (rule,) = statistics.by_rule
     assert (rule.profile, rule.rule) == ("one", "max_open")
     assert (rule.appears > 0, rule.opens > 0) == (True, True)

@@ -14,6 +14,7 @@ from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.signal import CloseReason, Side
 from backtestkit_cli.errors import OutputError
 from backtestkit_cli.events.facts import PositionClosed, PositionOpened
+from backtestkit_cli.reports.record import record_of
 from backtestkit_cli.reports.run_folder import run_folder, write_run
 from tests.builders import START_MS, a_position, a_session, a_trade, an_outcome
 from tests.coordinated_run import coordinated_run
@@ -22,7 +23,8 @@ TIMES = {"started_at": "2025-05-04T10:00:00Z", "finished_at": "2025-05-04T10:00:
 COLUMNS = [
     *("id", "strategy", "symbol", "side", "reason", "scheduled_at", "opened_at", "closed_at", "minutes"),
     *("price_open", "price_effective", "price_close", "take_profit", "stop_loss", "invested", "pnl_pct", "pnl_cost"),
-    *("gross_quote", "slippage_quote", "fee_quote", "entries", "partials", "fills", "note"),
+    *("gross_quote", "slippage_quote", "fee_quote", "mae_pct", "mfe_pct", "is_ambiguous"),
+    *("entries", "partials", "fills", "note"),
 ]
 
 
@@ -42,17 +44,19 @@ def a_run() -> RunOutcome:
 
 
 def written(outcome: RunOutcome, out: Path, **extra: Any) -> dict[str, bytes]:
-    folder = write_run(outcome, out, TIMES | extra)
+    folder = write_run(record_of(outcome, TIMES | extra), out)
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
-def test_a_run_is_four_files_in_a_folder_of_its_own(tmp_path: Path) -> None:
-    folder = write_run(a_run(), tmp_path / "dump", TIMES)
+def test_a_run_is_six_files_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    folder = write_run(record_of(a_run(), TIMES), tmp_path / "dump")
     assert folder == run_folder(tmp_path / "dump", "sma_cross-0123456789")
     assert sorted(file.name for file in folder.iterdir()) == [
+        "candles.parquet",
         "equity.parquet",
         "events.jsonl",
         "manifest.json",
+        "performance.json",
         "trades.parquet",
     ]
 
@@ -69,7 +73,7 @@ def test_two_runs_write_the_same_bytes_but_for_the_times_in_the_manifest(tmp_pat
 
 def test_trades_are_a_row_each_by_closing_time(tmp_path: Path) -> None:
     outcome = a_run()
-    trades = pl.read_parquet(write_run(outcome, tmp_path, TIMES) / "trades.parquet")
+    trades = pl.read_parquet(write_run(record_of(outcome, TIMES), tmp_path) / "trades.parquet")
     assert trades.columns == COLUMNS
     assert trades["symbol"].to_list() == ["BTCUSDT", "ETHUSDT"]
     first, trade = trades.row(0, named=True), outcome.sessions[0].trades[0]
@@ -82,7 +86,7 @@ def test_trades_are_a_row_each_by_closing_time(tmp_path: Path) -> None:
 
 
 def test_fills_hold_every_buy_and_every_sell_with_the_last(tmp_path: Path) -> None:
-    fills = json.loads(pl.read_parquet(write_run(a_run(), tmp_path, TIMES) / "trades.parquet")["fills"][0])
+    fills = json.loads(pl.read_parquet(write_run(record_of(a_run(), TIMES), tmp_path) / "trades.parquet")["fills"][0])
     assert fills["buys"] == [
         {"at": START_MS, "price": 100.0, "cost": 100.0},
         {"at": START_MS + 5 * MINUTE_MS, "price": 95.0, "cost": 50.0},
@@ -94,8 +98,8 @@ def test_fills_hold_every_buy_and_every_sell_with_the_last(tmp_path: Path) -> No
 
 
 def test_a_run_without_trades_has_empty_tables_of_the_same_columns(tmp_path: Path) -> None:
-    full = write_run(a_run(), tmp_path / "full", TIMES)
-    empty = write_run(an_outcome(), tmp_path / "empty", TIMES)
+    full = write_run(record_of(a_run(), TIMES), tmp_path / "full")
+    empty = write_run(record_of(an_outcome(), TIMES), tmp_path / "empty")
     for name in ("trades.parquet", "equity.parquet"):
         assert pl.read_parquet_schema(empty / name) == pl.read_parquet_schema(full / name)
         assert pl.read_parquet(empty / name).height == 0
@@ -104,7 +108,7 @@ def test_a_run_without_trades_has_empty_tables_of_the_same_columns(tmp_path: Pat
 
 def test_equity_has_a_row_for_each_mark_of_each_session(tmp_path: Path) -> None:
     outcome = a_run()
-    equity = pl.read_parquet(write_run(outcome, tmp_path, TIMES) / "equity.parquet")
+    equity = pl.read_parquet(write_run(record_of(outcome, TIMES), tmp_path) / "equity.parquet")
     assert equity.columns == ["timestamp", "strategy", "symbol", "realised_quote", "unrealised_quote", "equity_quote"]
     assert equity["symbol"].to_list() == ["BTCUSDT"] * 2 + ["ETHUSDT"] * 2
     assert equity["equity_quote"][3] == outcome.sessions[1].trades[0].pnl_cost
@@ -114,7 +118,7 @@ def test_the_account_has_a_table_of_its_own_that_ends_where_it_ended(tmp_path: P
     outcome = coordinated_run()
     account = outcome.account
     assert account is not None
-    table = pl.read_parquet(write_run(outcome, tmp_path, TIMES) / "account.parquet")
+    table = pl.read_parquet(write_run(record_of(outcome, TIMES), tmp_path) / "account.parquet")
     assert table.columns == ["timestamp", "cash_quote", "positions_quote", "equity_quote"]
     assert table["timestamp"].to_list() == [*range(outcome.facts.start_ms + DAY_MS, outcome.facts.end_ms + 1, DAY_MS)]
     assert table["equity_quote"][-1] == pytest.approx(account.equity)
@@ -132,13 +136,13 @@ def test_the_manifest_has_the_account_with_its_stops(tmp_path: Path) -> None:
 
 def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
     outcome = an_outcome(a_session(a_trade(cost=1.7e308, price_close=1e6), a_trade()))
-    trades = pl.read_parquet(write_run(outcome, tmp_path, TIMES) / "trades.parquet")
+    trades = pl.read_parquet(write_run(record_of(outcome, TIMES), tmp_path) / "trades.parquet")
     assert trades["pnl_cost"].null_count() == 1
     assert trades["pnl_cost"].is_nan().any() is False
 
 
 def test_events_are_lines_of_json(tmp_path: Path) -> None:
-    lines = (write_run(a_run(), tmp_path, TIMES) / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (write_run(record_of(a_run(), TIMES), tmp_path) / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["event"] for line in lines] == ["position_opened", "position_closed", "position_closed"]
 
 
@@ -176,7 +180,7 @@ def disk_full(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("disk_full")
 def test_a_full_disk_is_one_line_that_names_the_file_and_leaves_no_draft(tmp_path: Path) -> None:
     with pytest.raises(OutputError) as raised:
-        write_run(a_run(), tmp_path, TIMES)
+        write_run(record_of(a_run(), TIMES), tmp_path)
     folder = run_folder(tmp_path, "sma_cross-0123456789")
     assert str(raised.value) == f"cannot write {folder / 'trades.parquet'}: No space left on device"
     assert list(folder.iterdir()) == []
@@ -186,7 +190,7 @@ def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:
     out = tmp_path / "dump"
     out.write_text("mine")
     with pytest.raises(OutputError) as raised:
-        write_run(a_run(), out, TIMES)
+        write_run(record_of(a_run(), TIMES), out)
     assert str(raised.value).endswith(f"trades.parquet: expected a folder, {out} is a file")
     assert out.read_text() == "mine"
 
@@ -194,7 +198,7 @@ def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that refuses even root")
 def test_a_folder_that_may_not_be_written_is_one_line() -> None:
     with pytest.raises(OutputError, match=r"^cannot write /proc/nowhere/runs/.*trades\.parquet: [^\n]+$"):
-        write_run(a_run(), Path("/proc/nowhere"), TIMES)
+        write_run(record_of(a_run(), TIMES), Path("/proc/nowhere"))
 
 
 def test_importing_the_reports_does_not_import_polars() -> None:

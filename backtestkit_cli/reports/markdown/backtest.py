@@ -1,25 +1,23 @@
 """The report of a backtest: figures by symbol, what happened, and the trades."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from backtestkit_cli.analytics.account import portfolio_stops
-from backtestkit_cli.analytics.outcome import RunOutcome, SessionOutcome
-from backtestkit_cli.analytics.refusals import refusal_statistics
-from backtestkit_cli.analytics.trade_columns import in_closing_order
+from backtestkit_cli.analytics.refusals import RefusalStatistics
 from backtestkit_cli.domain.interval import utc_text
-from backtestkit_cli.domain.position import Trade
-from backtestkit_cli.events.facts import PortfolioStopped
+from backtestkit_cli.reports.manifest import SavedSession
+from backtestkit_cli.reports.markdown import risk
 from backtestkit_cli.reports.markdown.coordination import stopped_action, stopped_rule
 from backtestkit_cli.reports.markdown.head import head
 from backtestkit_cli.reports.markdown.text import document, escaped, span_text, table
+from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import (
     SYMBOL_COLUMNS,
     Unit,
     cell_text,
     number_text,
     price_text,
-    sessions_of,
     symbol_rows,
     total_row,
 )
@@ -55,47 +53,47 @@ _LEGEND = (
 _ONE_ACCOUNT = "One account for all strategies and symbols of the run, in quote money."
 
 
-def get_report(outcome: RunOutcome, strategy: str) -> str:
+def get_report(record: RunRecord, strategy: str) -> str:
     """Return the report of *strategy*: what was assumed, figures by symbol, what happened, and the trades.
 
     Raises:
         UnknownNameError: the run has no such strategy.
     """
-    sessions = sessions_of(outcome, strategy)
-    trades = in_closing_order(trade for session in sessions for trade in session.trades)
+    sessions = record.sessions_of(strategy)
+    refusals = risk.get_data(record, strategy)
     sections = [
-        head(outcome, strategy, "Backtest"),
-        ["## Results", *_results(outcome, strategy), _LEGEND],
-        _account(outcome),
-        ["## What happened", *_happened(outcome, strategy, sessions, trades)],
-        _invalid(outcome, strategy),
+        head(record, strategy, "Backtest"),
+        ["## Results", *_results(record, strategy), _LEGEND],
+        _account(record),
+        ["## What happened", *_happened(record, strategy, sessions, refusals)],
+        _invalid(refusals),
         _failures(sessions),
         _gaps(sessions),
-        ["## Trades", *_trades(outcome, trades)],
+        ["## Trades", *_trades(record, strategy)],
     ]
     return document(sections)
 
 
-def _results(outcome: RunOutcome, strategy: str) -> list[str]:
-    rows = [*symbol_rows(outcome, strategy), total_row(outcome, strategy)]
+def _results(record: RunRecord, strategy: str) -> list[str]:
+    rows = [*symbol_rows(record, strategy), total_row(record, strategy)]
     cells = [[escaped(cell_text(row, column)) for column in SYMBOL_COLUMNS] for row in rows]
     cells[-1] = [f"**{text}**" for text in cells[-1]]
     titles = [column.title for column in SYMBOL_COLUMNS]
     return [table(titles, cells, right={i for i, column in enumerate(SYMBOL_COLUMNS) if column.is_number})]
 
 
-def _account(outcome: RunOutcome) -> list[str]:
-    account = outcome.account
+def _account(record: RunRecord) -> list[str]:
+    account = record.account
     if account is None:
         return []
-    stops = portfolio_stops(outcome)
+    stops = account["stops"]
     rows = [
-        ("Starting balance", number_text(account.balance, Unit.MONEY)),
-        ("Reserve", number_text(account.reserve, Unit.MONEY)),
-        ("Cash at the end", number_text(account.cash, Unit.MONEY)),
-        ("Equity at the end", number_text(account.equity, Unit.MONEY)),
-        ("Return", number_text(account.return_pct, Unit.PERCENT)),
-        ("Max drawdown, judged at every minute", number_text(account.max_drawdown_pct, Unit.SHARE)),
+        ("Starting balance", number_text(account["balance"], Unit.MONEY)),
+        ("Reserve", number_text(account["reserve"], Unit.MONEY)),
+        ("Cash at the end", number_text(account["cash"], Unit.MONEY)),
+        ("Equity at the end", number_text(account["equity"], Unit.MONEY)),
+        ("Return", number_text(account["return_pct"], Unit.PERCENT)),
+        ("Max drawdown, judged at every minute", number_text(account["max_drawdown_pct"], Unit.SHARE)),
     ]
     blocks = ["## Account", _ONE_ACCOUNT, table(("Account", "Value"), rows, right={1})]
     if stops:
@@ -104,36 +102,35 @@ def _account(outcome: RunOutcome) -> list[str]:
     return blocks
 
 
-def _stop_cells(stop: PortfolioStopped) -> tuple[str, ...]:
+def _stop_cells(stop: Mapping[str, Any]) -> tuple[str, ...]:
     return (
-        utc_text(stop.at_ms),
-        f"`{stop.rule}`: {stopped_rule(stop)}",
-        number_text(stop.equity, Unit.MONEY),
-        number_text(stop.limit, Unit.MONEY),
-        f"`{stop.action.value}`: {stopped_action(stop)}",
-        "for good" if stop.until_ms is None else utc_text(stop.until_ms),
+        utc_text(stop["at"]),
+        f"`{stop['rule']}`: {stopped_rule(stop)}",
+        number_text(stop["equity"], Unit.MONEY),
+        number_text(stop["limit"], Unit.MONEY),
+        f"`{stop['action']}`: {stopped_action(stop)}",
+        "for good" if stop["until"] is None else utc_text(stop["until"]),
     )
 
 
 def _happened(
-    outcome: RunOutcome, strategy: str, sessions: Sequence[SessionOutcome], trades: Sequence[Trade]
+    record: RunRecord, strategy: str, sessions: Sequence[SavedSession], refusals: RefusalStatistics
 ) -> list[str]:
     counts: Counter[str] = Counter()
     for session in sessions:
         counts.update(session.counts)
-    reasons = Counter(trade.reason.value for trade in trades)
-    rules = refusal_statistics(outcome, strategy).by_rule
+    reasons = Counter(record.trades_of(strategy).reason.tolist())
     rows = [
         *((title, counts[kind]) for kind, title in _COUNTED.items()),
-        *((f"Refused by {escaped(rule.profile)}: {escaped(rule.rule)}", rule.total) for rule in rules),
+        *((f"Refused by {escaped(rule.profile)}: {escaped(rule.rule)}", rule.total) for rule in refusals.by_rule),
         *((f"Closed: {reason}", count) for reason, count in sorted(reasons.items())),
-        *((title, outcome.counts[kind]) for kind, title in _COUNTED_OF_RUN.items() if kind in outcome.counts),
+        *((title, record.counts[kind]) for kind, title in _COUNTED_OF_RUN.items() if kind in record.counts),
     ]
     return [table(("Event", "Count"), [(title, f"{count:,}") for title, count in rows], right={1})]
 
 
-def _invalid(outcome: RunOutcome, strategy: str) -> list[str]:
-    problems = refusal_statistics(outcome, strategy).by_problem
+def _invalid(refusals: RefusalStatistics) -> list[str]:
+    problems = refusals.by_problem
     if not problems:
         return []
     rows = [(escaped(row.problem), f"{row.signals:,}") for row in problems[:SHOWN_PROBLEMS]]
@@ -143,7 +140,7 @@ def _invalid(outcome: RunOutcome, strategy: str) -> list[str]:
     return ["## Invalid signals", text, table(("Problem", "Signals"), rows, right={1})]
 
 
-def _failures(sessions: Sequence[SessionOutcome]) -> list[str]:
+def _failures(sessions: Sequence[SavedSession]) -> list[str]:
     failed = [session for session in sessions if session.error is not None]
     if not failed:
         return []
@@ -151,11 +148,11 @@ def _failures(sessions: Sequence[SessionOutcome]) -> list[str]:
     return ["## Failed symbols", table(("Symbol", "Cause", "Error"), rows)]
 
 
-def _failure(session: SessionOutcome) -> str:
+def _failure(session: SavedSession) -> str:
     return session.failure.value if session.failure is not None else ""
 
 
-def _gaps(sessions: Sequence[SessionOutcome]) -> list[str]:
+def _gaps(sessions: Sequence[SavedSession]) -> list[str]:
     rows = [
         (
             escaped(session.symbol),
@@ -172,8 +169,9 @@ def _gaps(sessions: Sequence[SessionOutcome]) -> list[str]:
     return ["## Gaps", table(("Symbol", "Missing minutes", "Share", "Gaps", "Longest"), rows, right={1, 2, 3, 4})]
 
 
-def _trades(outcome: RunOutcome, trades: Sequence[Trade]) -> list[str]:
-    if not trades:
+def _trades(record: RunRecord, strategy: str) -> list[str]:
+    rows = record.rows_of(strategy)
+    if not len(rows):
         return ["No position was closed."]
     titles = (
         "Symbol",
@@ -188,27 +186,28 @@ def _trades(outcome: RunOutcome, trades: Sequence[Trade]) -> list[str]:
         "Net",
         "Note",
     )
-    shown = table(titles, [_trade_cells(trade) for trade in trades[:SHOWN_TRADES]], right={4, 5, 6, 8, 9})
-    if len(trades) <= SHOWN_TRADES:
-        return [f"{len(trades):,} in all, by closing time; the entry is the effective price.", shown]
+    trades = record.trades[rows[:SHOWN_TRADES]].iter_rows(named=True)
+    shown = table(titles, [_trade_cells(trade) for trade in trades], right={4, 5, 6, 8, 9})
+    if len(rows) <= SHOWN_TRADES:
+        return [f"{len(rows):,} in all, by closing time; the entry is the effective price.", shown]
     text = (
-        f"The first {SHOWN_TRADES:,} of {len(trades):,} by closing time; the entry is the effective price."
-        f" All of them count above and are in `runs/{outcome.facts.run_id}/trades.parquet`."
+        f"The first {SHOWN_TRADES:,} of {len(rows):,} by closing time; the entry is the effective price."
+        f" All of them count above and are in `runs/{record.run_id}/trades.parquet`."
     )
     return [text, shown]
 
 
-def _trade_cells(trade: Trade) -> tuple[str, ...]:
+def _trade_cells(trade: Mapping[str, Any]) -> tuple[str, ...]:
     return (
-        escaped(trade.symbol),
-        trade.side.value,
-        utc_text(trade.opened_at_ms),
-        utc_text(trade.closed_at_ms),
-        f"{len(trade.entries):,}",
-        price_text(trade.price_effective),
-        price_text(trade.price_close),
-        trade.reason.value,
-        number_text(trade.pnl_pct, Unit.PERCENT),
-        number_text(trade.pnl_cost, Unit.MONEY),
-        escaped(trade.note),
+        escaped(trade["symbol"]),
+        trade["side"],
+        utc_text(trade["opened_at"]),
+        utc_text(trade["closed_at"]),
+        f"{trade['entries']:,}",
+        price_text(trade["price_effective"]),
+        price_text(trade["price_close"]),
+        trade["reason"],
+        number_text(trade["pnl_pct"], Unit.PERCENT),
+        number_text(trade["pnl_cost"], Unit.MONEY),
+        escaped(trade["note"]),
     )

@@ -6,7 +6,6 @@ from typing import Any
 from backtestkit_cli.analytics.outcome import RunFacts
 from backtestkit_cli.domain.portfolio import StopAction
 from backtestkit_cli.engine.portfolio_guard import MAX_DAILY_LOSS, MAX_DRAWDOWN
-from backtestkit_cli.events.facts import PortfolioStopped
 from backtestkit_cli.reports.markdown.text import escaped
 from backtestkit_cli.reports.tables import Unit, number_text
 
@@ -37,14 +36,14 @@ def coordination_rows(facts: RunFacts, strategy: str) -> Iterator[tuple[str, str
         yield "Job", _job(job)
 
 
-def stopped_rule(stop: PortfolioStopped) -> str:
+def stopped_rule(stop: Mapping[str, Any]) -> str:
     """Return in words what the account broke."""
-    return _RULES.get(stop.rule, stop.rule)
+    return _RULES.get(stop["rule"], str(stop["rule"]))
 
 
-def stopped_action(stop: PortfolioStopped) -> str:
+def stopped_action(stop: Mapping[str, Any]) -> str:
     """Return in words what a stop does."""
-    return _STOPS[stop.action]
+    return _STOPS[StopAction(stop["action"])]
 
 
 def _portfolio(portfolio: Mapping[str, Any]) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.reports.markdown import backtest, partial, risk
+from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.run_folder import output_errors
 
 
@@ -18,7 +18,7 @@ class Kind(NamedTuple):
     """A kind of report: its folder, and its text for a strategy, None where there is nothing to say."""
 
     folder: str
-    get_report: Callable[[RunOutcome, str], str | None]
+    get_report: Callable[[RunRecord, str], str | None]
 
 
 KINDS = (
@@ -29,7 +29,7 @@ KINDS = (
 """The reports of a run, in the order they are written."""
 
 
-def write_reports(outcome: RunOutcome, out: Path) -> list[Path]:
+def write_reports(record: RunRecord, out: Path) -> list[Path]:
     """Write `<out>/<kind>/<strategy>.md` for each kind and strategy with something to say; return the files.
 
     Where there is nothing to say, the file of an earlier run is removed: it would be taken for one of this run.
@@ -39,8 +39,8 @@ def write_reports(outcome: RunOutcome, out: Path) -> list[Path]:
     """
     written = []
     for kind in KINDS:
-        for strategy, stem in file_stems(outcome.facts.settings).items():
-            text = kind.get_report(outcome, strategy)
+        for strategy, stem in file_stems(record.facts.settings).items():
+            text = kind.get_report(record, strategy)
             with output_errors(out / kind.folder / f"{stem}.md") as path:
                 if text is not None:
                     write_bytes(path, text.encode())

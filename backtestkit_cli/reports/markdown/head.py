@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from backtestkit_cli.analytics.outcome import RunOutcome, SessionOutcome
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, GapPolicy, PartialBasis, Settings
 from backtestkit_cli.errors import UnknownNameError
+from backtestkit_cli.reports.manifest import SavedSession
 from backtestkit_cli.reports.markdown.coordination import coordination_rows
 from backtestkit_cli.reports.markdown.text import escaped, span_text, table
-from backtestkit_cli.reports.tables import Unit, number_text, sessions_of
+from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.tables import Unit, number_text
 
 _FILL_MODELS = {
     FillModelName.VWAP: (
@@ -40,25 +41,25 @@ _PARTIAL_BASES = {
 }
 
 
-def head(outcome: RunOutcome, strategy: str, title: str) -> list[str]:
+def head(record: RunRecord, strategy: str, title: str) -> list[str]:
     """Return the first blocks of a report on *strategy*: title, a warning about made-up candles, assumptions.
 
     Raises:
         UnknownNameError: the run has no such strategy.
     """
-    if strategy not in outcome.facts.settings:
-        raise UnknownNameError("strategy", strategy, outcome.facts.settings)
-    return [f"# {title}: {escaped(strategy)}", *_synthetic(outcome), _assumptions(outcome, strategy)]
+    if strategy not in record.facts.settings:
+        raise UnknownNameError("strategy", strategy, record.facts.settings)
+    return [f"# {title}: {escaped(strategy)}", *_synthetic(record), _assumptions(record, strategy)]
 
 
-def _synthetic(outcome: RunOutcome) -> list[str]:
-    if not outcome.facts.is_synthetic:
+def _synthetic(record: RunRecord) -> list[str]:
+    if not record.facts.is_synthetic:
         return []
     return ["**SYNTHETIC CANDLES:** this market is made up. The numbers show how btk works, not how a strategy earns."]
 
 
-def _assumptions(outcome: RunOutcome, strategy: str) -> str:
-    facts, settings = outcome.facts, outcome.facts.settings[strategy]
+def _assumptions(record: RunRecord, strategy: str) -> str:
+    facts, settings = record.facts, record.facts.settings[strategy]
     note = facts.notes.get(strategy)
     synthetic = " (SYNTHETIC)" if facts.is_synthetic else ""
     span = f"{utc_text(facts.start_ms)} to {utc_text(facts.end_ms)} UTC ({span_text(facts.end_ms - facts.start_ms)})"
@@ -73,21 +74,21 @@ def _assumptions(outcome: RunOutcome, strategy: str) -> str:
         ("Slippage", f"{settings.slippage_pct:g} % against us on each fill"),
         ("Entry cost", f"{number_text(settings.position_cost, Unit.MONEY)} quote money, where a signal names no other"),
         ("Averaging", f"`{settings.averaging.value}`: {_AVERAGING[settings.averaging]}"),
-        *([("Partial levels", _PARTIAL_BASES[settings.partial_basis])] if _has_levels(outcome, strategy) else []),
+        *([("Partial levels", _PARTIAL_BASES[settings.partial_basis])] if _has_levels(record, strategy) else []),
         *coordination_rows(facts, strategy),
-        ("Gaps", _gap_policy(settings, sessions_of(outcome, strategy))),
+        ("Gaps", _gap_policy(settings, record.sessions_of(strategy))),
         ("Version", f"btk {escaped(facts.version)}"),
         ("Run", f"`{facts.run_id}`"),
     ]
     return table(("Assumption", "Value"), rows)
 
 
-def _has_levels(outcome: RunOutcome, strategy: str) -> bool:
+def _has_levels(record: RunRecord, strategy: str) -> bool:
     kinds = {"profit_level_reached", "loss_level_reached"}
-    return any(kinds & session.counts.keys() for session in sessions_of(outcome, strategy))
+    return any(kinds & session.counts.keys() for session in record.sessions_of(strategy))
 
 
-def _gap_policy(settings: Settings, sessions: Sequence[SessionOutcome]) -> str:
+def _gap_policy(settings: Settings, sessions: Sequence[SavedSession]) -> str:
     rule = f"`{settings.gaps.value}`: {_GAP_RULES[settings.gaps]}"
     facts = [session.candles for session in sessions if session.candles is not None]
     missing = [candles.missing for candles in facts]

@@ -1,31 +1,31 @@
 """The report of partial levels: how many positions reached each, and the latest of them."""
 
-from backtestkit_cli.analytics.outcome import RunOutcome
-from backtestkit_cli.analytics.partials import PartialRow, PartialStatistics, partial_statistics
+from backtestkit_cli.analytics.partials import LEVEL_KINDS, PartialRow, PartialStatistics, partial_statistics
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.reports.markdown.head import head
 from backtestkit_cli.reports.markdown.text import document, escaped, latest, table
+from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import price_text
 
 _TITLES = ("Time (UTC)", "Action", "Symbol", "Signal", "Position", "Level", "Price", "Mode")
 
 
-def get_data(outcome: RunOutcome, strategy: str) -> PartialStatistics:
-    """Return the numbers that the report shows."""
-    return partial_statistics(outcome, strategy)
+def get_data(record: RunRecord, strategy: str | None = None) -> PartialStatistics:
+    """Return the numbers that the report shows, of *strategy* or of all."""
+    return partial_statistics(record.event_rows(*LEVEL_KINDS, strategy=strategy), record.facts.mode)
 
 
-def get_report(outcome: RunOutcome, strategy: str) -> str | None:
+def get_report(record: RunRecord, strategy: str) -> str | None:
     """Return the report of *strategy*, None where no position reached a level.
 
     Raises:
         UnknownNameError: the run has no such strategy.
     """
-    blocks = head(outcome, strategy, "Partial levels")
-    data = get_data(outcome, strategy)
+    blocks = head(record, strategy, "Partial levels")
+    data = get_data(record, strategy)
     if not data.rows:
         return None
-    shown, text = latest(data.rows, outcome.facts.run_id)
+    shown, text = latest(data.rows, record.run_id)
     events = table(_TITLES, [_cells(row) for row in shown], right={5, 6})
     return document([blocks, ["## Levels", _total(data), _counts(data)], ["## Events", text, events]])
 

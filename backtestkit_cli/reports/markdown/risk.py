@@ -1,11 +1,13 @@
 """The report of refused signals: how many each rule refused, and the latest of them."""
 
-from backtestkit_cli.analytics.outcome import RunOutcome
-from backtestkit_cli.analytics.refusals import RefusalStatistics, refusal_statistics
+from collections.abc import Mapping
+from typing import Any
+
+from backtestkit_cli.analytics.refusals import INVALID, REFUSED, RefusalStatistics, refusal_statistics
 from backtestkit_cli.domain.interval import utc_text
-from backtestkit_cli.events.facts import SignalRefused
 from backtestkit_cli.reports.markdown.head import head
 from backtestkit_cli.reports.markdown.text import document, escaped, latest, table
+from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import price_text
 
 _TITLES = ("Time (UTC)", "Symbol", "Side", "Price", "Stage", "Profile", "Rule", "Reason")
@@ -15,23 +17,23 @@ _STAGES = (
 )
 
 
-def get_data(outcome: RunOutcome, strategy: str) -> RefusalStatistics:
-    """Return the numbers that the report shows."""
-    return refusal_statistics(outcome, strategy)
+def get_data(record: RunRecord, strategy: str | None = None) -> RefusalStatistics:
+    """Return the numbers that the report shows, of *strategy* or of all."""
+    return refusal_statistics(record.event_rows(REFUSED, INVALID, strategy=strategy))
 
 
-def get_report(outcome: RunOutcome, strategy: str) -> str | None:
+def get_report(record: RunRecord, strategy: str) -> str | None:
     """Return the report of *strategy*, None where no signal was refused.
 
     Raises:
         UnknownNameError: the run has no such strategy.
     """
-    blocks = head(outcome, strategy, "Risk")
-    data = get_data(outcome, strategy)
+    blocks = head(record, strategy, "Risk")
+    data = get_data(record, strategy)
     if not data.refused:
         return None
-    shown, text = latest(data.refused, outcome.facts.run_id)
-    events = table(_TITLES, [_cells(event) for event in shown], right={3})
+    shown, text = latest(data.refused, record.run_id)
+    events = table(_TITLES, [_cells(row) for row in shown], right={3})
     return document([blocks, ["## Rules", _counts(data), _STAGES], ["## Refused signals", text, events]])
 
 
@@ -45,14 +47,14 @@ def _counts(data: RefusalStatistics) -> str:
     return table(("Profile", "Rule", "As it appeared", "As it would open", "Total"), [*rows, total], right={2, 3, 4})
 
 
-def _cells(event: SignalRefused) -> tuple[str, ...]:
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
-        utc_text(event.at_ms),
-        escaped(event.symbol),
-        escaped(event.signal.position),
-        price_text(event.price),
-        event.stage.value,
-        escaped(event.profile),
-        escaped(event.rule),
-        escaped(event.reason),
+        utc_text(row["at"]),
+        escaped(row["symbol"]),
+        escaped(row["side"]),
+        price_text(row["price"]),
+        row["stage"],
+        escaped(row["profile"]),
+        escaped(row["rule"]),
+        escaped(row["reason"]),
     )

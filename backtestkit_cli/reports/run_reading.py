@@ -1,0 +1,143 @@
+"""Saved runs: which there are below a folder, and what one of them was."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from backtestkit_cli.analytics.outcome import Timing
+from backtestkit_cli.errors import ConfigError, SavedRunError, UnknownNameError
+from backtestkit_cli.reports import frames
+from backtestkit_cli.reports.event_log import SavedEvents
+from backtestkit_cli.reports.manifest import FORMAT, facts_of, sessions_of
+from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.run_folder import ACCOUNT, CANDLES, EQUITY, EVENTS, MANIFEST, TIMINGS, TRADES
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LATEST: Final = "latest"
+
+
+def saved_runs(out: Path) -> list[Path]:
+    """Return the folders of all complete runs below *out*, the latest first."""
+    found = [(path.stat().st_mtime_ns, path.parent) for path in (out / "runs").glob(f"*/{MANIFEST}")]
+    return [folder for _, folder in sorted(found, key=lambda one: (-one[0], one[1].name))]
+
+
+def find_run(name: str, out: Path) -> Path:
+    """Return the folder of the run *name*: an id, the beginning of one, `latest`, or a path to a folder of a run.
+
+    Raises:
+        ConfigError: there is no such run, or several begin so.
+    """
+    folder = out / "runs" / name
+    if name and "/" not in name and (folder / MANIFEST).is_file():
+        return folder
+    if "/" in name or "\\" in name or name in {".", ".."}:
+        return _folder_at(Path(name))
+    runs = saved_runs(out)
+    if name == LATEST:
+        if not runs:
+            raise ConfigError(f"{out / 'runs'}: expected a saved run, found none; `btk backtest` saves one")
+        return runs[0]
+    if folder.is_dir() and name:
+        return _folder_at(folder)
+    begin_so = [run for run in runs if name and run.name.startswith(name)]
+    if len(begin_so) > 1:
+        raise ConfigError(f"run {name!r}: {len(begin_so)} runs begin so: {', '.join(run.name for run in begin_so[:5])}")
+    if not begin_so:
+        raise UnknownNameError("run", name, [run.name for run in runs], where=str(out / "runs"))
+    return begin_so[0]
+
+
+def load_run(folder: Path) -> RunRecord:
+    """Return the run saved in *folder*, equal to the record it was written from.
+
+    Raises:
+        SavedRunError: it is half-written, damaged, or of another program or version.
+    """
+    content = read_manifest(folder)
+    return RunRecord(
+        manifest=content,
+        trades=_table(folder / TRADES, frames.TRADES),
+        equity=_table(folder / EQUITY, frames.EQUITY),
+        account_curve=_table(folder / ACCOUNT, frames.ACCOUNT) if "account" in content else None,
+        candles=_table(folder / CANDLES, frames.CANDLES),
+        events=SavedEvents(_content(folder / EVENTS), folder / EVENTS),
+        timings=_timings(folder / TIMINGS),
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of the run in *folder*, checked to be one.
+
+    Raises:
+        SavedRunError: it is not there, not whole, or of another program or version.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise SavedRunError(f"{folder}: expected a saved run, found no {MANIFEST}: it was not written to its end")
+    content = _json(path)
+    if "run_id" not in content or "format" not in content:
+        raise SavedRunError(f"{path}: expected the manifest of a run of btk, found another JSON")
+    if content["format"] != FORMAT:
+        raise SavedRunError(f"{path}: expected format {FORMAT}, found {content['format']!r}: of another version of btk")
+    try:
+        facts_of(content)
+        sessions_of(content)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        detail = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise SavedRunError(f"{path}: expected the manifest of a run of btk, found {detail}") from error
+    return content
+
+
+def _folder_at(path: Path) -> Path:
+    if path.name == MANIFEST:
+        path = path.parent
+    if not path.is_dir():
+        raise ConfigError(f"{path}: expected the folder of a run, found {'a file' if path.exists() else 'nothing'}")
+    return path
+
+
+def _table(path: Path, kinds: Mapping[str, type]) -> "pl.DataFrame":
+    import polars as pl  # noqa: PLC0415 - takes 0.1 s, and only who reads a run needs it
+
+    content = _content(path)
+    try:
+        table = pl.read_parquet(content)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise SavedRunError(f"{path}: expected Parquet, found what cannot be read: {reason}") from error
+    expected = pl.DataFrame(schema=kinds).schema
+    if table.schema != expected:
+        odd = [name for name in (*expected, *table.columns) if expected.get(name) != table.schema.get(name)]
+        raise SavedRunError(f"{path}: expected the columns of a run of btk, found others: {', '.join(odd)}")
+    return table
+
+
+def _timings(path: Path) -> tuple[Timing, ...]:
+    try:
+        return tuple(Timing(**one) for one in _json(path)["timings"])
+    except (LookupError, TypeError) as error:
+        raise SavedRunError(f"{path}: expected timings of a run of btk, found another JSON") from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = orjson.loads(_content(path))
+    except orjson.JSONDecodeError as error:
+        raise SavedRunError(f"{path}: expected JSON, found what cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise SavedRunError(f"{path}: expected a JSON object, found {type(content).__name__}")
+    return content
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise SavedRunError(f"{path}: expected a file of the run, found nothing") from error
+    except OSError as error:
+        raise SavedRunError(f"{path}: cannot be read: {error.strerror or error}") from error
