@@ -212,6 +212,31 @@ def test_the_rules_of_an_author_are_named_and_cannot_break_the_table() -> None:
     assert cells_of(text, "Sizing")[1] == "mine: a function"
 
 
+def test_a_trade_is_shown_with_its_signal_levels_times_duration_and_result() -> None:
+    trade = a_trade(price_close=101.0, minutes=150, note="of the morning")
+    listed = section(get_report(a_record(a_session(trade)), "sma_cross"), "Trades")
+    cells = dict(zip(cells_of(listed, "Signal"), cells_of(listed, f"`{trade.id}`"), strict=True))
+    assert cells == {
+        "Signal": f"`{trade.id}`",
+        "Symbol": "BTCUSDT",
+        "Side": "long",
+        "Opened (UTC)": "2025-05-04 00:00",
+        "Closed (UTC)": "2025-05-04 02:30",
+        "Duration": "2.5 hours",
+        "Entries": "1",
+        "Entry": "100",
+        "Exit": "101",
+        "Take profit": "102",
+        "Stop loss": "98",
+        "Reason": "take_profit",
+        "PNL": f"{trade.pnl_pct:+.2f} %",
+        "Net": f"{trade.pnl_cost:.2f}",
+        "Worst": "N/A",
+        "Best": "N/A",
+        "Note": "of the morning",
+    }
+
+
 def test_only_the_shown_trades_are_capped() -> None:
     trades = trades_of(*[0.1] * 1_003)
     text = get_report(a_record(a_session(*trades)), "sma_cross")
@@ -224,7 +249,7 @@ def test_only_the_shown_trades_are_capped() -> None:
 def test_notes_cannot_break_the_report() -> None:
     note = "a | b\n# *bold* <script> `x` [l](u) _it_ snake_case"
     text = get_report(a_record(a_session(a_trade(note=note))), "sma_cross")
-    line = next(line for line in text.splitlines() if line.startswith("| BTCUSDT | long"))
+    line = next(line for line in text.splitlines() if "| BTCUSDT | long" in line)
     assert r"a \| b \# \*bold\* \<script\> \`x\` \[l\](u) \_it\_ snake_case" in line
 
 

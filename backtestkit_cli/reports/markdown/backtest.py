@@ -11,18 +11,17 @@ from backtestkit_cli.reports.markdown import risk
 from backtestkit_cli.reports.markdown.coordination import stopped_action, stopped_rule
 from backtestkit_cli.reports.markdown.head import head
 from backtestkit_cli.reports.markdown.text import document, escaped, span_text, table
+from backtestkit_cli.reports.markdown.trade_list import trade_list
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import (
     SYMBOL_COLUMNS,
     Unit,
     cell_text,
     number_text,
-    price_text,
     symbol_rows,
     total_row,
 )
 
-SHOWN_TRADES = 1_000
 SHOWN_PROBLEMS = 50
 
 _COUNTED = {
@@ -69,7 +68,7 @@ def get_report(record: RunRecord, strategy: str) -> str:
         _invalid(refusals),
         _failures(sessions),
         _gaps(sessions),
-        ["## Trades", *_trades(record, strategy)],
+        ["## Trades", *trade_list(record, strategy)],
     ]
     return document(sections)
 
@@ -167,47 +166,3 @@ def _gaps(sessions: Sequence[SavedSession]) -> list[str]:
     if not rows:
         return []
     return ["## Gaps", table(("Symbol", "Missing minutes", "Share", "Gaps", "Longest"), rows, right={1, 2, 3, 4})]
-
-
-def _trades(record: RunRecord, strategy: str) -> list[str]:
-    rows = record.rows_of(strategy)
-    if not len(rows):
-        return ["No position was closed."]
-    titles = (
-        "Symbol",
-        "Side",
-        "Opened (UTC)",
-        "Closed (UTC)",
-        "Entries",
-        "Entry",
-        "Exit",
-        "Reason",
-        "PNL",
-        "Net",
-        "Note",
-    )
-    trades = record.trades[rows[:SHOWN_TRADES]].iter_rows(named=True)
-    shown = table(titles, [_trade_cells(trade) for trade in trades], right={4, 5, 6, 8, 9})
-    if len(rows) <= SHOWN_TRADES:
-        return [f"{len(rows):,} in all, by closing time; the entry is the effective price.", shown]
-    text = (
-        f"The first {SHOWN_TRADES:,} of {len(rows):,} by closing time; the entry is the effective price."
-        f" All of them count above and are in `runs/{record.run_id}/trades.parquet`."
-    )
-    return [text, shown]
-
-
-def _trade_cells(trade: Mapping[str, Any]) -> tuple[str, ...]:
-    return (
-        escaped(trade["symbol"]),
-        trade["side"],
-        utc_text(trade["opened_at"]),
-        utc_text(trade["closed_at"]),
-        f"{trade['entries']:,}",
-        price_text(trade["price_effective"]),
-        price_text(trade["price_close"]),
-        trade["reason"],
-        number_text(trade["pnl_pct"], Unit.PERCENT),
-        number_text(trade["pnl_cost"], Unit.MONEY),
-        escaped(trade["note"]),
-    )
