@@ -142,7 +142,7 @@ class RunOutcome:
     `candles_beside` are those of symbols that were not listed and that a strategy read all the same. `counts` has
     the recorded events of no session, such as those of jobs, by kind; at one instant they precede the others.
     `account` is None without a portfolio. `charts` are the candles of the frame for pictures, by symbol, in the
-    finest interval that keeps them few. `timings` are the one part that differs from rerun to rerun.
+    finest interval that keeps them few. `timings` differ from rerun to rerun, so two outcomes are equal without them.
     """
 
     facts: RunFacts
@@ -152,7 +152,7 @@ class RunOutcome:
     counts: dict[str, int] = field(default_factory=dict)
     account: AccountOutcome | None = None
     charts: dict[str, Candles] = field(default_factory=dict)
-    timings: tuple[Timing, ...] = ()
+    timings: tuple[Timing, ...] = field(default=(), compare=False)
 
     @property
     def exit_code(self) -> int:

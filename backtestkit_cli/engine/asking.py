@@ -4,13 +4,19 @@ from collections.abc import Coroutine
 from types import CoroutineType
 from typing import Any, Protocol
 
+from backtestkit_cli.analytics.timings import ENTRIES, GET_SIGNAL, Meter
 from backtestkit_cli.api.specs import GetSignal
 from backtestkit_cli.domain.interval import to_datetime
+from backtestkit_cli.engine.columns import EntryTable
+from backtestkit_cli.engine.market import Market
+from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.engine.time_limits import resume
 
 
 class SignalSource(Protocol):
-    """Where the signals of a session come from."""
+    """Where the signals of a session come from; who asks counts it on `meter`."""
+
+    meter: Meter
 
     def ask(self, when_ms: int, price: float) -> Any:  # noqa: ANN401 - whatever the author's code returns
         """Return what the strategy says at *when_ms*, or something that awaits it."""
@@ -24,8 +30,9 @@ class SignalSource(Protocol):
 class AskFunction:
     """A `get_signal` function, which may have something to say at any slot."""
 
-    def __init__(self, get_signal: GetSignal, symbol: str) -> None:
+    def __init__(self, get_signal: GetSignal, symbol: str, meter: Meter) -> None:
         """Ask *get_signal* about *symbol*."""
+        self.meter = meter
         self._get_signal = get_signal
         self._symbol = symbol
 
@@ -44,6 +51,16 @@ class AskFunction:
     def next_ms(self, when_ms: int) -> int:
         """Return *when_ms*: only the function knows."""
         return when_ms
+
+
+def signal_source(plan: SessionPlan, market: Market) -> SignalSource:
+    """Return what to ask in the session of *plan*; the table of a batch strategy is computed from *market*."""
+    spec = plan.strategy
+    if spec.get_signal is not None:
+        return AskFunction(spec.get_signal, plan.symbol, plan.timings.meter(GET_SIGNAL, spec.name))
+    assert spec.entries is not None  # noqa: S101 - registration sees to it
+    with plan.timings.meter(ENTRIES, spec.name).timing():
+        return EntryTable(spec.entries, market.series(spec.interval))
 
 
 async def _rest(coroutine: Coroutine[Any, Any, Any], awaited: object) -> Any:  # noqa: ANN401

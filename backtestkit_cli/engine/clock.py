@@ -10,12 +10,18 @@ from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, Protocol
 
+from backtestkit_cli.analytics.timings import TimingRecorder
 from backtestkit_cli.ports import Clock
 
 SessionBody = Callable[[Clock], Coroutine[Any, Any, None]]
 
 _REPORTS_PER_RUN = 200
 _BREATH_S = 0.05
+
+
+def new_timings() -> TimingRecorder:
+    """Return a recorder of how long things really take, which no figure of a replay depends on."""
+    return TimingRecorder(time.perf_counter)
 
 
 class Alarm(Protocol):

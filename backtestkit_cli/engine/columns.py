@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from backtestkit_cli.analytics.timings import Meter
 from backtestkit_cli.api.specs import Columns
 from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.signal import Side, Signal
@@ -95,6 +96,7 @@ class EntryTable:
         Raises:
             StrategyError: a column is missing, unknown, of the wrong length or not of numbers.
         """
+        self.meter = Meter(float)  # for nobody: looking into a table takes no time to speak of
         columns = compute(fn, series, "entries")
         missing = {"side", "take_profit", "stop_loss"} - columns.keys()
         if missing:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from backtestkit_cli.analytics.timings import JOB, TimingRecorder
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.api.specs import JobSpec
 from backtestkit_cli.domain.boundaries import cron_boundaries, interval_boundaries
@@ -42,11 +43,19 @@ class JobRunner:
     Its `run` is the first sleeper of the run's clock: who sleeps until the same instant goes on after it.
     """
 
-    def __init__(self, plan: JobsPlan, markets: Markets, bus: Bus, publisher_of: Callable[[str], Publisher]) -> None:
+    def __init__(
+        self,
+        plan: JobsPlan,
+        markets: Markets,
+        bus: Bus,
+        timings: TimingRecorder,
+        publisher_of: Callable[[str], Publisher],
+    ) -> None:
         """Prepare the calls, of which *publisher_of* a symbol tells; the author's code runs only in `run`."""
         self._plan = plan
         self._markets = markets
         self._bus = bus
+        self._meter = timings.meter(JOB)
         self._publisher_of = publisher_of
         self._publishers: dict[str, Publisher] = {}
         self.events: list[Event] = []
@@ -70,7 +79,8 @@ class JobRunner:
         ambient.set(self._context(call))
         publisher = self._publisher(call.symbol)
         try:
-            await called(partial(spec.handler, call), limit_s)
+            with self._meter.timing():
+                await called(partial(spec.handler, call), limit_s)
         except BaseException as error:
             if is_from_outside(error):
                 raise

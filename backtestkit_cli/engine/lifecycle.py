@@ -11,6 +11,7 @@ Each function looks at a span of rows and returns the first thing that happens t
 gives it the rest of the frame and sleeps until that row; a clock that cannot see ahead gives it one row.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -119,6 +120,11 @@ def opened(
 def slot_end_ms(when_ms: int, length_ms: int) -> int:
     """Return when the slot of *when_ms* ends and the next call of `get_signal` may come."""
     return when_ms - when_ms % length_ms + length_ms
+
+
+def id_prefix(*names: str) -> str:
+    """Return what the ids of all signals of the session with these *names* begin with."""
+    return hashlib.blake2b("|".join(names).encode(), digest_size=6).hexdigest()
 
 
 def signal_id(prefix: str, scheduled_at_ms: int) -> str:

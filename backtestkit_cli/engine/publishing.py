@@ -5,6 +5,7 @@ from collections import deque
 from types import CoroutineType
 from typing import Any
 
+from backtestkit_cli.analytics.timings import HANDLER, Meter, TimingRecorder
 from backtestkit_cli.engine.failures import RunClosedError, as_told, is_from_outside, one_line
 from backtestkit_cli.engine.time_limits import Untimed, resume, within
 from backtestkit_cli.events.bus import PINGS, Bus, Handler
@@ -25,10 +26,13 @@ class Publisher:
     The handlers of each kind are looked up once and again when a subscription changes.
     """
 
-    def __init__(self, bus: Bus, *, strategy: str, symbol: str, mode: str, handler_seconds: float) -> None:
+    def __init__(
+        self, bus: Bus, timings: TimingRecorder, *, strategy: str, symbol: str, mode: str, handler_seconds: float
+    ) -> None:
         """Publish for the session with these names; a handler that takes longer than *handler_seconds* is cut off."""
         self.bus = bus
         self.handler_seconds = handler_seconds
+        self._meter = timings.meter(HANDLER, strategy)
         self._names = (strategy, symbol, mode)
         self._heard: dict[type, tuple[Handler[Any], ...]] = {}
         self.version = -1
@@ -94,8 +98,11 @@ class Publisher:
         for handler in self._handlers(type(ping)):
             await self.tell(handler, ping)
 
-    async def tell(self, handler: Handler[Any], event: Any) -> None:  # noqa: ANN401 - any event or ping
-        """Call *handler*; its failure is an `ErrorOccurred` event and nobody else's."""
+    async def tell(self, handler: Handler[Any], event: Any, meter: Meter | None = None) -> None:  # noqa: ANN401 - as above
+        """Call *handler*, counted on *meter*; its failure is an `ErrorOccurred` event and nobody else's."""
+        meter = meter or self._meter
+        meter.left -= 1
+        begun_s = None if meter.left else meter.begun()
         try:
             outcome = handler(event)
         except BaseException as error:  # noqa: BLE001 - `report` passes on what is not the handler's
@@ -103,6 +110,9 @@ class Publisher:
         else:
             if outcome is not None:
                 await self.finish(handler, event, outcome)
+        finally:
+            if begun_s is not None:
+                meter.ended(begun_s)
 
     async def finish(self, handler: Handler[Any], event: Any, outcome: Any) -> None:  # noqa: ANN401
         """Await what an async *handler* returned."""

@@ -1,23 +1,23 @@
 """One strategy on one symbol: at each tick gather, decide, act. No line of it knows which clock it runs on."""
 
-import hashlib
 import types
 from collections.abc import Generator
 from functools import partial
 from typing import Any
 
+from backtestkit_cli.analytics.timings import HANDLER
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
 from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.signal import Signal
 from backtestkit_cli.domain.signal_rules import problems_of
 from backtestkit_cli.engine.ambient import Markets, SessionContext
-from backtestkit_cli.engine.asking import AskFunction, SignalSource
+from backtestkit_cli.engine.asking import SignalSource, signal_source
 from backtestkit_cli.engine.columns import EntryTable, Indicators
 from backtestkit_cli.engine.command_desk import CommandDesk
 from backtestkit_cli.engine.desk import Desk, DeskPlan
 from backtestkit_cli.engine.failures import as_told, is_from_outside, one_line
-from backtestkit_cli.engine.lifecycle import signal_id, slot_end_ms
+from backtestkit_cli.engine.lifecycle import id_prefix, signal_id, slot_end_ms
 from backtestkit_cli.engine.lone_run import run_alone
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.engine.publishing import Publisher
@@ -52,7 +52,7 @@ class Session:
         self._desk = Desk(desk_plan, self._market, self._gate)
         self.handler_seconds = plan.settings.max_handler_seconds
         self._publisher = Publisher(
-            bus, strategy=spec.name, symbol=symbol, mode=plan.mode, handler_seconds=self.handler_seconds
+            bus, plan.timings, strategy=spec.name, symbol=symbol, mode=plan.mode, handler_seconds=self.handler_seconds
         )
         self._context = SessionContext(
             run_id=plan.run_id,
@@ -67,8 +67,7 @@ class Session:
             commands=CommandDesk(self._desk, self._market, self._desk.columns, plan.settings),
         )
         self._slot = -1
-        names = f"{plan.mode}|{plan.exchange}|{spec.name}|{symbol}"
-        self._id_prefix = hashlib.blake2b(names.encode(), digest_size=6).hexdigest()
+        self._id_prefix = id_prefix(plan.mode, plan.exchange, spec.name, symbol)
         self.error: str | None = None
 
     @property
@@ -99,9 +98,10 @@ class Session:
         desk, context, publisher, ahead = self._desk, self._context, self._publisher, self._desk.ahead
         bus, next_row, takes_instants = publisher.bus, self._next_row, clock.takes_instants
         strategy, symbol = self._plan.strategy.name, self._plan.symbol
-        ticks, last_row = self._market.ticks, self._last_row
-        prices = desk.prices
+        ticks, prices, last_row = self._market.ticks, desk.prices, self._last_row
         row = self._market.row_from(self._plan.start_ms)
+        telling = self._plan.timings.meter(HANDLER, strategy)
+        left = telling.left
         ambient.set(context)
         try:
             source = self._source_or_done()
@@ -127,13 +127,19 @@ class Session:
                 elif row < ahead.pings_until and type(state) is Position:
                     ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price, state))
                     for handler in publisher.active:
-                        try:
-                            outcome = handler(ping)
-                        except BaseException as error:  # noqa: BLE001 - `report` passes on what is not the handler's
-                            yield from publisher.report(handler, ping, error)
+                        left -= 1
+                        if not left:
+                            telling.left = 1
+                            yield from publisher.tell(handler, ping, telling)
+                            left = telling.left
                         else:
-                            if outcome is not None:
-                                yield from publisher.finish(handler, ping, outcome)
+                            try:
+                                outcome = handler(ping)
+                            except BaseException as error:  # noqa: BLE001 - `report` passes on what is not theirs
+                                yield from publisher.report(handler, ping, error)
+                            else:
+                                if outcome is not None:
+                                    yield from publisher.finish(handler, ping, outcome)
                         if desk.state is None:  # whoever comes later has no position to hear of
                             break
                     if publisher.hears_active_only and not desk.outbox:
@@ -150,6 +156,7 @@ class Session:
             if is_from_outside(error):
                 raise
             yield from self._fail(error)
+        telling.left = left
         if publisher.hears(SessionEnded, context.when_ms):
             yield from self._tell_end(clock)
 
@@ -158,12 +165,12 @@ class Session:
         self.error = one_line(error)
         if self._gate is not None:
             self._gate.abandons(self._desk.price)
-        at_ms = self._context.when_ms or self._plan.start_ms
-        await self._publisher.publish(self._publisher.failure(at_ms, "strategy", error))
+        await self._publisher.publish(self._publisher.failure(self._context.when_ms, "strategy", error))
 
     def _source_or_done(self) -> SignalSource | None:
         """Return where signals come from; None for a batch session that did not wait for the clock, and is through."""
-        source = self._signal_source()
+        self._context.when_ms = self._plan.start_ms
+        source = signal_source(self._plan, self._market)
         is_alone = self._plan.runs_ahead and self._gate is None and not self._publisher.has_listeners
         if not (isinstance(source, EntryTable) and self._plan.sees_ahead and is_alone):
             return source
@@ -178,18 +185,9 @@ class Session:
             while clock.now_ms < plan.end_ms:  # an alarm wakes it before
                 await clock.sleep_until(plan.end_ms)
             context.when_ms = self._desk.when_ms = plan.end_ms
-        at_ms = context.when_ms or plan.start_ms
-        names = at_ms, plan.strategy.name, plan.symbol, plan.exchange, plan.frame
+        names = context.when_ms, plan.strategy.name, plan.symbol, plan.exchange, plan.frame
         await self._publisher.ping(SessionEnded(*names, len(self.trades), self.error))
         await self._publish_outbox()
-
-    def _signal_source(self) -> SignalSource:
-        spec = self._plan.strategy
-        if spec.get_signal is not None:
-            return AskFunction(spec.get_signal, self._plan.symbol)
-        assert spec.entries is not None  # noqa: S101 - registration sees to it
-        self._context.when_ms = self._plan.start_ms
-        return EntryTable(spec.entries, self._market.series(spec.interval))
 
     async def _tick(self, source: SignalSource) -> None:
         """Do what the machine does by itself at this tick, or else tell who watches the position."""
@@ -223,10 +221,17 @@ class Session:
         slot = when_ms // self._interval_ms
         if slot != self._slot and (self._gate is None or self._gate.stop_at(when_ms) is None):
             self._slot = slot
+            meter = source.meter
+            meter.left -= 1
+            begun_s = None if meter.left else meter.begun()
             try:
-                answer = source.ask(when_ms, price)
-                if answer is not None and type(answer) is not Signal:
-                    answer = await self._answer(answer)
+                try:
+                    answer = source.ask(when_ms, price)
+                    if answer is not None and type(answer) is not Signal:
+                        answer = await self._answer(answer)
+                finally:
+                    if begun_s is not None:
+                        meter.ended(begun_s)
             except TookTooLongError as error:
                 await self._cut_off(error)
             else:
@@ -240,9 +245,7 @@ class Session:
 
     async def _answer(self, answer: Any) -> Any:  # noqa: ANN401 - whatever the author's code returns
         """Await *answer* if it can be awaited, within the time a signal may take."""
-        if not hasattr(answer, "__await__"):
-            return answer
-        return await within(answer, self._plan.settings.max_signal_seconds)
+        return await within(answer, self._plan.settings.max_signal_seconds) if hasattr(answer, "__await__") else answer
 
     async def _cut_off(self, error: TookTooLongError) -> None:
         cut = as_told(error, "max_signal_seconds", self._plan.settings.max_signal_seconds, what="get_signal")

@@ -1,10 +1,12 @@
 """What one session runs, and the gate that it makes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from backtestkit_cli.analytics.timings import TimingRecorder
 from backtestkit_cli.api.specs import RiskSpec, SizingSpec, StrategySpec
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.engine.ambient import Markets
+from backtestkit_cli.engine.clock import new_timings
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.gate import SessionGate
 
@@ -15,6 +17,7 @@ class SessionPlan:
 
     `runs_ahead` says that nothing in the run can begin to listen, so that a batch session nobody hears need not wait
     for the clock. `shared` is what it shares with the other sessions of the run, None where they share nothing.
+    `timings` are told how long its work takes.
     """
 
     run_id: str
@@ -31,6 +34,7 @@ class SessionPlan:
     shared: Coordination | None = None
     profiles: tuple[RiskSpec, ...] = ()
     sizing: SizingSpec | None = None
+    timings: TimingRecorder = field(default_factory=new_timings)
 
 
 def gate_of(plan: SessionPlan, markets: Markets) -> SessionGate | None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from backtestkit_cli.analytics.outcome import AccountOutcome, RunFacts, RunOutcome, SessionOutcome
+from backtestkit_cli.analytics.timings import RUN, TimingRecorder, timings_of
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.engine.clock import new_timings
 from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.runs.counting import as_published, counts_of, in_run_order
@@ -37,6 +39,7 @@ async def run_backtest(
     on_progress: OnProgress | None = None,
     on_bus: Callable[[Bus], None] | None = None,
     sees_ahead: bool = True,
+    timings: TimingRecorder | None = None,
 ) -> RunOutcome:
     """Run *plan* to its end; a session whose data or strategy fails is in the outcome, the others go on.
 
@@ -46,20 +49,22 @@ async def run_backtest(
         on_progress: Told some two hundred times how far the run is.
         on_bus: Given the bus that events go over; stopping it ends the run.
         sees_ahead: Off, every minute is stepped through, which changes nothing but the time it takes.
+        timings: Told how long everything takes; by default a new recorder.
     """
-    facts = facts_of(plan)
-    log = RunLog(facts, plan.log_sink)
-    log.begins(plan)
-    life = RunLife(plan)
-    for listener in log.listeners():
-        life.bus.subscribe(listener)
-    if on_bus is not None:
-        on_bus(life.bus)
-    async with life:
-        lockstep = Lockstep(plan=plan, life=life, log=log, book=book or market_book(plan), sees_ahead=sees_ahead)
-        outcome = await _run_waves(lockstep, facts, on_progress)
-    if life.reports:
-        outcome = replace(outcome, events=(*outcome.events, *life.reports))
+    timings = timings or new_timings()
+    with timings.meter(RUN).timing():
+        facts = facts_of(plan)
+        log = RunLog(facts, plan.log_sink)
+        log.begins(plan)
+        life = RunLife(plan, timings)
+        for listener in log.listeners():
+            life.bus.subscribe(listener)
+        if on_bus is not None:
+            on_bus(life.bus)
+        async with life:
+            lockstep = Lockstep(plan=plan, life=life, log=log, book=book or market_book(plan), sees_ahead=sees_ahead)
+            outcome = await _run_waves(lockstep, facts, on_progress)
+    outcome = replace(outcome, events=(*outcome.events, *life.reports), timings=timings_of(timings.samples()))
     log.ends(outcome)
     return outcome
 

@@ -7,11 +7,11 @@ from backtestkit_cli.analytics.outcome import AccountOutcome
 from backtestkit_cli.api.specs import RiskSpec
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.portfolio_guard import PortfolioGuard
+from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.run_context import RunContext
-from backtestkit_cli.events.bus import Audience, Bus, Listener
+from backtestkit_cli.events.bus import Audience, Listener
 from backtestkit_cli.events.facts import SignalAdmitted, SignalRefused
 from backtestkit_cli.runs.plan import RunPlan
-from backtestkit_cli.runs.publishers import publisher_for
 
 
 def coordination_of(plan: RunPlan) -> Coordination | None:
@@ -22,12 +22,15 @@ def coordination_of(plan: RunPlan) -> Coordination | None:
 
 
 def guard_of(
-    plan: RunPlan, shared: Coordination | None, bus: Bus, context_at: Callable[[int], RunContext]
+    plan: RunPlan,
+    shared: Coordination | None,
+    publisher: Callable[[], Publisher],
+    context_at: Callable[[int], RunContext],
 ) -> PortfolioGuard | None:
     """Return what watches the account of *plan*, None where there is none."""
     if shared is None or plan.portfolio is None:
         return None
-    return PortfolioGuard(shared, plan.portfolio, publisher_for(plan, bus), context_at, (plan.start_ms, plan.end_ms))
+    return PortfolioGuard(shared, plan.portfolio, publisher(), context_at, (plan.start_ms, plan.end_ms))
 
 
 def risk_listeners(plan: RunPlan) -> Iterator[Listener]:

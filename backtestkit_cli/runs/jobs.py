@@ -8,11 +8,10 @@ from backtestkit_cli.api.registry import Registry
 from backtestkit_cli.api.specs import ALL_SYMBOLS, JobSpec
 from backtestkit_cli.engine.clock import SessionBody
 from backtestkit_cli.engine.jobs import JobRunner, JobsPlan
-from backtestkit_cli.events.bus import Bus
 from backtestkit_cli.ports import Clock
+from backtestkit_cli.runs.life import RunLife
 from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan
-from backtestkit_cli.runs.publishers import publisher_for
 
 
 def jobs_of(registry: Registry, symbols: Iterable[str]) -> tuple[JobSpec, ...]:
@@ -26,8 +25,8 @@ def job_facts(job: JobSpec) -> dict[str, Any]:
     return {"name": job.name, "every": job.every, "cron": job.cron, "symbols": job.symbols}
 
 
-def job_runner(plan: RunPlan, run_id: str, book: MarketBook, bus: Bus) -> JobRunner:
-    """Return what calls the jobs of *plan*."""
+def job_runner(plan: RunPlan, run_id: str, book: MarketBook, life: RunLife) -> JobRunner:
+    """Return what calls the jobs of *plan* during *life*."""
     jobs = JobsPlan(
         run_id=run_id,
         mode=plan.mode,
@@ -38,7 +37,7 @@ def job_runner(plan: RunPlan, run_id: str, book: MarketBook, bus: Bus) -> JobRun
         max_job_seconds=next(iter(plan.settings.values())).max_job_seconds,  # a setting of the whole run
         jobs=plan.jobs,
     )
-    return JobRunner(jobs, book, bus, lambda symbol: publisher_for(plan, bus, symbol=symbol))
+    return JobRunner(jobs, book, life.bus, life.timings, lambda symbol: life.publisher(symbol=symbol))
 
 
 def jobs_first(runner: JobRunner, sessions: Sequence[SessionBody], start_ms: int) -> list[SessionBody]:

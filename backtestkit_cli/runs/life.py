@@ -9,18 +9,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from backtestkit_cli.analytics.outcome import Failure, SessionOutcome
+from backtestkit_cli.analytics.timings import TimingRecorder
 from backtestkit_cli.api.plugins import handlers_of, name_of
 from backtestkit_cli.api.registry import Registry, registering_in
 from backtestkit_cli.api.services import Services, serving
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.engine.failures import as_told, is_from_outside, one_line
+from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.time_limits import called, called_at_once
 from backtestkit_cli.errors import StrategyError
 from backtestkit_cli.events.bus import Audience, Bus, Handler, Listener
 from backtestkit_cli.events.facts import ErrorOccurred, Event
 from backtestkit_cli.runs.coordination import risk_listeners
 from backtestkit_cli.runs.plan import RunPlan, handler_seconds_of
-from backtestkit_cli.runs.publishers import publisher_for
 from backtestkit_cli.runs.watchdog import watching
 
 
@@ -32,8 +33,8 @@ class RunLife:
     ended, `reports` are the errors of ending: each is told, and none keeps the rest from ending.
     """
 
-    def __init__(self, plan: RunPlan) -> None:
-        """Prepare the life of *plan*; nothing of the author's is called yet."""
+    def __init__(self, plan: RunPlan, timings: TimingRecorder) -> None:
+        """Prepare the life of *plan*, measured by *timings*; nothing of the author's is called yet."""
         self._plan = plan
         self._services = Services(plan.services)
         self._scope = ExitStack()
@@ -43,6 +44,7 @@ class RunLife:
         self._heard: dict[int, list[Listener]] = {}
         self._left: list[str] = []
         self.bus = Bus()
+        self.timings = timings
         self.problems: dict[str, str] = {}
         self.reports: list[Event] = []
 
@@ -66,6 +68,12 @@ class RunLife:
         self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         await self._end(error)
+
+    def publisher(self, *, strategy: str = "", symbol: str = "") -> Publisher:
+        """Return who publishes what is of no session under way; without a name it belongs to none."""
+        plan, seconds = self._plan, handler_seconds_of(self._plan, strategy)
+        names = {"strategy": strategy, "symbol": symbol, "mode": plan.mode}
+        return Publisher(self.bus, self.timings, **names, handler_seconds=seconds)
 
     async def failed_session(self, spec: StrategySpec, symbol: str) -> tuple[SessionOutcome, tuple[Event, ...]]:
         """Return the outcome and the events of a session that cannot run, for *problems* has its strategy."""
@@ -169,7 +177,7 @@ class RunLife:
 
     async def _published(self, event: ErrorOccurred) -> tuple[Event, ...]:
         """Tell who listens, and return the record of it: *event*, and the failures of those who heard it."""
-        publisher = publisher_for(self._plan, self.bus, strategy=event.strategy, symbol=event.symbol)
+        publisher = self.publisher(strategy=event.strategy, symbol=event.symbol)
         await publisher.publish(event)
         return tuple(publisher.record)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from backtestkit_cli.analytics.excursions import trade_paths
 from backtestkit_cli.analytics.outcome import AccountOutcome, Failure, SessionOutcome
+from backtestkit_cli.analytics.timings import LOAD, Meter
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.candle import Candles
@@ -29,7 +30,6 @@ from backtestkit_cli.runs.jobs import job_runner, jobs_first
 from backtestkit_cli.runs.life import RunLife, watched
 from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan, Unavailable, may_begin_to_listen
-from backtestkit_cli.runs.publishers import publisher_for
 from backtestkit_cli.runs.run_log import RunLog
 
 Key: TypeAlias = tuple[StrategySpec, str]
@@ -63,7 +63,7 @@ class Lockstep:
         plan, life, log, bus = self.plan, self.life, self.log, self.life.bus
         keys = list(keys)
         listed = {symbol for _, symbol in keys}
-        problems = await _load(self.book, listed - plan.problems.keys()) | dict(plan.problems)
+        problems = await _load(self.book, listed - plan.problems.keys(), life.timings.meter(LOAD)) | dict(plan.problems)
         log.read({symbol: self.book.facts[symbol] for symbol in listed - problems.keys()}, problems)
         shared = coordination_of(plan)
         sessions = {
@@ -77,8 +77,8 @@ class Lockstep:
             if symbol in problems and spec.name not in life.problems
         }
         events = list(absent.values())
-        guard = guard_of(plan, shared, bus, self._context)
-        runner = job_runner(plan, log.run_id, self.book, bus) if plan.jobs else None
+        guard = guard_of(plan, shared, life.publisher, self._context)
+        runner = job_runner(plan, log.run_id, self.book, life) if plan.jobs else None
         bodies: list[SessionBody] = log.bodies((*names, session) for names, session in sessions.items())
         if guard is not None:
             bodies = [guard.run, *bodies]
@@ -125,12 +125,13 @@ class Lockstep:
             shared=shared,
             profiles=plan.risks.get(spec.name, ()),
             sizing=plan.sizings.get(spec.name),
+            timings=self.life.timings,
         )
 
     async def _tell_absence(self, spec: StrategySpec, symbol: str, problem: Unavailable) -> tuple[Event, ...]:
         """Say that a session is over for want of candles; return the events of it."""
         plan = self.plan
-        publisher = publisher_for(plan, self.life.bus, strategy=spec.name, symbol=symbol)
+        publisher = self.life.publisher(strategy=spec.name, symbol=symbol)
         names = plan.start_ms, spec.name, symbol, plan.exchange, plan.frame
         token = ambient.set(self._context(plan.start_ms, symbol))
         try:
@@ -190,9 +191,14 @@ class Lockstep:
         )
 
 
-async def _load(book: MarketBook, symbols: set[str]) -> dict[str, Unavailable]:
+async def _load(book: MarketBook, symbols: set[str], loading: Meter) -> dict[str, Unavailable]:
     """Fetch all candles side by side; return what is wrong with those that could not be had."""
+
+    async def load(symbol: str) -> None:
+        with loading.timing():
+            await book.load(symbol)
+
     try:
-        return await problems_of_each(book.load, symbols)
+        return await problems_of_each(load, {symbol for symbol in symbols if not book.holds(symbol)})
     finally:
         await book.close()

@@ -49,6 +49,10 @@ class MarketBook:
             )
         return found
 
+    def holds(self, symbol: str) -> bool:
+        """Say whether the candles of *symbol* are in memory."""
+        return symbol in self._markets
+
     def market(self, symbol: str) -> Market:
         """Return the market of *symbol*; one that is not loaded yet is fetched while the caller waits."""
         found = self._markets.get(symbol)

@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from typing import NamedTuple
 
 from backtestkit_cli.analytics.outcome import RunOutcome
+from backtestkit_cli.analytics.timings import RUN, Samples, timings_of
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.settings import FillModelName
+from backtestkit_cli.engine.clock import new_timings
 from backtestkit_cli.errors import BacktestKitError, ConfigError
 from backtestkit_cli.runs.assembly import assemble, with_fill_model
 from backtestkit_cli.runs.backtest import OnProgress, Progress, run_backtest
@@ -20,6 +23,13 @@ from backtestkit_cli.runs.facts import facts_of
 from backtestkit_cli.runs.plan import RunPlan, Unavailable, shares_something
 
 _SHARES_PER_WORKER = 4
+
+
+class _Share(NamedTuple):
+    """What came of a share of a run, and how long its work took."""
+
+    outcome: RunOutcome
+    samples: list[Samples]
 
 
 def run_in_processes(
@@ -42,10 +52,26 @@ def run_in_processes(
     shared = shares_something(plan)
     if shared:
         raise ConfigError(f"workers: all symbols share {' and '.join(shared)}: run with --workers 1")
-    if loaded.config.cache:
-        from backtestkit_cli.runs.warming import ready_for_workers
+    timings = new_timings()
+    with timings.meter(RUN).timing():
+        if loaded.config.cache:
+            from backtestkit_cli.runs.warming import ready_for_workers
 
-        plan = asyncio.run(ready_for_workers(plan))
+            plan = asyncio.run(ready_for_workers(plan))
+        shares = _run_shares(loaded, plan, workers, on_progress, prepare)
+        outcome = combined(plan, [share.outcome for share in shares])
+    within = (one for share in shares for one in share.samples if one.metric != RUN)
+    return replace(outcome, timings=timings_of([*timings.samples(), *within]))
+
+
+def _run_shares(
+    loaded: LoadedConfig,
+    plan: RunPlan,
+    workers: int,
+    on_progress: OnProgress | None,
+    prepare: Callable[[], None] | None,
+) -> list[_Share]:
+    """Run some shares for each of *workers*, so that all of them are busy to the end; return what came of them."""
     symbols = sorted(plan.symbols)
     count = min(len(symbols), workers * _SHARES_PER_WORKER)
     shares = [tuple(symbols[i::count]) for i in range(count)]
@@ -53,7 +79,8 @@ def run_in_processes(
     model = next(iter(set(models.values()))) if len(set(models.values())) == 1 else None
     whole = facts_of(plan).run_id, chart_interval(plan)
     minutes = (plan.end_ms - plan.start_ms) // MINUTE_MS
-    parts, done = [], 0
+    parts: list[_Share] = []
+    done = 0
     spawn = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(min(workers, count), mp_context=spawn, initializer=prepare) as pool:
@@ -62,7 +89,7 @@ def run_in_processes(
                 for future in as_completed(futures):
                     part = future.result()
                     parts.append(part)
-                    done += len(part.sessions)
+                    done += len(part.outcome.sessions)
                     if on_progress is not None:
                         total = len(symbols) * len(plan.strategies)
                         on_progress(Progress(done * minutes, total * minutes))
@@ -71,7 +98,7 @@ def run_in_processes(
                 raise
     except BrokenProcessPool as error:
         raise BacktestKitError("a worker process died; run with --workers 1 to see why") from error
-    return combined(plan, parts)
+    return parts
 
 
 def _run_share(
@@ -80,10 +107,12 @@ def _run_share(
     model: FillModelName | None,
     problems: dict[str, Unavailable],
     whole: tuple[str, str],
-) -> RunOutcome:
+) -> _Share:
     run_id, interval = whole
     plan = replace(assemble(loaded), symbols=symbols, problems=problems, run_id=run_id, chart_interval=interval)
-    return asyncio.run(run_backtest(plan if model is None else with_fill_model(plan, model)))
+    timings = new_timings()
+    outcome = asyncio.run(run_backtest(plan if model is None else with_fill_model(plan, model), timings=timings))
+    return _Share(outcome, timings.samples())
 
 
 def combined(plan: RunPlan, parts: Sequence[RunOutcome]) -> RunOutcome:
