@@ -86,8 +86,9 @@ class SessionOutcome:
 class RunFacts:
     """What a run was: all that its reports and its manifest state, and nothing that changes on a rerun.
 
-    `settings` are those in force by strategy; `strategies` maps a name to the SHA-256 of its source file. `jobs`
-    have `name`, `every`, `cron` and `symbols`.
+    `settings` are those in force by strategy; `strategies` maps a name to the SHA-256 of its source file, `files` to
+    those of all its files by their path, seen from the folder of that one. `jobs` have `name`, `every`, `cron` and
+    `symbols`.
     """
 
     run_id: str
@@ -105,6 +106,7 @@ class RunFacts:
     settings: dict[str, Settings]
     jobs: tuple[dict[str, Any], ...] = ()
     coordination: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

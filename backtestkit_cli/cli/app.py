@@ -14,6 +14,7 @@ from backtestkit_cli.cli.cache import list_cache, warm_cache
 from backtestkit_cli.cli.cache_files import export_cache, import_cache, verify_cache
 from backtestkit_cli.cli.check import check_config
 from backtestkit_cli.cli.listing import list_names
+from backtestkit_cli.cli.repro import repro
 from backtestkit_cli.cli.size import size_atr, size_fixed, size_kelly
 from backtestkit_cli.errors import BacktestKitError, UnknownNameError, suggestion
 
@@ -48,6 +49,7 @@ cache = typer.Typer(cls=Commands, help="Candles of venues, kept on this machine.
 size = typer.Typer(cls=Commands, help="How much an entry would buy, as a calculator.", rich_markup_mode=None)
 
 app.command()(backtest)
+app.command()(repro)
 app.command("list")(list_names)
 check.command("config")(check_config)
 app.add_typer(check, name="check")

@@ -120,7 +120,7 @@ def backtest(
         outcomes = _run_all(loaded, bounds=bounds, quiet=quiet, log=log)
     code = max(outcome.exit_code for outcome in outcomes.values())
     extra = {"command": _command(), "started_at": started, "finished_at": _now(), "exit_code": code}
-    finished = _finished(outcomes, extra, bounds=bounds)
+    finished = _finished(loaded, outcomes, extra, bounds=bounds)
     if not json:
         _show(finished)
     paths, problem = _write(finished, loaded.config.out)
@@ -162,25 +162,30 @@ def _run_all(
             on_progress = display.run("backtest") if display else None
             return {own_model: _run(loaded, plan, log, on_progress=on_progress)}
         book = market_book(plan)
-        return {
+        outcomes = {}
+        for model in sorted(FillModelName, key=lambda model: model is not own_model):
+            told = with_fill_model(loaded, model)
+            on_progress = display.run(model.value) if display else None
             # Assembled anew for each, so that what the module keeps in variables does not pass from run to run.
-            model: _run(
-                loaded,
-                with_fill_model(assemble(loaded), model),
-                log,
-                book=book,
-                on_progress=display.run(model.value) if display else None,
-            )
-            for model in sorted(FillModelName, key=lambda model: model is not own_model)
-        }
+            outcomes[model] = _run(told, assemble(told), log, book=book, on_progress=on_progress)
+        return outcomes
 
 
-def _finished(outcomes: "Mapping[FillModelName, RunOutcome]", extra: "Mapping[str, Any]", *, bounds: bool) -> Finished:
+def _finished(
+    loaded: "LoadedConfig",
+    outcomes: "Mapping[FillModelName, RunOutcome]",
+    extra: "Mapping[str, Any]",
+    *,
+    bounds: bool,
+) -> Finished:
     from backtestkit_cli.cli import results
+    from backtestkit_cli.config.snapshot import snapshot_of
     from backtestkit_cli.domain.settings import FillModelName
     from backtestkit_cli.reports.record import record_of
+    from backtestkit_cli.runs.assembly import with_fill_model
 
-    records = {model: record_of(outcome, extra) for model, outcome in outcomes.items()}
+    told = {model: with_fill_model(loaded, model) if bounds else loaded for model in outcomes}
+    records = {model: record_of(one, {**extra, **snapshot_of(told[model])}) for model, one in outcomes.items()}
     return Finished(
         main=next(iter(records.values())),
         bounds={model: records[model] for model in FillModelName} if bounds else {},
@@ -196,17 +201,11 @@ def _run(
     book: "MarketBook | None" = None,
     on_progress: "OnProgress | None",
 ) -> "RunOutcome":
-    import asyncio
-
     from backtestkit_cli.cli.log_lines import begin_in_worker
-    from backtestkit_cli.runs.backtest import run_backtest
-    from backtestkit_cli.runs.workers import run_in_processes
+    from backtestkit_cli.runs.workers import run_to_end
 
-    workers = loaded.config.workers
-    if workers > 1:
-        prepare = partial(begin_in_worker, log) if log else None
-        return run_in_processes(loaded, plan, workers=workers, on_progress=on_progress, prepare=prepare)
-    return asyncio.run(run_backtest(plan, book=book, on_progress=on_progress))
+    prepare = partial(begin_in_worker, log) if log else None
+    return run_to_end(loaded, plan, book=book, on_progress=on_progress, prepare=prepare)
 
 
 def _show(finished: Finished) -> None:

@@ -4,7 +4,7 @@ Precedence: flag > `--set` > environment > `.env` > YAML > default. Only the val
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,7 +17,7 @@ from backtestkit_cli.config.layers import SECTIONS, Layers, Override, as_mapping
 from backtestkit_cli.config.origins import Mistake, Origin, Rank, dotted
 from backtestkit_cli.config.places import beside, change_paths, spell_out_home
 from backtestkit_cli.config.schema import RunConfig
-from backtestkit_cli.config.yaml_file import read_yaml
+from backtestkit_cli.config.yaml_file import Document, read_yaml
 from backtestkit_cli.errors import ConfigError
 
 DEFAULT_CONFIG = Path("configs/demo.yaml")
@@ -35,12 +35,16 @@ class LoadedConfig:
 
     `settings_given` are the engine settings that some source named, so that a strategy's own
     defaults can lie between these and ours. `origins` has the source of every dotted key; a whole has
-    that of its highest part.
+    that of its highest part. `given` is what was said beside the file, raw, by dotted key; `file_sha256`
+    is that of the file as it was read.
     """
 
     config: RunConfig
     settings_given: dict[str, object]
     origins: dict[str, str]
+    given: Mapping[str, object] = field(default_factory=dict)
+    file: str | None = None
+    file_sha256: str | None = None
 
 
 def load_config(  # noqa: PLR0913 - one keyword a source, and what is special about it
@@ -74,8 +78,9 @@ def load_config(  # noqa: PLR0913 - one keyword a source, and what is special ab
     file = default if path is None and default is not None and default.is_file() else path
     layers = Layers(built_in=built_in)
     mistakes: list[Mistake] = []
-    if file is not None:
-        mistakes += _lay_file(file, layers)
+    document = None if file is None else read_yaml(file)
+    if file is not None and document is not None:
+        mistakes += _lay_file(file, document, layers)
     overrides: list[Override] = []
     for given in (*from_environment(environ, dotenv), *from_sets(sets), *from_flags(flags, called)):
         if isinstance(given, Override):
@@ -93,12 +98,16 @@ def load_config(  # noqa: PLR0913 - one keyword a source, and what is special ab
         raise _config_error(mistakes) from None
     if mistakes:
         raise _config_error(mistakes)
-    return _loaded(config, layers)
+    return replace(
+        _loaded(config, layers),
+        given={".".join(one.key): one.value for one in sorted(overrides, key=lambda one: one.origin.rank)},
+        file=None if file is None else str(file),
+        file_sha256=None if document is None else document.sha256,
+    )
 
 
-def _lay_file(file: Path, layers: Layers) -> list[Mistake]:
+def _lay_file(file: Path, document: Document, layers: Layers) -> list[Mistake]:
     """Put what *file* says at the bottom of *layers*."""
-    document = read_yaml(file)
     change_paths(document.tree, beside(file.parent))
     # A section whose lines are all commented out says nothing.
     empty = [name for name in SECTIONS if document.tree.get(name) is None and name != "portfolio"]

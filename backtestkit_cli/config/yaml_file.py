@@ -4,6 +4,7 @@ Scalars stay the text that was written, only null is None: what a text means is 
 it is for. So none of the surprises of YAML 1.1 (`NO` is false, `1e-3` is a text, `1:30` is 90) gets in.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +22,15 @@ _STANDARD = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file as plain values; `lines` of all keys and list entries, `mistakes` as (line, key, text)."""
+    """A YAML file as plain values; `lines` of all keys and list entries, `mistakes` as (line, key, text).
+
+    `sha256` is that of its bytes.
+    """
 
     tree: dict[str, object] = field(default_factory=dict)
     lines: dict[Key, int] = field(default_factory=dict)
     mistakes: list[tuple[int, Key, str]] = field(default_factory=list)
+    sha256: str = ""
 
 
 def read_yaml(file: Path) -> Document:
@@ -34,7 +39,8 @@ def read_yaml(file: Path) -> Document:
     Raises:
         ConfigError: there is no such file, or it is not a YAML mapping; the message names file and line.
     """
-    text = _read_text(file)
+    raw = _read_bytes(file)
+    text = _text(file, raw)
     try:
         node = yaml.compose(text, yaml.SafeLoader)
         if node is None:
@@ -43,7 +49,7 @@ def read_yaml(file: Path) -> Document:
             raise ConfigError(
                 f"{file}:{_line(node)}: expected a mapping with keys such as `symbols:`, found {_kind(node)}"
             )
-        document = Document()
+        document = Document(sha256=hashlib.sha256(raw).hexdigest())
         document.mistakes.extend(_mistakes_of_form(node, (), {}))
         document.tree.update(as_mapping(_plain(node, (), document.lines)))
     except yaml.YAMLError as error:
@@ -67,15 +73,18 @@ def parse_value(text: str) -> object:
         raise ValueError(text) from error
 
 
-def _read_text(file: Path) -> str:
+def _read_bytes(file: Path) -> bytes:
     if not file.exists():
         raise ConfigError(f"{file}: expected a config file, found none")
     if not file.is_file():
         raise ConfigError(f"{file}: expected a config file, found {'a folder' if file.is_dir() else 'something else'}")
     try:
-        raw = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def _text(file: Path, raw: bytes) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

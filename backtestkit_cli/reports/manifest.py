@@ -57,7 +57,11 @@ def manifest(outcome: RunOutcome) -> dict[str, Any]:
         "is_synthetic": facts.is_synthetic,
         "seed": facts.source.get("seed"),
         "strategies": {
-            name: {"source_sha256": digest, "note": clean_text(facts.notes.get(name))}
+            name: {
+                "source_sha256": digest,
+                "files": facts.files.get(name, {}),
+                "note": clean_text(facts.notes.get(name)),
+            }
             for name, digest in facts.strategies.items()
         },
         "candles": {
@@ -76,7 +80,7 @@ def manifest(outcome: RunOutcome) -> dict[str, Any]:
             for session in outcome.sessions
         ],
         "exit_code": outcome.exit_code,
-        "versions": _versions(facts),
+        "versions": versions(facts.version),
     }
 
 
@@ -108,6 +112,7 @@ def facts_of(content: Mapping[str, Any]) -> RunFacts:
         settings={name: _settings(values) for name, values in content["settings"].items()},
         jobs=tuple(content.get("jobs", ())),
         coordination={name: content[name] for name in _COORDINATION if name in content},
+        files={name: about["files"] for name, about in strategies.items()},
     )
 
 
@@ -144,6 +149,7 @@ def _candles(values: Mapping[str, Any]) -> CandleFacts:
     return CandleFacts(**{**values, "gaps": tuple((start, end) for start, end in values["gaps"])})
 
 
-def _versions(facts: RunFacts) -> dict[str, str]:
+def versions(btk: str) -> dict[str, str]:
+    """Return the versions of all that a run's numbers depend on; *btk* is our own."""
     installed = {name: version(name) for name in ("numpy", "polars")}
-    return {"btk": facts.version, "python": platform.python_version(), **installed}
+    return {"btk": btk, "python": platform.python_version(), **installed}

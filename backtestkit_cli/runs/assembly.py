@@ -71,6 +71,7 @@ def assemble(
         end_ms=end_ms,
         settings=settings,
         source_hashes={spec.name: module.source_hashes[spec.name] for spec in strategies},
+        source_files={spec.name: module.source_files[spec.name] for spec in strategies},
         listeners=tuple(module.registry.listeners),
         jobs=jobs_of(module.registry, config.symbols),
         log_sink=module.registry.log_sink,
@@ -96,9 +97,17 @@ def entry_of(loaded: LoadedConfig) -> LoadedStrategies:
     return load_strategies(loaded.config.entry, where=loaded.origins["entry"])
 
 
-def with_fill_model(plan: RunPlan, model: FillModelName) -> RunPlan:
-    """Return *plan* with *model* for every strategy."""
-    return replace(plan, settings={name: replace(s, fill_model=model) for name, s in plan.settings.items()})
+def with_fill_model(loaded: LoadedConfig, model: FillModelName) -> LoadedConfig:
+    """Return *loaded* with *model*, whatever its strategies ask for."""
+    settings = replace(loaded.config.settings, fill_model=model)
+    key = "settings.fill_model"
+    return replace(
+        loaded,
+        config=loaded.config.model_copy(update={"settings": settings}),
+        settings_given={**loaded.settings_given, "fill_model": model},
+        origins={**loaded.origins, key: f"fill model {model}"},
+        given={**loaded.given, key: model.value},
+    )
 
 
 def chosen_strategies(

@@ -15,6 +15,7 @@ from backtestkit_cli.runs.plan import RunPlan
 def facts_of(plan: RunPlan) -> RunFacts:
     """Return what *plan* is; its run id is a hash of all that decides the result but the candles themselves."""
     package_version = installed_version()
+    files = {name: dict(hashes) for name, hashes in plan.source_files.items()}
     decisive: dict[str, Any] = {
         "version": package_version,
         "mode": plan.mode,
@@ -23,6 +24,7 @@ def facts_of(plan: RunPlan) -> RunFacts:
         "span": [plan.start_ms, plan.end_ms],
         "symbols": sorted(plan.symbols),
         "strategies": dict(plan.source_hashes),
+        "files": files,
         "settings": {name: asdict(settings) for name, settings in plan.settings.items()},
         **plan.coordination_facts,
     }
@@ -45,6 +47,7 @@ def facts_of(plan: RunPlan) -> RunFacts:
         end_ms=plan.end_ms,
         symbols=tuple(sorted(plan.symbols)),
         strategies=dict(plan.source_hashes),
+        files=files,
         notes={spec.name: spec.note for spec in plan.strategies},
         settings=dict(plan.settings),
         jobs=jobs,

@@ -20,9 +20,10 @@ class RunPlan:
     """One run: strategies × symbols on one source and one frame.
 
     `settings` are those in force for each strategy by name, `source_hashes` the SHA-256 of the file each
-    came from. `jobs` have their symbols, in the order of registration. `max_concurrent` bounds the sessions that are
-    active at once, None for all. `problems` are symbols that are known to have no candles: their sessions fail
-    without asking again. `sizings` are by strategy name.
+    came from, and `source_files` those of all its files by their path. `jobs` have their symbols, in the order of
+    registration. `max_concurrent` bounds the sessions that are active at once, None for all. `problems`
+    are symbols that are known to have no candles: their sessions fail without asking again. `sizings` are by strategy
+    name.
 
     `risks` are the profiles that the signals of each strategy must pass, by its name, in the order they are asked.
     `groups` are symbols by the name of a group. `portfolio` is the one account, None where symbols do not influence
@@ -43,6 +44,7 @@ class RunPlan:
     end_ms: int
     settings: Mapping[str, Settings]
     source_hashes: Mapping[str, str]
+    source_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     listeners: tuple[Listener, ...] = ()
     jobs: tuple[JobSpec, ...] = ()
     services: Mapping[type, ServiceSpec] = field(default_factory=dict)

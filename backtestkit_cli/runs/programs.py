@@ -13,6 +13,7 @@ from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.api.listening import check_kind
 from backtestkit_cli.api.registry import caller, registry
 from backtestkit_cli.config.describe import without_secrets
+from backtestkit_cli.config.snapshot import snapshot_of
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.events.facts import Event, PositionClosed
@@ -20,7 +21,7 @@ from backtestkit_cli.runs.arguments import RunArguments, load_arguments
 from backtestkit_cli.runs.assembly import assemble, entry_of
 from backtestkit_cli.runs.background import BackgroundRun, OnDone, check_background
 from backtestkit_cli.runs.backtest import run_backtest
-from backtestkit_cli.runs.own_program import beside_program, strategies_of_program
+from backtestkit_cli.runs.own_program import BY_PROGRAM, beside_program, brought_by, strategies_of_program
 from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.pulling import Pulled, context_of_its_own, driven, hand_over
 
@@ -94,28 +95,32 @@ def _work(
     on_bus: Callable[[Bus], None] | None = None,
 ) -> _Work:
     """Return the run of *what*, checked and ready to begin, with *listeners* after all others."""
-    plan = inside.run(_plan_of, what)
+    plan, told = inside.run(_planned, what)
     out = what.get("out")
-    return _run(replace(plan, listeners=(*plan.listeners, *listeners)), None if out is None else Path(out), on_bus)
+    plan = replace(plan, listeners=(*plan.listeners, *listeners))
+    return _run(plan, told, None if out is None else Path(out), on_bus)
 
 
-def _plan_of(what: Mapping[str, object]) -> RunPlan:
+def _planned(what: Mapping[str, object]) -> tuple[RunPlan, dict[str, Any]]:
+    """Return the plan of *what*, and what its manifest keeps of how it was asked for."""
     own = registry()
     is_own = what.get("entry") is None and bool(own.strategies)
     loaded = load_arguments(what, needs_entry=not is_own)
     module = strategies_of_program(own) if is_own else beside_program(entry_of(loaded), own)
-    return assemble(loaded, module=module)
+    return assemble(loaded, module=module), {**snapshot_of(loaded), BY_PROGRAM: brought_by(own, is_own=is_own)}
 
 
-async def _run(plan: RunPlan, out: Path | None, on_bus: Callable[[Bus], None] | None) -> RunOutcome:
+async def _run(
+    plan: RunPlan, told: Mapping[str, Any], out: Path | None, on_bus: Callable[[Bus], None] | None
+) -> RunOutcome:
     started_at = _now()
     outcome = await run_backtest(plan, on_bus=on_bus)
     if out is not None:
-        _write(outcome, out, started_at)
+        _write(outcome, out, {**told, "started_at": started_at, "finished_at": _now()})
     return outcome
 
 
-def _write(outcome: RunOutcome, out: Path, started_at: str) -> None:
+def _write(outcome: RunOutcome, out: Path, told: Mapping[str, Any]) -> None:
     """Write report and folder of the run, unless a better run of the same id is there.
 
     Raises:
@@ -126,7 +131,7 @@ def _write(outcome: RunOutcome, out: Path, started_at: str) -> None:
     from backtestkit_cli.reports.run_folder import is_worse_than_saved, write_run
 
     program = shlex.join([Path(sys.argv[0]).name, *map(without_secrets, sys.argv[1:])])
-    record = record_of(outcome, {"command": program, "started_at": started_at, "finished_at": _now()})
+    record = record_of(outcome, {**told, "command": program})
     if is_worse_than_saved(record, out):
         return
     write_reports(record, out)

@@ -14,19 +14,26 @@ from types import ModuleType
 from backtestkit_cli.api.registry import Registry, registering_in
 from backtestkit_cli.engine.failures import named_text_of, text_of
 from backtestkit_cli.errors import BacktestKitError, ConfigError, StrategyError, suggestion
+from backtestkit_cli.runs.source_files import is_of_project, source_files
 
 ENTRY_POINT_GROUP = "btk.strategies"
 
-_NEIGHBOURS: dict[Path, set[str]] = {}  # the modules that strategy files imported from their own folder, by folder
+_NEIGHBOURS: dict[
+    Path, set[str]
+] = {}  # the modules that strategy files imported from below their own folder, by folder
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedStrategies:
-    """What a module registered, and the SHA-256 of the file that each strategy came from, by its name."""
+    """What a module registered, and the files of each strategy by its name.
+
+    `source_hashes` have the SHA-256 of the file that it came from, `source_files` those of `source_files()`.
+    """
 
     registry: Registry
     origin: str
     source_hashes: Mapping[str, str]
+    source_files: Mapping[str, Mapping[str, str]]
 
 
 def load_strategies(entry: str, *, where: str = "--entry") -> LoadedStrategies:
@@ -43,12 +50,13 @@ def load_strategies(entry: str, *, where: str = "--entry") -> LoadedStrategies:
     registry = Registry()
     with registering_in(registry), _errors_of(entry):
         module = _import(entry, where)
-    file = module.__file__ or ""
     if not registry.strategies:
         raise StrategyError(f"{entry}: registers no strategy; call add_strategy(...) when it is imported")
-    source = Path(file).read_bytes() if file else b""
-    digest = hashlib.sha256(source).hexdigest()
-    return LoadedStrategies(registry, entry, dict.fromkeys(registry.strategies, digest))
+    file = Path(module.__file__ or "").resolve()
+    files = source_files(file, module.__package__ or "") if file.is_file() else {}
+    digest = files.get(file.name, "")
+    names = registry.strategies
+    return LoadedStrategies(registry, entry, dict.fromkeys(names, digest), dict.fromkeys(names, files))
 
 
 def _import(entry: str, where: str) -> ModuleType:
@@ -115,13 +123,14 @@ def _import_file(path: Path, where: str) -> ModuleType:
     try:
         exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
     finally:
-        _NEIGHBOURS[resolved.parent] = {new for new in sys.modules.keys() - before if _folder(new) == resolved.parent}
+        new = sys.modules.keys() - before
+        _NEIGHBOURS[resolved.parent] = {name for name in new if _is_below(resolved.parent, name)}
     return module
 
 
-def _folder(module: str) -> Path | None:
+def _is_below(folder: Path, module: str) -> bool:
     file = getattr(sys.modules.get(module), "__file__", None)
-    return Path(file).parent if file else None
+    return file is not None and is_of_project(Path(file), [folder])
 
 
 @contextmanager

@@ -12,14 +12,14 @@ from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.analytics.timings import RUN, Samples, timings_of
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.domain.interval import MINUTE_MS
-from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.engine.clock import new_timings
 from backtestkit_cli.errors import BacktestKitError, ConfigError
-from backtestkit_cli.runs.assembly import assemble, with_fill_model
+from backtestkit_cli.runs.assembly import assemble
 from backtestkit_cli.runs.backtest import OnProgress, Progress, run_backtest
 from backtestkit_cli.runs.chart_candles import chart_interval
 from backtestkit_cli.runs.counting import in_run_order
 from backtestkit_cli.runs.facts import facts_of
+from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan, Unavailable, shares_something
 
 _SHARES_PER_WORKER = 4
@@ -32,15 +32,34 @@ class _Share(NamedTuple):
     samples: list[Samples]
 
 
+def run_to_end(
+    loaded: LoadedConfig,
+    plan: RunPlan,
+    *,
+    book: MarketBook | None = None,
+    on_progress: OnProgress | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> RunOutcome:
+    """Run *plan*, which was assembled from *loaded*, in as many processes as that says.
+
+    One process reads the candles of *book*, if there is one; of several each calls *prepare* first.
+
+    Raises:
+        BacktestKitError: as `run_in_processes` does.
+    """
+    if loaded.config.workers > 1:
+        return run_in_processes(loaded, plan, on_progress=on_progress, prepare=prepare)
+    return asyncio.run(run_backtest(plan, book=book, on_progress=on_progress))
+
+
 def run_in_processes(
     loaded: LoadedConfig,
     plan: RunPlan,
     *,
-    workers: int,
     on_progress: OnProgress | None = None,
     prepare: Callable[[], None] | None = None,
 ) -> RunOutcome:
-    """Run *plan*, which was assembled from *loaded*, in *workers* processes; the outcome is that of one process.
+    """Run *plan*, which was assembled from *loaded*, in its `workers` processes; the outcome is that of one process.
 
     Every process loads the strategy file for itself, so what it keeps in module variables is not shared
     across symbols, and listeners of one process do not hear the others. Each calls *prepare* first.
@@ -49,6 +68,7 @@ def run_in_processes(
         ConfigError: the sessions share something that no process can have for itself.
         BacktestKitError: a process died.
     """
+    workers = loaded.config.workers
     shared = shares_something(plan)
     if shared:
         raise ConfigError(f"workers: all symbols share {' and '.join(shared)}: run with --workers 1")
@@ -75,8 +95,6 @@ def _run_shares(
     symbols = sorted(plan.symbols)
     count = min(len(symbols), workers * _SHARES_PER_WORKER)
     shares = [tuple(symbols[i::count]) for i in range(count)]
-    models = {name: settings.fill_model for name, settings in plan.settings.items()}
-    model = next(iter(set(models.values()))) if len(set(models.values())) == 1 else None
     whole = facts_of(plan).run_id, chart_interval(plan)
     minutes = (plan.end_ms - plan.start_ms) // MINUTE_MS
     parts: list[_Share] = []
@@ -84,7 +102,7 @@ def _run_shares(
     spawn = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(min(workers, count), mp_context=spawn, initializer=prepare) as pool:
-            futures = [pool.submit(_run_share, loaded, share, model, dict(plan.problems), whole) for share in shares]
+            futures = [pool.submit(_run_share, loaded, share, dict(plan.problems), whole) for share in shares]
             try:
                 for future in as_completed(futures):
                     part = future.result()
@@ -104,14 +122,13 @@ def _run_shares(
 def _run_share(
     loaded: LoadedConfig,
     symbols: tuple[str, ...],
-    model: FillModelName | None,
     problems: dict[str, Unavailable],
     whole: tuple[str, str],
 ) -> _Share:
     run_id, interval = whole
     plan = replace(assemble(loaded), symbols=symbols, problems=problems, run_id=run_id, chart_interval=interval)
     timings = new_timings()
-    outcome = asyncio.run(run_backtest(plan if model is None else with_fill_model(plan, model), timings=timings))
+    outcome = asyncio.run(run_backtest(plan, timings=timings))
     return _Share(outcome, timings.samples())
 
 

@@ -32,7 +32,7 @@ add_strategy("busy", interval="5m", get_signal=get_signal, on_active=on_active, 
 """
 BASE = ("backtest", "-e", "busy.py", "--from", "2025-05-04", "--to", "2025-05-07", "-q")
 SYMBOLS = "AAA,BBB,CCC,DDD"
-TIMES = ("started_at", "finished_at", "command")
+ASKED = ("started_at", "finished_at", "command", "config", "config_given")
 
 
 def written(folder: Path) -> dict[str, bytes]:
@@ -45,7 +45,7 @@ def written(folder: Path) -> dict[str, bytes]:
     for name in list(files):
         if name.endswith("manifest.json"):
             manifest = json.loads(files[name])
-            files[name] = json.dumps({k: v for k, v in manifest.items() if k not in TIMES}).encode()
+            files[name] = json.dumps({k: v for k, v in manifest.items() if k not in ASKED}).encode()
     return files
 
 

@@ -1,6 +1,7 @@
 """Runs that a program awaits or pulls: the same results as the command line, and nothing left of them."""
 
 import asyncio
+import hashlib
 import threading
 import time
 from contextlib import suppress
@@ -377,12 +378,11 @@ def test_runs_of_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
 
 
 async def test_the_programs_own_strategies_are_hashed_by_the_file_that_registers_them(tmp_path: Path) -> None:
-    from backtestkit_cli.runs.own_program import _hash_at
-
     add_strategy("own", interval="1h", get_signal=long_each_time)
     outcome = await backtest.run(symbols="BTCUSDT", **TWO_DAYS)
-    assert outcome.facts.strategies == {"own": _hash_at(f"{__file__}:1")}
-    assert outcome.facts.strategies["own"] != _hash_at("<stdin>:1")
+    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    assert outcome.facts.strategies == {"own": digest}
+    assert outcome.facts.files["own"]["test_programs.py"] == digest
 
 
 BAD: dict[str, dict[str, Any]] = {
