@@ -104,6 +104,9 @@ if TYPE_CHECKING:
     from backtestkit_cli.policies.risk.symbols import AllowSymbols, BlockSymbols
     from backtestkit_cli.policies.sizing.correlation import Correlation
     from backtestkit_cli.policies.sizing.methods import Atr, FixedPct, Kelly
+    from backtestkit_cli.reports.markdown.kinds import report
+    from backtestkit_cli.reports.record import RunRecord
+    from backtestkit_cli.reports.run_reading import find_run, load_run
     from backtestkit_cli.runs.background import BackgroundRun
     from backtestkit_cli.runs.programs import backtest
 
@@ -158,6 +161,9 @@ _HOMES = {
     "policies.risk.symbols": "AllowSymbols BlockSymbols",
     "policies.sizing.correlation": "Correlation",
     "policies.sizing.methods": "Atr FixedPct Kelly",
+    "reports.markdown.kinds": "report",
+    "reports.record": "RunRecord",
+    "reports.run_reading": "find_run load_run",
     "runs.background": "BackgroundRun",
     "runs.programs": "backtest",
 }
@@ -227,6 +233,7 @@ __all__ = [
     "ProfitLevelReached",
     "RiskCheck",
     "RunOutcome",
+    "RunRecord",
     "SessionEnded",
     "SessionIdle",
     "Side",
@@ -261,6 +268,7 @@ __all__ = [
     "cancel",
     "close_position",
     "context",
+    "find_run",
     "format_price",
     "format_quantity",
     "get_average_price",
@@ -273,6 +281,7 @@ __all__ = [
     "list_sizings",
     "list_strategies",
     "listen",
+    "load_run",
     "mock_context",
     "mode",
     "move_stop",
@@ -282,6 +291,7 @@ __all__ = [
     "position",
     "provide",
     "replace_service",
+    "report",
     "service",
     "set_config",
     "set_logger",

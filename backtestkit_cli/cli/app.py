@@ -14,7 +14,9 @@ from backtestkit_cli.cli.cache import list_cache, warm_cache
 from backtestkit_cli.cli.cache_files import export_cache, import_cache, verify_cache
 from backtestkit_cli.cli.check import check_config
 from backtestkit_cli.cli.listing import list_names
+from backtestkit_cli.cli.report import KINDS, report_all, report_command
 from backtestkit_cli.cli.repro import repro
+from backtestkit_cli.cli.saved_runs import delete_runs, list_runs, show_run
 from backtestkit_cli.cli.size import size_atr, size_fixed, size_kelly
 from backtestkit_cli.errors import BacktestKitError, UnknownNameError, suggestion
 
@@ -48,6 +50,10 @@ cache = typer.Typer(cls=Commands, help="Candles of venues, kept on this machine.
 
 size = typer.Typer(cls=Commands, help="How much an entry would buy, as a calculator.", rich_markup_mode=None)
 
+report = typer.Typer(cls=Commands, help="Reports of saved runs, made anew.", rich_markup_mode=None)
+
+runs = typer.Typer(cls=Commands, help="Runs that were saved.", rich_markup_mode=None)
+
 app.command()(backtest)
 app.command()(repro)
 app.command("list")(list_names)
@@ -63,6 +69,14 @@ size.command("fixed")(size_fixed)
 size.command("kelly")(size_kelly)
 size.command("atr")(size_atr)
 app.add_typer(size, name="size")
+for kind in KINDS:
+    report.command(kind)(report_command(kind))
+report.command("all")(report_all)
+app.add_typer(report, name="report")
+runs.command("list")(list_runs)
+runs.command("show")(show_run)
+runs.command("delete")(delete_runs)
+app.add_typer(runs, name="runs")
 
 
 def _show_version(wanted: bool) -> None:
@@ -86,6 +100,8 @@ def btk(
 
 @cache.callback(invoke_without_command=True)
 @check.callback(invoke_without_command=True)
+@report.callback(invoke_without_command=True)
+@runs.callback(invoke_without_command=True)
 @size.callback(invoke_without_command=True)
 def _group(ctx: typer.Context) -> None:
     _need_command(ctx)

@@ -219,7 +219,7 @@ def _show(finished: Finished) -> None:
 
 def _write(finished: Finished, out: str) -> tuple[list[Path], OutputError | None]:
     """Write the readable reports and the folder of every run; return what is there, and what went wrong."""
-    from backtestkit_cli.reports.markdown.files import write_reports
+    from backtestkit_cli.reports.markdown.kinds import write_reports
     from backtestkit_cli.reports.run_folder import is_worse_than_saved, write_run
 
     paths: list[Path] = []

@@ -210,5 +210,7 @@ def _show_summaries(found: "Sequence[SeriesSummary]") -> None:
 
 
 def size_text(size_bytes: int) -> str:
-    """Return *size_bytes* as `12 kB` or `3.4 MB`."""
+    """Return *size_bytes* as `120 B`, `12 kB` or `3.4 MB`."""
+    if size_bytes < 1e3:
+        return f"{size_bytes} B"
     return f"{size_bytes / 1e3:,.0f} kB" if size_bytes < 1e6 else f"{size_bytes / 1e6:,.1f} MB"

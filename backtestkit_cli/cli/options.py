@@ -66,6 +66,10 @@ Offline: TypeAlias = Annotated[
 Data: TypeAlias = Annotated[
     str | None, typer.Option("--data", metavar="DIR", help="Folder of the cache; BTK_DATA, or .btk/data by default.")
 ]
+SavedRun: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="Id of a saved run, the beginning of one, latest, or the path of its folder."),
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 Verbose: TypeAlias = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also show the tracebacks of strategies and listeners.")
@@ -113,6 +117,15 @@ def load(
         required=required,
         built_in=venue_called,
     )
+
+
+def out_folder(config: str | None, out: str | None) -> Path:
+    """Return the folder of all results, from a flag, the environment or a config.
+
+    Raises:
+        ConfigError: something is wrong.
+    """
+    return Path(load(config, None, {"out": out}).config.out)
 
 
 def cache_of(

@@ -38,15 +38,25 @@ _SPAN_FIGURES = {"total_pnl_pct": ("Total PNL", Unit.PERCENT), "trades": ("Trade
 
 def show_result(record: RunRecord) -> None:
     """Print the figures of each symbol and of all, and what they rest on."""
-    several = len(record.facts.settings) > 1
+    show_figures(record, list(record.facts.settings))
+    for line in (*caption(record), *coordination_lines(record)):
+        console.out(line)
+
+
+def show_figures(record: RunRecord, strategies: Sequence[str]) -> None:
+    """Print the figures of each symbol and of all, of the named strategies."""
+    several = len(strategies) > 1
     headings = [Heading(c.title, c.is_number, _RANKS.get(c.key, 0)) for c in SYMBOL_COLUMNS]
+    shown = {*strategies, None} if len(strategies) == len(record.facts.settings) else {*strategies}
     sections = [
-        [_cells(row, [cell_text(row, column) for column in SYMBOL_COLUMNS], several=several) for row in rows]
+        [
+            _cells(row, [cell_text(row, column) for column in SYMBOL_COLUMNS], several=several)
+            for row in rows
+            if row["strategy"] in shown
+        ]
         for rows in (symbol_rows(record), _totals(record))
     ]
     console.show_table([Heading("Strategy"), *headings] if several else headings, sections)
-    for line in (*_caption(record), *coordination_lines(record)):
-        console.out(line)
 
 
 def show_bounds(records: Mapping[FillModelName, RunRecord]) -> None:
@@ -61,7 +71,7 @@ def show_bounds(records: Mapping[FillModelName, RunRecord]) -> None:
         for rows in _span_rows(records)
     ]
     console.show_table([Heading("Strategy"), *headings] if several else headings, sections)
-    for line in _caption(first, models=" and ".join(records)):
+    for line in caption(first, models=" and ".join(records)):
         console.out(line)
     for model, record in records.items():
         for line in coordination_lines(record):
@@ -106,7 +116,7 @@ def _span_cells(row: Row) -> Iterator[str]:
             yield number_text(value, shown_as) if isinstance(value, int | float) else NOT_AVAILABLE
 
 
-def _caption(record: RunRecord, models: str | None = None) -> Iterator[str]:
+def caption(record: RunRecord, models: str | None = None) -> Iterator[str]:
     """Yield what the figures rest on; strategies are named where they differ in it."""
     facts = record.facts
     strategies: dict[str, list[str]] = {}

@@ -60,8 +60,9 @@ class SavedEvents:
                 yield self._row(line, number)
 
     def _kind(self, line: bytes, number: int) -> bytes:
-        if line.startswith(_HEAD):
-            return line[len(_HEAD) : line.index(b'"', len(_HEAD))]
+        end = line.find(b'"', len(_HEAD)) if line.startswith(_HEAD) else -1
+        if end > 0:
+            return line[len(_HEAD) : end]
         return str(self._row(line, number)["event"]).encode()
 
     def _row(self, line: bytes, number: int) -> EventRow:

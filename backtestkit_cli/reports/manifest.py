@@ -1,8 +1,9 @@
 """The manifest of a run: written from its outcome, and read back as what the run was."""
 
 import hashlib
+import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from typing import Any, Final, get_type_hints
@@ -11,7 +12,7 @@ import orjson
 
 from backtestkit_cli.analytics.outcome import CandleFacts, Failure, RunFacts, RunOutcome
 from backtestkit_cli.domain.settings import Settings
-from backtestkit_cli.reports.event_rows import clean_text
+from backtestkit_cli.reports.event_rows import clean_text, finite
 from backtestkit_cli.reports.summaries import account_summary
 
 FORMAT: Final = 1
@@ -23,11 +24,17 @@ _COORDINATION: Final = ("groups", "portfolio", "risk", "risks", "sizings")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedSession:
-    """One strategy on one symbol, as the manifest says it: the fields are those of `SessionOutcome`."""
+    """One strategy on one symbol, as the manifest says it.
+
+    `trades` counts them, `total_pnl_pct` and `net_quote` are their sums, None where those are not finite. The other
+    fields are those of `SessionOutcome`.
+    """
 
     strategy: str
     symbol: str
     trades: int
+    total_pnl_pct: float | None
+    net_quote: float | None
     counts: Mapping[str, int]
     candles: CandleFacts | None
     error: str | None
@@ -73,6 +80,8 @@ def manifest(outcome: RunOutcome) -> dict[str, Any]:
                 "strategy": session.strategy,
                 "symbol": session.symbol,
                 "trades": len(session.trades),
+                "total_pnl_pct": _sum(trade.pnl_pct for trade in session.trades),
+                "net_quote": _sum(trade.pnl_cost for trade in session.trades),
                 "events": session.counts,
                 "failure": session.failure,
                 "error": None if session.error is None else clean_text(session.error),
@@ -128,6 +137,8 @@ def sessions_of(content: Mapping[str, Any]) -> tuple[SavedSession, ...]:
             strategy=one["strategy"],
             symbol=one["symbol"],
             trades=one["trades"],
+            total_pnl_pct=one["total_pnl_pct"],
+            net_quote=one["net_quote"],
             counts=one["events"],
             candles=candles.get(one["symbol"]),
             error=one["error"],
@@ -135,6 +146,13 @@ def sessions_of(content: Mapping[str, Any]) -> tuple[SavedSession, ...]:
         )
         for one in content["sessions"]
     )
+
+
+def _sum(values: Iterable[float]) -> float | None:
+    try:
+        return finite(math.fsum(values))
+    except (OverflowError, ValueError):  # fsum refuses what would be infinite or undefined
+        return None
 
 
 def _settings(values: Mapping[str, Any]) -> Settings:

@@ -1,6 +1,7 @@
 """The folder a run leaves behind, `<out>/runs/<run_id>/`: everything needed to rebuild its reports."""
 
 import errno
+import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -27,6 +28,11 @@ ACCOUNT: Final = "account.parquet"
 CANDLES: Final = "candles.parquet"
 EVENTS: Final = "events.jsonl"
 TIMINGS: Final = "performance.json"
+PAGE: Final = "report.html"
+RUN_FILES: Final = frozenset({MANIFEST, TRADES, EQUITY, ACCOUNT, CANDLES, EVENTS, TIMINGS, PAGE})
+"""Everything that the folder of a run may hold."""
+HASHES: Final = "files_sha256"
+"""The entry of the manifest with the hash of each file that reports are computed from."""
 
 
 def run_folder(out: Path, run_id: str) -> Path:
@@ -39,8 +45,8 @@ def write_run(record: RunRecord, out: Path) -> Path:
 
     There are trades, equity and, with a portfolio, the account (its cash and equity at each midnight UTC and at the
     end) as Parquet, the candles of the pictures, the events as lines of JSON, how long everything took, and the
-    manifest. Each file is replaced whole, the manifest last: where it is, the others are complete. The same record
-    gives the same bytes.
+    manifest with hashes of what reports are computed from. Each file is replaced whole, the manifest last: where it
+    is, the others are complete. The same record gives the same bytes.
 
     Raises:
         OutputError: a file could not be written; the message names it and says why.
@@ -48,16 +54,13 @@ def write_run(record: RunRecord, out: Path) -> Path:
     folder = run_folder(out, record.run_id)
     with suppress(OSError):  # what hinders it hinders the next line as well, which says so
         (folder / MANIFEST).unlink(missing_ok=True)  # beside files of another run it would call them complete
-    _write_parquet(folder / TRADES, record.trades)
-    _write_parquet(folder / EQUITY, record.equity)
-    if record.account_curve is not None:
-        _write_parquet(folder / ACCOUNT, record.account_curve)
-    _write_parquet(folder / CANDLES, record.candles)
-    _write_events(folder / EVENTS, record)
+    tables = {TRADES: record.trades, EQUITY: record.equity, ACCOUNT: record.account_curve, CANDLES: record.candles}
+    hashes = {name: _write_parquet(folder / name, table) for name, table in tables.items() if table is not None}
+    hashes[EVENTS] = _write_events(folder / EVENTS, record)
     with output_errors(folder / TIMINGS) as path:
         write_bytes(path, encoded({"timings": [asdict(timing) for timing in record.timings]}))
     with output_errors(folder / MANIFEST) as path:
-        write_bytes(path, encoded(record.manifest))
+        write_bytes(path, encoded({**record.manifest, HASHES: hashes}))
     return folder
 
 
@@ -73,8 +76,8 @@ def is_worse_than_saved(record: RunRecord, out: Path) -> bool:
 
 
 @contextmanager
-def output_errors(path: Path) -> Iterator[Path]:
-    """Yield *path* and turn what the system says while it is written into one line.
+def output_errors(path: Path, doing: str = "write") -> Iterator[Path]:
+    """Yield *path* and turn what the system says while it is written into one line; *doing* is a verb.
 
     Raises:
         OutputError: the disk is full, the folder is not writable, a file is in the way …
@@ -82,7 +85,7 @@ def output_errors(path: Path) -> Iterator[Path]:
     try:
         yield path
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {_reason(error, path)}") from error
+        raise OutputError(f"cannot {doing} {path}: {_reason(error, path)}") from error
 
 
 def _reason(error: OSError, path: Path) -> str:
@@ -93,14 +96,22 @@ def _reason(error: OSError, path: Path) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def _write_parquet(path: Path, frame: "pl.DataFrame") -> None:
+def _write_parquet(path: Path, frame: "pl.DataFrame") -> str:
+    """Write *frame* and return the hash of the file."""
     # Through memory: a full disk is then an OSError of ours and not a panic of polars.
     content = io.BytesIO()
     frame.write_parquet(content, compression="zstd")
     with output_errors(path):
         write_bytes(path, content.getvalue())
+    return hashlib.sha256(content.getvalue()).hexdigest()
 
 
-def _write_events(path: Path, record: RunRecord) -> None:
+def _write_events(path: Path, record: RunRecord) -> str:
+    """Write the events as lines and return the hash of the file."""
+    digest = hashlib.sha256()
     with output_errors(path), replacing(path) as draft, draft.open("wb") as file:
-        file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in record.events.rows())
+        for row in record.events.rows():
+            line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+            digest.update(line)
+            file.write(line)
+    return digest.hexdigest()

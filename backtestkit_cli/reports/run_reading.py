@@ -1,6 +1,8 @@
 """Saved runs: which there are below a folder, and what one of them was."""
 
+import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +14,17 @@ from backtestkit_cli.reports import frames
 from backtestkit_cli.reports.event_log import SavedEvents
 from backtestkit_cli.reports.manifest import FORMAT, facts_of, sessions_of
 from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_folder import ACCOUNT, CANDLES, EQUITY, EVENTS, MANIFEST, TIMINGS, TRADES
+from backtestkit_cli.reports.run_folder import (
+    ACCOUNT,
+    CANDLES,
+    EQUITY,
+    EVENTS,
+    HASHES,
+    MANIFEST,
+    TIMINGS,
+    TRADES,
+    run_folder,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,27 +33,52 @@ LATEST: Final = "latest"
 
 
 def saved_runs(out: Path) -> list[Path]:
-    """Return the folders of all complete runs below *out*, the latest first."""
-    found = [(path.stat().st_mtime_ns, path.parent) for path in (out / "runs").glob(f"*/{MANIFEST}")]
-    return [folder for _, folder in sorted(found, key=lambda one: (-one[0], one[1].name))]
+    """Return the folders of all complete runs below *out*, the latest first.
+
+    Raises:
+        ConfigError: *out* is a file.
+    """
+    return [folder for folder in run_folders(out) if (folder / MANIFEST).is_file()]
 
 
-def find_run(name: str, out: Path) -> Path:
-    """Return the folder of the run *name*: an id, the beginning of one, `latest`, or a path to a folder of a run.
+def run_folders(out: Path) -> list[Path]:
+    """Return the folders of all runs below *out*, also of half-written ones, the latest first.
+
+    Raises:
+        ConfigError: *out* is a file.
+    """
+    for folder in (out, out / "runs"):
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{folder}: expected a folder, found a file")
+    folders = [path for path in (out / "runs").glob("*") if path.is_dir()]
+    return sorted(folders, key=lambda folder: (-_written_at_ns(folder), folder.name))
+
+
+def _written_at_ns(folder: Path) -> int:
+    for path in (folder / MANIFEST, folder):
+        with suppress(OSError):
+            return path.stat().st_mtime_ns
+    return 0
+
+
+def find_run(name: str = LATEST, out: str | Path = "dump") -> Path:
+    """Return the folder of a run below *out*: *name* is an id, the beginning of one, `latest`, or a path to a folder.
 
     Raises:
         ConfigError: there is no such run, or several begin so.
     """
-    folder = out / "runs" / name
+    out = Path(out)
+    folder = run_folder(out, name)
     if name and "/" not in name and (folder / MANIFEST).is_file():
         return folder
     if "/" in name or "\\" in name or name in {".", ".."}:
         return _folder_at(Path(name))
     runs = saved_runs(out)
     if name == LATEST:
-        if not runs:
+        latest = next((run for run in runs if not is_foreign(run)), None)
+        if latest is None:
             raise ConfigError(f"{out / 'runs'}: expected a saved run, found none; `btk backtest` saves one")
-        return runs[0]
+        return latest
     if folder.is_dir() and name:
         return _folder_at(folder)
     begin_so = [run for run in runs if name and run.name.startswith(name)]
@@ -52,20 +89,24 @@ def find_run(name: str, out: Path) -> Path:
     return begin_so[0]
 
 
-def load_run(folder: Path) -> RunRecord:
+def load_run(folder: str | Path) -> RunRecord:
     """Return the run saved in *folder*, equal to the record it was written from.
 
     Raises:
         SavedRunError: it is half-written, damaged, or of another program or version.
     """
+    folder = Path(folder)
     content = read_manifest(folder)
+    hashes = content.pop(HASHES)
+    names = [TRADES, EQUITY, CANDLES, EVENTS, *([ACCOUNT] if "account" in content else [])]
+    files = {name: _unchanged(folder / name, hashes.get(name)) for name in names}
     return RunRecord(
         manifest=content,
-        trades=_table(folder / TRADES, frames.TRADES),
-        equity=_table(folder / EQUITY, frames.EQUITY),
-        account_curve=_table(folder / ACCOUNT, frames.ACCOUNT) if "account" in content else None,
-        candles=_table(folder / CANDLES, frames.CANDLES),
-        events=SavedEvents(_content(folder / EVENTS), folder / EVENTS),
+        trades=_table(folder / TRADES, files[TRADES], frames.TRADES),
+        equity=_table(folder / EQUITY, files[EQUITY], frames.EQUITY),
+        account_curve=_table(folder / ACCOUNT, files[ACCOUNT], frames.ACCOUNT) if ACCOUNT in files else None,
+        candles=_table(folder / CANDLES, files[CANDLES], frames.CANDLES),
+        events=SavedEvents(files[EVENTS], folder / EVENTS),
         timings=_timings(folder / TIMINGS),
     )
 
@@ -80,17 +121,30 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise SavedRunError(f"{folder}: expected a saved run, found no {MANIFEST}: it was not written to its end")
     content = _json(path)
-    if "run_id" not in content or "format" not in content:
+    if not _is_ours(content):
         raise SavedRunError(f"{path}: expected the manifest of a run of btk, found another JSON")
     if content["format"] != FORMAT:
         raise SavedRunError(f"{path}: expected format {FORMAT}, found {content['format']!r}: of another version of btk")
     try:
         facts_of(content)
         sessions_of(content)
+        dict(content[HASHES])
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         detail = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise SavedRunError(f"{path}: expected the manifest of a run of btk, found {detail}") from error
     return content
+
+
+def is_foreign(folder: Path) -> bool:
+    """Say whether *folder* has a manifest that can be read and is not that of a run."""
+    try:
+        return not _is_ours(_json(folder / MANIFEST))
+    except SavedRunError:
+        return False
+
+
+def _is_ours(manifest: Mapping[str, Any]) -> bool:
+    return isinstance(manifest.get("run_id"), str) and "format" in manifest
 
 
 def _folder_at(path: Path) -> Path:
@@ -101,10 +155,9 @@ def _folder_at(path: Path) -> Path:
     return path
 
 
-def _table(path: Path, kinds: Mapping[str, type]) -> "pl.DataFrame":
+def _table(path: Path, content: bytes, kinds: Mapping[str, type]) -> "pl.DataFrame":
     import polars as pl  # noqa: PLC0415 - takes 0.1 s, and only who reads a run needs it
 
-    content = _content(path)
     try:
         table = pl.read_parquet(content)
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -131,6 +184,14 @@ def _json(path: Path) -> dict[str, Any]:
         raise SavedRunError(f"{path}: expected JSON, found what cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise SavedRunError(f"{path}: expected a JSON object, found {type(content).__name__}")
+    return content
+
+
+def _unchanged(path: Path, expected: object) -> bytes:
+    """Return the content of *path*, checked by its hash: what polars cannot read may make it panic."""
+    content = _content(path)
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise SavedRunError(f"{path}: expected what the run wrote, found another content: cut off, damaged or edited")
     return content
 
 

@@ -126,7 +126,7 @@ def _write(outcome: RunOutcome, out: Path, told: Mapping[str, Any]) -> None:
     Raises:
         OutputError: a file could not be written.
     """
-    from backtestkit_cli.reports.markdown.files import write_reports
+    from backtestkit_cli.reports.markdown.kinds import write_reports
     from backtestkit_cli.reports.record import record_of
     from backtestkit_cli.reports.run_folder import is_worse_than_saved, write_run
 

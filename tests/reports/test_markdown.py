@@ -13,7 +13,8 @@ from backtestkit_cli.errors import OutputError, UnknownNameError
 from backtestkit_cli.events.facts import SignalInvalid
 from backtestkit_cli.reports.markdown import risk
 from backtestkit_cli.reports.markdown.backtest import get_report
-from backtestkit_cli.reports.markdown.files import file_stems, write_reports
+from backtestkit_cli.reports.markdown.file_names import file_stems
+from backtestkit_cli.reports.markdown.kinds import write_reports
 from backtestkit_cli.reports.markdown.text import escaped
 from backtestkit_cli.reports.record import RunRecord, record_of
 from backtestkit_cli.reports.tables import Unit, number_text, price_text, symbol_rows, total_row

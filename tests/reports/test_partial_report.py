@@ -5,7 +5,7 @@ import pytest
 from backtestkit_cli.domain.settings import PartialBasis, Settings
 from backtestkit_cli.errors import UnknownNameError
 from backtestkit_cli.events.facts import Event, ProfitLevelReached
-from backtestkit_cli.reports.markdown.files import write_reports
+from backtestkit_cli.reports.markdown.kinds import write_reports
 from backtestkit_cli.reports.markdown.partial import get_data, get_report
 from backtestkit_cli.reports.record import RunRecord
 from tests.builders import START_MS, a_position, a_record, a_session

@@ -5,7 +5,7 @@ from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.risk import Stage
 from backtestkit_cli.domain.signal import Signal
 from backtestkit_cli.events.facts import SignalRefused
-from backtestkit_cli.reports.markdown.files import write_reports
+from backtestkit_cli.reports.markdown.kinds import write_reports
 from backtestkit_cli.reports.markdown.risk import get_data, get_report
 from tests.builders import START_MS, a_record, a_session
 from tests.coordinated_run import coordinated_record

@@ -202,6 +202,6 @@ def test_a_folder_that_may_not_be_written_is_one_line() -> None:
 
 
 def test_importing_the_reports_does_not_import_polars() -> None:
-    code = "import sys, backtestkit_cli.reports.markdown.files, backtestkit_cli.reports.run_folder; print(*sys.modules)"
+    code = "import sys, backtestkit_cli.reports.markdown.kinds, backtestkit_cli.reports.run_folder; print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "polars" not in ended.stdout.split()

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from backtestkit_cli.analytics.refusals import RefusalStatistics
 from backtestkit_cli.domain.interval import utc_text
@@ -15,12 +16,16 @@ from backtestkit_cli.reports.markdown.trade_list import trade_list
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import (
     SYMBOL_COLUMNS,
+    Row,
     Unit,
     cell_text,
     number_text,
     symbol_rows,
     total_row,
 )
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SHOWN_PROBLEMS = 50
 
@@ -52,37 +57,80 @@ _LEGEND = (
 _ONE_ACCOUNT = "One account for all strategies and symbols of the run, in quote money."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestData:
+    """What a backtest came to, of one strategy or of all.
+
+    Attributes:
+        symbols: A row a session, as `symbol_rows` describes it.
+        total: The same figures over all trades pooled.
+        account: How the account ended, as in the manifest; None without a portfolio.
+        counts: Events of the sessions by kind.
+        counts_of_run: Events that belong to no session, by kind.
+        closed: Trades by the reason of their close.
+        refusals: Signals that were refused or invalid.
+        trades: All of them by closing time, with the columns of trades.parquet but `fills`.
+    """
+
+    symbols: tuple[Row, ...]
+    total: Row
+    account: Mapping[str, Any] | None
+    counts: Mapping[str, int]
+    counts_of_run: Mapping[str, int]
+    closed: Mapping[str, int]
+    refusals: RefusalStatistics
+    trades: "pl.DataFrame"
+
+
+def get_data(record: RunRecord, strategy: str | None = None) -> BacktestData:
+    """Return the numbers that the report shows, of *strategy* or of all."""
+    counts: Counter[str] = Counter()
+    for session in record.sessions_of(strategy):
+        counts.update(session.counts)
+    return BacktestData(
+        symbols=tuple(symbol_rows(record, strategy)),
+        total=total_row(record, strategy),
+        account=record.account,
+        counts=counts,
+        counts_of_run=record.counts,
+        closed=dict(sorted(Counter(record.trades_of(strategy).reason.tolist()).items())),
+        refusals=risk.get_data(record, strategy),
+        trades=record.trades[record.rows_of(strategy)].drop("fills"),
+    )
+
+
 def get_report(record: RunRecord, strategy: str) -> str:
     """Return the report of *strategy*: what was assumed, figures by symbol, what happened, and the trades.
 
     Raises:
         UnknownNameError: the run has no such strategy.
     """
+    blocks = head(record, strategy, "Backtest")
+    data = get_data(record, strategy)
     sessions = record.sessions_of(strategy)
-    refusals = risk.get_data(record, strategy)
     sections = [
-        head(record, strategy, "Backtest"),
-        ["## Results", *_results(record, strategy), _LEGEND],
-        _account(record),
-        ["## What happened", *_happened(record, strategy, sessions, refusals)],
-        _invalid(refusals),
+        blocks,
+        ["## Results", *_results(data), _LEGEND],
+        _account(data),
+        ["## What happened", *_happened(data)],
+        _invalid(data.refusals),
         _failures(sessions),
         _gaps(sessions),
-        ["## Trades", *trade_list(record, strategy)],
+        ["## Trades", *trade_list(data.trades, record.run_id)],
     ]
     return document(sections)
 
 
-def _results(record: RunRecord, strategy: str) -> list[str]:
-    rows = [*symbol_rows(record, strategy), total_row(record, strategy)]
+def _results(data: BacktestData) -> list[str]:
+    rows = [*data.symbols, data.total]
     cells = [[escaped(cell_text(row, column)) for column in SYMBOL_COLUMNS] for row in rows]
     cells[-1] = [f"**{text}**" for text in cells[-1]]
     titles = [column.title for column in SYMBOL_COLUMNS]
     return [table(titles, cells, right={i for i, column in enumerate(SYMBOL_COLUMNS) if column.is_number})]
 
 
-def _account(record: RunRecord) -> list[str]:
-    account = record.account
+def _account(data: BacktestData) -> list[str]:
+    account = data.account
     if account is None:
         return []
     stops = account["stops"]
@@ -112,18 +160,13 @@ def _stop_cells(stop: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _happened(
-    record: RunRecord, strategy: str, sessions: Sequence[SavedSession], refusals: RefusalStatistics
-) -> list[str]:
-    counts: Counter[str] = Counter()
-    for session in sessions:
-        counts.update(session.counts)
-    reasons = Counter(record.trades_of(strategy).reason.tolist())
+def _happened(data: BacktestData) -> list[str]:
+    refusals = data.refusals.by_rule
     rows = [
-        *((title, counts[kind]) for kind, title in _COUNTED.items()),
-        *((f"Refused by {escaped(rule.profile)}: {escaped(rule.rule)}", rule.total) for rule in refusals.by_rule),
-        *((f"Closed: {reason}", count) for reason, count in sorted(reasons.items())),
-        *((title, record.counts[kind]) for kind, title in _COUNTED_OF_RUN.items() if kind in record.counts),
+        *((title, data.counts.get(kind, 0)) for kind, title in _COUNTED.items()),
+        *((f"Refused by {escaped(rule.profile)}: {escaped(rule.rule)}", rule.total) for rule in refusals),
+        *((f"Closed: {reason}", count) for reason, count in data.closed.items()),
+        *((title, data.counts_of_run[kind]) for kind, title in _COUNTED_OF_RUN.items() if kind in data.counts_of_run),
     ]
     return [table(("Event", "Count"), [(title, f"{count:,}") for title, count in rows], right={1})]
 

@@ -69,6 +69,7 @@ def _assumptions(record: RunRecord, strategy: str) -> str:
         *([("Note", escaped(note))] if note else []),
         ("Exchange", escaped(facts.exchange) + synthetic),
         ("Frame", frame),
+        *_part(record),
         ("Fill model", f"**{settings.fill_model.value}**: {model}"),
         ("Fee", f"{settings.fee_pct:g} % of the money of each fill"),
         ("Slippage", f"{settings.slippage_pct:g} % against us on each fill"),
@@ -81,6 +82,14 @@ def _assumptions(record: RunRecord, strategy: str) -> str:
         ("Run", f"`{facts.run_id}`"),
     ]
     return table(("Assumption", "Value"), rows)
+
+
+def _part(record: RunRecord) -> list[tuple[str, str]]:
+    """Return which symbols a part of a run is, nothing for the whole."""
+    shown = record.shown_symbols
+    return (
+        [] if shown is None else [("Part", f"{escaped(', '.join(shown))}; the run has {len(record.facts.symbols):,}")]
+    )
 
 
 def _has_levels(record: RunRecord, strategy: str) -> bool:

@@ -1,12 +1,14 @@
 """The list of closed trades in a report: one row a trade, the first of them where there are many."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from backtestkit_cli.domain.interval import MINUTE_MS, utc_text
 from backtestkit_cli.reports.markdown.text import escaped, span_text, table
-from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import Unit, number_text, price_text
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SHOWN_TRADES: Final = 1_000
 
@@ -36,18 +38,17 @@ _LEGEND: Final = (
 )
 
 
-def trade_list(record: RunRecord, strategy: str) -> list[str]:
-    """Return the blocks of the list of trades of *strategy*, by closing time."""
-    rows = record.rows_of(strategy)
-    if not len(rows):
+def trade_list(trades: "pl.DataFrame", run_id: str) -> list[str]:
+    """Return the blocks of the list of *trades* of the run *run_id*, in their order."""
+    if not len(trades):
         return ["No position was closed."]
-    shown = record.trades[rows[:SHOWN_TRADES]].iter_rows(named=True)
+    shown = trades.head(SHOWN_TRADES).iter_rows(named=True)
     listed = table(_TITLES, [_cells(trade) for trade in shown], right=_NUMBERS)
-    if len(rows) <= SHOWN_TRADES:
-        return [f"{len(rows):,} in all, by closing time. {_LEGEND}", listed]
+    if len(trades) <= SHOWN_TRADES:
+        return [f"{len(trades):,} in all, by closing time. {_LEGEND}", listed]
     text = (
-        f"The first {SHOWN_TRADES:,} of {len(rows):,} by closing time. {_LEGEND}"
-        f" All of them count above and are in `runs/{record.run_id}/trades.parquet`."
+        f"The first {SHOWN_TRADES:,} of {len(trades):,} by closing time. {_LEGEND}"
+        f" All of them count above and are in `runs/{run_id}/trades.parquet`."
     )
     return [text, listed]
 

@@ -1,0 +1,143 @@
+"""The kinds of reports, each as numbers, as text and as a file."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+
+from backtestkit_cli.analytics.outcome import RunOutcome
+from backtestkit_cli.analytics.partials import PartialStatistics
+from backtestkit_cli.analytics.refusals import RefusalStatistics
+from backtestkit_cli.atomic import write_bytes
+from backtestkit_cli.errors import ConfigError, UnknownNameError
+from backtestkit_cli.reports.manifest import encoded
+from backtestkit_cli.reports.markdown import backtest, heatmap, partial, risk
+from backtestkit_cli.reports.markdown.backtest import BacktestData
+from backtestkit_cli.reports.markdown.file_names import file_stems
+from backtestkit_cli.reports.markdown.heatmap import HeatmapData
+from backtestkit_cli.reports.record import RunRecord, record_of
+from backtestkit_cli.reports.run_folder import output_errors
+
+D = TypeVar("D")
+Run: TypeAlias = RunOutcome | RunRecord
+"""A finished run: as `backtest.run` returns it, or as `load_run` reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[D]):
+    """A kind of report on one strategy of a finished run, `<out>/<name>/<strategy>.md`.
+
+    Attributes:
+        name: What it is asked for by, and its folder.
+        numbers: Returns the numbers of a strategy, or of all.
+        text: Returns the Markdown of a strategy, None where there is nothing to say.
+        nothing: Why there may be nothing to say.
+        document: Returns the numbers of a strategy as plain values for `<strategy>.json` beside the text, if a file.
+        is_of_every_run: Whether a run writes it; the others are written where they are asked for.
+    """
+
+    name: str
+    numbers: Callable[[RunRecord, str | None], D]
+    text: Callable[[RunRecord, str], str | None]
+    nothing: str
+    document: Callable[[RunRecord, str], Mapping[str, Any]] | None = None
+    is_of_every_run: bool = True
+
+    def get_data(self, run: Run, strategy: str | None = None) -> D:
+        """Return the numbers of *strategy*, of all where none is named.
+
+        Raises:
+            UnknownNameError: the run has no such strategy.
+        """
+        record = _record(run)
+        return self.numbers(record, None if strategy is None else _strategy(record, strategy))
+
+    def get_report(self, run: Run, strategy: str | None = None) -> str | None:
+        """Return the Markdown of *strategy*, which only a run of several needs; None where there is nothing to say.
+
+        Raises:
+            ConfigError: the run has no such strategy, or several and none was named.
+        """
+        record = _record(run)
+        return self.text(record, _strategy(record, strategy))
+
+    def dump(self, run: Run, out: str | Path, strategy: str | None = None) -> Path | None:
+        """Write what `get_report` returns below *out* and return the file.
+
+        Where there is nothing to say, the file of an earlier run is removed: it would be taken for one of this run.
+
+        Raises:
+            ConfigError: the run has no such strategy, or several and none was named.
+            OutputError: the file could not be written; the message names it and says why.
+        """
+        record = _record(run)
+        return next(iter(self.dump_files(record, out, _strategy(record, strategy))), None)
+
+    def dump_files(self, record: RunRecord, out: str | Path, strategy: str) -> list[Path]:
+        """Write what there is to say on *strategy* of *record* below *out* like `dump`; return the files, text first.
+
+        Raises:
+            OutputError: a file could not be written; the message names it and says why.
+        """
+        path, text = self.path(record, out, strategy), self.text(record, strategy)
+        contents = {path: None if text is None else text.encode()}
+        if self.document is not None:
+            beside = None if text is None else encoded(self.document(record, strategy))
+            contents[path.with_name(f"{path.stem}.json")] = beside
+        for file, content in contents.items():
+            with output_errors(file):
+                if content is not None:
+                    write_bytes(file, content)
+                elif file.exists():
+                    file.unlink()
+        return [file for file, content in contents.items() if content is not None]
+
+    def path(self, record: RunRecord, out: str | Path, strategy: str) -> Path:
+        """Return where the report on *strategy* lies below *out*."""
+        return Path(out) / self.name / f"{file_stems(record.facts.settings)[strategy]}.md"
+
+
+class Reports(NamedTuple):
+    """Every kind of report, by its name."""
+
+    backtest: Kind[BacktestData]
+    heatmap: Kind[HeatmapData]
+    partial: Kind[PartialStatistics]
+    risk: Kind[RefusalStatistics]
+
+
+report: Final = Reports(
+    backtest=Kind("backtest", backtest.get_data, backtest.get_report, "nothing was run"),
+    heatmap=Kind("heatmap", heatmap.get_data, heatmap.get_report, "no position was closed", heatmap.get_document),
+    partial=Kind("partial", partial.get_data, partial.get_report, "no position reached a partial level"),
+    risk=Kind("risk", risk.get_data, risk.get_report, "no signal was refused"),
+)
+"""The reports of a run, in the order they are written."""
+
+KINDS: Final[dict[str, Kind[Any]]] = {kind.name: kind for kind in report}
+
+
+def write_reports(record: RunRecord, out: Path) -> list[Path]:
+    """Write `<out>/<kind>/<strategy>.md` for each kind of every run and strategy; return the files.
+
+    Raises:
+        OutputError: a file could not be written; the message names it and says why.
+    """
+    kinds = [kind for kind in KINDS.values() if kind.is_of_every_run]
+    strategies = sorted(record.facts.settings)
+    return [path for kind in kinds for name in strategies for path in kind.dump_files(record, out, name)]
+
+
+def _record(run: Run) -> RunRecord:
+    return run if isinstance(run, RunRecord) else record_of(run)
+
+
+def _strategy(record: RunRecord, strategy: str | None) -> str:
+    known = record.facts.settings
+    if strategy is None and len(known) == 1:
+        return next(iter(known))
+    if strategy is None:
+        raise ConfigError(f"run {record.run_id}: expected the name of a strategy, found none; there are {len(known)}")
+    if strategy not in known:
+        raise UnknownNameError("strategy", strategy, known, where=f"run {record.run_id}")
+    return strategy
