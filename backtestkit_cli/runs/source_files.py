@@ -5,6 +5,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -49,8 +50,13 @@ def _roots(file: Path, package: str) -> list[Path]:
     return [root for root in (topmost, Path.cwd()) if root.name not in _INSTALLED]
 
 
-def _imported(source: bytes, package: str) -> Iterator[str]:
-    """Yield the dotted name of everything that *source*, a module of *package*, may import, parents first."""
+@lru_cache(maxsize=1024)
+def _imported(source: bytes, package: str) -> tuple[str, ...]:
+    """Return the dotted name of everything that *source*, a module of *package*, may import, parents first."""
+    return tuple(sorted(set(_names(source, package))))
+
+
+def _names(source: bytes, package: str) -> Iterator[str]:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):  # it will say so itself, if ever it is imported
@@ -79,13 +85,13 @@ def _with_parents(name: str) -> Iterator[str]:
 
 
 def _of_project(names: Iterable[str], roots: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    """Yield file and package of those modules in *names* that belong to the project below *roots*."""
+    """Yield file and package of those modules in *names*, parents first, that belong to the project below *roots*."""
     foreign: set[str] = set()
-    for name in sorted(set(names)):  # parents first: what is in a foreign package is foreign
+    for name in names:
         parent = name.rpartition(".")[0]
         spec = None if parent in foreign else _spec(name)
         if spec is None:
-            foreign.add(name)
+            foreign.add(name)  # and what is in a foreign package is foreign
         elif spec.origin is not None:  # a folder without __init__.py has none, and may be part of the project
             path = Path(spec.origin)
             if is_of_project(path, roots):

@@ -1,5 +1,7 @@
 """Which files a strategy is made of: a change in any of them makes another run."""
 
+import sys
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,14 +27,17 @@ add_strategy("one", interval="1h", get_signal=get_signal)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder that can be imported from, away from where the program runs."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Yield a folder that can be imported from, away from where the program runs; what was imported is forgotten."""
     home, away = tmp_path / "strategies", tmp_path / "away"
     for each in (home, away):
         each.mkdir()
     monkeypatch.chdir(away)
     monkeypatch.syspath_prepend(home)
-    return home
+    before = set(sys.modules)
+    yield home
+    for name in sys.modules.keys() - before:
+        del sys.modules[name]
 
 
 def write(folder: Path, **texts: str) -> None:
