@@ -22,7 +22,7 @@ def test_a_run_shows_each_symbol_and_the_total_uncut_on_stdout_and_says_the_rest
     assert "SYNTHETIC" in ended.out
     assert "2025-05-04 00:00 to 2025-05-05 00:00 UTC" in ended.out
     written = [line.removeprefix("wrote ") for line in ended.err.splitlines()]
-    assert [Path(folder, path).exists() for path in written] == [True, True]
+    assert [Path(folder, path).exists() for path in written] == [True, True, True]
     assert written[0] == "dump/backtest/tiny.md"
 
 
@@ -43,7 +43,7 @@ def test_json_is_one_document_whatever_a_strategy_prints(folder: Path) -> None:
     assert ended.code == document["exit_code"] == 0
     assert [row["symbol"] for row in document["symbols"]] == ["BTCUSDT", "ETHUSDT"]
     assert document["total"]["trades"] == sum(row["trades"] for row in document["symbols"]) > 0
-    assert [Path(folder, path).exists() for path in document["paths"]] == [True, True]
+    assert [Path(folder, path).exists() for path in document["paths"]] == [True, True, True]
     assert (document["errors"], document["bounds"]) == ([], None)
     assert document["run_id"] in document["paths"][-1]
     assert ended.err.splitlines().count("loud") == 1
@@ -57,6 +57,21 @@ def test_workers_print_on_stderr_as_well_and_change_no_number(folder: Path) -> N
     together = json.loads(ended.out)
     assert together == alone
     assert "louder" in ended.err
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_times_of_workers_are_put_together(folder: Path) -> None:
+    """A164: each call of any process counts, and the run is the whole."""
+
+    def counts(*flags: str) -> dict[str, int]:
+        assert called(*TWO, *flags).code == 0
+        (file,) = folder.glob("dump/runs/*/performance.json")
+        return {timing["metric"]: timing["count"] for timing in json.loads(file.read_text())["timings"]}
+
+    alone = counts()
+    assert counts("--workers", "2") == alone
+    assert (alone["run"], alone["load"]) == (1, 2)
+    assert alone["get_signal"] > 30
 
 
 @pytest.mark.usefixtures("folder")

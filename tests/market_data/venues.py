@@ -97,9 +97,10 @@ def market_requests(venue: Venue) -> int:
 
 
 def run_in(out: Path) -> dict[str, bytes]:
-    """Return the files of the only run in the folder *out* by name, but for its manifest, which says when it was."""
+    """Return the files of the only run in the folder *out* by name, but for those that say when and how long it was."""
     (run,) = (out / "runs").iterdir()
-    return {file.name: file.read_bytes() for file in run.iterdir() if file.name != "manifest.json"}
+    others = {"manifest.json", "performance.json"}
+    return {file.name: file.read_bytes() for file in run.iterdir() if file.name not in others}
 
 
 def manifest_in(out: Path) -> dict[str, Any]:

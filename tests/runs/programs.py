@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import signal
 from datetime import datetime
 from pathlib import Path
@@ -48,9 +49,10 @@ def hourly(folder: Path, name: str = "hourly.py", text: str = HOURLY) -> str:
 
 
 def saved(out: Path) -> dict[str, bytes]:
-    """Return everything that was written below *out* but the manifest, which has the time of day."""
-    files = sorted(file for file in out.rglob("*") if file.is_file() and file.name != "manifest.json")
-    return {file.relative_to(out).as_posix(): file.read_bytes() for file in files}
+    """Return everything that was written below *out* but what says when the run was and how long it took."""
+    files = {file.relative_to(out).as_posix(): file for file in sorted(out.rglob("*")) if file.is_file()}
+    is_of_its_time = re.compile(r"manifest\.json$|performance").search
+    return {name: file.read_bytes() for name, file in files.items() if not is_of_its_time(name)}
 
 
 def state_of_process() -> tuple[Any, ...]:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from backtestkit_cli.analytics.outcome import RunOutcome
+from backtestkit_cli.analytics.outcome import RunOutcome, Timing
 from backtestkit_cli.analytics.partials import PartialStatistics
 from backtestkit_cli.analytics.refusals import RefusalStatistics
 from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.errors import ConfigError, UnknownNameError
 from backtestkit_cli.reports.manifest import encoded
-from backtestkit_cli.reports.markdown import backtest, heatmap, partial, risk
+from backtestkit_cli.reports.markdown import backtest, heatmap, partial, performance, risk
 from backtestkit_cli.reports.markdown.backtest import BacktestData
 from backtestkit_cli.reports.markdown.file_names import file_stems
 from backtestkit_cli.reports.markdown.heatmap import HeatmapData
@@ -104,6 +104,7 @@ class Reports(NamedTuple):
     heatmap: Kind[HeatmapData]
     partial: Kind[PartialStatistics]
     risk: Kind[RefusalStatistics]
+    performance: Kind[tuple[Timing, ...]]
 
 
 report: Final = Reports(
@@ -111,6 +112,7 @@ report: Final = Reports(
     heatmap=Kind("heatmap", heatmap.get_data, heatmap.get_report, "no position was closed", heatmap.get_document),
     partial=Kind("partial", partial.get_data, partial.get_report, "no position reached a partial level"),
     risk=Kind("risk", risk.get_data, risk.get_report, "no signal was refused"),
+    performance=Kind("performance", performance.get_data, performance.get_report, "nothing was measured"),
 )
 """The reports of a run, in the order they are written."""
 
