@@ -13,6 +13,7 @@ from backtestkit_cli.cli.backtest import backtest
 from backtestkit_cli.cli.cache import list_cache, warm_cache
 from backtestkit_cli.cli.cache_files import export_cache, import_cache, verify_cache
 from backtestkit_cli.cli.check import check_config
+from backtestkit_cli.cli.comparing import compare_saved_runs
 from backtestkit_cli.cli.listing import list_names
 from backtestkit_cli.cli.report import KINDS, report_all, report_command
 from backtestkit_cli.cli.repro import repro
@@ -71,6 +72,7 @@ size.command("atr")(size_atr)
 app.add_typer(size, name="size")
 for kind in KINDS:
     report.command(kind)(report_command(kind))
+report.command("compare")(compare_saved_runs)
 report.command("all")(report_all)
 app.add_typer(report, name="report")
 runs.command("list")(list_runs)

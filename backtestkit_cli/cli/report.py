@@ -27,8 +27,11 @@ Strategies: TypeAlias = Annotated[
 
 KINDS: Final = {
     "backtest": "Show what each symbol won in a saved run, and write its report anew.",
+    "live": "Show every event of a saved run, and write its report anew.",
+    "heatmap": "Show every symbol of a saved run with all its figures and months, and write its report anew.",
     "partial": "Show which partial levels positions of a saved run reached, and write its report anew.",
     "risk": "Show which signals of a saved run were refused and by what, and write its report anew.",
+    "performance": "Show how long the work of a saved run took, and write its report anew.",
 }
 """What the command of each kind of `reports.markdown.kinds` says it does."""
 

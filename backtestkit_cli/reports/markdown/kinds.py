@@ -5,22 +5,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from backtestkit_cli.analytics.outcome import RunOutcome, Timing
+from backtestkit_cli.analytics.live_figures import LiveStatistics
+from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.analytics.partials import PartialStatistics
 from backtestkit_cli.analytics.refusals import RefusalStatistics
 from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.errors import ConfigError, UnknownNameError
 from backtestkit_cli.reports.manifest import encoded
-from backtestkit_cli.reports.markdown import backtest, heatmap, partial, performance, risk
+from backtestkit_cli.reports.markdown import backtest, heatmap, live, partial, performance, risk
 from backtestkit_cli.reports.markdown.backtest import BacktestData
 from backtestkit_cli.reports.markdown.file_names import file_stems
 from backtestkit_cli.reports.markdown.heatmap import HeatmapData
+from backtestkit_cli.reports.markdown.performance import Performance
 from backtestkit_cli.reports.record import RunRecord, record_of
 from backtestkit_cli.reports.run_folder import output_errors
 
 D = TypeVar("D")
 Run: TypeAlias = RunOutcome | RunRecord
 """A finished run: as `backtest.run` returns it, or as `load_run` reads it."""
+
+
+def _every_run(_record: RunRecord) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ class Kind(Generic[D]):
         text: Returns the Markdown of a strategy, None where there is nothing to say.
         nothing: Why there may be nothing to say.
         document: Returns the numbers of a strategy as plain values for `<strategy>.json` beside the text, if a file.
-        is_of_every_run: Whether a run writes it; the others are written where they are asked for.
+        written_by: Says whether a run writes it by itself; else it is written where it is asked for.
     """
 
     name: str
@@ -41,7 +47,7 @@ class Kind(Generic[D]):
     text: Callable[[RunRecord, str], str | None]
     nothing: str
     document: Callable[[RunRecord, str], Mapping[str, Any]] | None = None
-    is_of_every_run: bool = True
+    written_by: Callable[[RunRecord], bool] = _every_run
 
     def get_data(self, run: Run, strategy: str | None = None) -> D:
         """Return the numbers of *strategy*, of all where none is named.
@@ -101,14 +107,16 @@ class Reports(NamedTuple):
     """Every kind of report, by its name."""
 
     backtest: Kind[BacktestData]
+    live: Kind[LiveStatistics]
     heatmap: Kind[HeatmapData]
     partial: Kind[PartialStatistics]
     risk: Kind[RefusalStatistics]
-    performance: Kind[tuple[Timing, ...]]
+    performance: Kind[Performance]
 
 
 report: Final = Reports(
     backtest=Kind("backtest", backtest.get_data, backtest.get_report, "nothing was run"),
+    live=Kind("live", live.get_data, live.get_report, "nothing happened", written_by=live.is_live),
     heatmap=Kind("heatmap", heatmap.get_data, heatmap.get_report, "no position was closed", heatmap.get_document),
     partial=Kind("partial", partial.get_data, partial.get_report, "no position reached a partial level"),
     risk=Kind("risk", risk.get_data, risk.get_report, "no signal was refused"),
@@ -125,7 +133,7 @@ def write_reports(record: RunRecord, out: Path) -> list[Path]:
     Raises:
         OutputError: a file could not be written; the message names it and says why.
     """
-    kinds = [kind for kind in KINDS.values() if kind.is_of_every_run]
+    kinds = [kind for kind in KINDS.values() if kind.written_by(record)]
     strategies = sorted(record.facts.settings)
     return [path for kind in kinds for name in strategies for path in kind.dump_files(record, out, name)]
 

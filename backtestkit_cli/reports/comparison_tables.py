@@ -1,0 +1,138 @@
+"""A comparison of runs as rows of text: one source for Markdown and the terminal."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from backtestkit_cli.analytics.comparison import Delta
+from backtestkit_cli.analytics.matching import Match, MatchGroup
+from backtestkit_cli.domain.interval import utc_text
+from backtestkit_cli.reports.input_differences import InputDifference, Plain
+from backtestkit_cli.reports.run_comparison import Exit, PairedTrade
+from backtestkit_cli.reports.tables import NOT_AVAILABLE, TOTAL, Unit, number_text
+
+FIGURE_TITLES: Final = ("Figure", "A", "B", "B - A", "95 % interval", "B above A", "What it says")
+SYMBOL_TITLES: Final = (
+    *("Symbol", "Trades A", "Trades B", "Win rate A", "Win rate B", "Total PNL A", "Total PNL B", "B - A"),
+    *("Net A", "Net B", "Net B - A"),
+)
+MATCH_TITLES: Final = ("Trades", "Number", "PNL A", "PNL B", "B - A")
+INPUT_TITLES: Final = ("Input", "A", "B")
+UNLIKE_TITLES: Final = (
+    *("Symbol", "Side", "Opened (UTC)", "Closed A", "Reason A", "PNL A", "Closed B", "Reason B", "PNL B", "B - A"),
+)
+
+_FIGURES: Final = {
+    "trades": ("Trades", Unit.COUNT),
+    "win_rate_pct": ("Win rate", Unit.SHARE),
+    "avg_pnl_pct": ("Average PNL", Unit.PERCENT),
+    "total_pnl_pct": ("Total PNL", Unit.PERCENT),
+    "sharpe_ratio": ("Sharpe per trade", Unit.RATIO),
+    "profit_factor": ("Profit factor", Unit.RATIO),
+    "expectancy_pct": ("Expectancy", Unit.PERCENT),
+    "max_drawdown_pct": ("Max drawdown", Unit.SHARE),
+    "net_quote": ("Net quote", Unit.MONEY),
+    "costs_quote": ("Costs", Unit.MONEY),
+    "return_pct": ("Return", Unit.PERCENT),
+    "sharpe_daily_annualized": ("Sharpe, daily ×√365", Unit.RATIO),
+    "sortino_annualized": ("Sortino, daily ×√365", Unit.RATIO),
+    "calmar": ("Calmar", Unit.RATIO),
+}
+_MATCHES: Final = {
+    Match.SAME: "The same in both",
+    Match.ENDED_OTHERWISE: "Opened by both, ended otherwise",
+    Match.ONLY_A: "Only in A",
+    Match.ONLY_B: "Only in B",
+}
+_LONG_TEXT: Final = 60
+_DIGEST: Final = re.compile(r"[0-9a-f]{32,64}")
+_DIGEST_SHOWN: Final = 12
+
+
+def figure_rows(found: Iterable[Delta]) -> Iterator[tuple[str, ...]]:
+    """Yield a row of `FIGURE_TITLES` for each figure."""
+    for one in found:
+        title, unit = _FIGURES[one.name]
+        values = (number_text(one.a, unit), number_text(one.b, unit), delta_text(one.delta, unit))
+        if one.interval is None:
+            yield (title, *values, NOT_AVAILABLE, NOT_AVAILABLE, f"no interval: {one.why}")
+            continue
+        low, high, share = one.interval
+        span = f"{delta_text(low, unit)} to {delta_text(high, unit)}"
+        yield (title, *values, span, f"{share:.1f} %", _verdict(one))
+
+
+def _verdict(found: Delta) -> str:
+    if found.interval is None or found.interval[:2] == (0, 0):
+        return "no difference"
+    if not found.is_significant:
+        return "may be chance"
+    return "B is higher" if found.interval.low > 0 else "B is lower"
+
+
+def symbol_delta_rows(by_symbol: Mapping[str, tuple[Delta, ...]]) -> Iterator[tuple[str, ...]]:
+    """Yield a row of `SYMBOL_TITLES` for each symbol."""
+    for symbol, found in by_symbol.items():
+        named = {one.name: one for one in found}
+        cells = [symbol]
+        for name, with_delta in (("trades", False), ("win_rate_pct", False), ("total_pnl_pct", True)):
+            cells += _both(named[name], with_delta=with_delta)
+        yield (*cells, *_both(named["net_quote"], with_delta=True))
+
+
+def _both(found: Delta, *, with_delta: bool) -> list[str]:
+    unit = _FIGURES[found.name][1]
+    cells = [number_text(found.a, unit), number_text(found.b, unit)]
+    return [*cells, delta_text(found.delta, unit)] if with_delta else cells
+
+
+def match_rows(groups: Iterable[MatchGroup]) -> Iterator[tuple[str, ...]]:
+    """Yield a row of `MATCH_TITLES` for each kind of match."""
+    for group in groups:
+        in_a = "" if group.match is Match.ONLY_B else number_text(group.pnl_a_pct, Unit.PERCENT)
+        in_b = "" if group.match is Match.ONLY_A else number_text(group.pnl_b_pct, Unit.PERCENT)
+        count = f"{group.trades:,}"
+        yield (_MATCHES[group.match], count, in_a, in_b, number_text(group.delta_pct, Unit.PERCENT))
+
+
+def match_total(figures: Iterable[Delta]) -> tuple[str, ...]:
+    """Return the last row below those of `match_rows`, from the figures over all trades."""
+    (total,) = [one for one in figures if one.name == "total_pnl_pct"]
+    return (TOTAL, "", *(number_text(value, Unit.PERCENT) for value in (total.a, total.b, total.delta)))
+
+
+def input_rows(found: Iterable[InputDifference]) -> Iterator[tuple[str, ...]]:
+    """Yield a row of `INPUT_TITLES` for each input that differs; hashes and long texts are cut."""
+    for one in found:
+        yield (one.name, _input_text(one.a), _input_text(one.b))
+
+
+def _input_text(value: Plain) -> str:
+    if value is None:
+        return "none"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    if _DIGEST.fullmatch(text):
+        return text[:_DIGEST_SHOWN]
+    return text if len(text) <= _LONG_TEXT else f"{text[: _LONG_TEXT - 1]}…"
+
+
+def unlike_rows(trades: Iterable[PairedTrade]) -> Iterator[tuple[str, ...]]:
+    """Yield a row of `UNLIKE_TITLES` for each trade that is not the same in both."""
+    for one in trades:
+        head = (one.symbol, one.side, utc_text(one.opened_at_ms))
+        yield (*head, *_exit_cells(one.a), *_exit_cells(one.b), number_text(one.delta_pct, Unit.PERCENT))
+
+
+def _exit_cells(found: Exit | None) -> tuple[str, ...]:
+    if found is None:
+        return ("", "", "")
+    return (utc_text(found.closed_at_ms), found.reason, number_text(found.pnl_pct, Unit.PERCENT))
+
+
+def delta_text(value: float | None, unit: Unit) -> str:
+    """Return *value*, a difference, with its sign: `+3`, `-1.25 %`, `0.00`."""
+    if value is None:
+        return NOT_AVAILABLE
+    text = number_text(round(value) if unit is Unit.COUNT else value, unit)
+    is_unsigned = text[0] in "+-" or not any(digit in text for digit in "123456789")
+    return text if is_unsigned else f"+{text}"

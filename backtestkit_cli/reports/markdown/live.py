@@ -1,0 +1,109 @@
+"""The report of a run under way: what a strategy did on all its symbols, and what its closed positions come to."""
+
+from typing import Final
+
+from backtestkit_cli.analytics.live_figures import LiveRow, LiveStatistics, live_statistics
+from backtestkit_cli.domain.interval import MINUTE_MS, utc_text
+from backtestkit_cli.reports.markdown.head import head
+from backtestkit_cli.reports.markdown.text import document, escaped, latest, span_text, table
+from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.tables import NOT_AVAILABLE, Unit, number_text, price_text
+
+_TITLES: Final = (
+    "Timestamp (UTC)",
+    "Action",
+    "Symbol",
+    "Signal ID",
+    "Position",
+    "Note",
+    "Current price",
+    "Open price",
+    "Take profit",
+    "Stop loss",
+    "PNL (net)",
+    "Close reason",
+    "Duration",
+)
+_FIGURES: Final = (
+    ("avg_pnl_pct", "Average PNL (net)", Unit.PERCENT),
+    ("total_pnl_pct", "Total PNL (net)", Unit.PERCENT),
+    ("best_pnl_pct", "Best", Unit.PERCENT),
+    ("worst_pnl_pct", "Worst", Unit.PERCENT),
+    ("std_dev_pct", "Standard deviation (n-1)", Unit.SHARE),
+    ("sharpe_ratio", "Sharpe per trade", Unit.RATIO),
+    ("sharpe_annualized", "Sharpe, annualised (×√365)", Unit.RATIO),
+    ("certainty_ratio", "Certainty (average win ÷ average loss)", Unit.RATIO),
+    ("profit_factor", "Profit factor", Unit.RATIO),
+    ("expectancy_pct", "Expectancy", Unit.PERCENT),
+    ("max_drawdown_pct", "Max drawdown of the summed PNL", Unit.SHARE),
+    ("longest_win_streak", "Longest streak of wins", Unit.COUNT),
+    ("longest_loss_streak", "Longest streak of losses", Unit.COUNT),
+)
+_LEGEND: Final = (
+    "PNL is net of fees and slippage, in percent of the money put into a trade. Prices are before slippage: the open"
+    " price is the effective entry, of a waiting signal the price it waits for."
+)
+
+
+def is_live(record: RunRecord) -> bool:
+    """Say whether *record* is of a run that follows the market: such a run writes this report by itself."""
+    return record.facts.mode != "backtest"
+
+
+def get_data(record: RunRecord, strategy: str | None = None) -> LiveStatistics:
+    """Return the numbers that the report shows, of *strategy* or of all; of a backtest as well."""
+    return live_statistics(row for row in record.event_rows(strategy=strategy) if row["strategy"])
+
+
+def get_report(record: RunRecord, strategy: str) -> str | None:
+    """Return the report of *strategy* over all symbols, None where nothing has happened yet.
+
+    Raises:
+        UnknownNameError: the run has no such strategy.
+    """
+    blocks = head(record, strategy, "Live")
+    data = get_data(record, strategy)
+    if not data.rows:
+        return None
+    shown, text = latest(data.rows, record.run_id)
+    events = table(_TITLES, [_cells(row) for row in shown], right={6, 7, 8, 9, 10, 12})
+    return document([blocks, ["## Results", _results(data), _LEGEND], ["## Events", text, events]])
+
+
+def _results(data: LiveStatistics) -> str:
+    figures = data.figures
+    rate = number_text(figures.win_rate_pct, Unit.SHARE)
+    rows = [
+        ("Total events", f"{data.total_events:,}"),
+        ("Closed", f"{figures.trades:,}"),
+        ("Win rate", f"{rate} ({figures.wins:,}W / {figures.losses:,}L)" if figures.trades else rate),
+        *((title, number_text(getattr(figures, name), unit)) for name, title, unit in _FIGURES),
+        ("Average duration", _duration(figures.avg_minutes)),
+    ]
+    return table(("Figure", "Value"), rows, right={1})
+
+
+def _cells(row: LiveRow) -> tuple[str, ...]:
+    return (
+        utc_text(row.timestamp),
+        row.action,
+        escaped(row.symbol),
+        f"`{row.signal_id}`" if row.signal_id else "",
+        escaped(row.position or ""),
+        escaped(row.note),
+        _price(row.price_current),
+        _price(row.price_open),
+        _price(row.take_profit),
+        _price(row.stop_loss),
+        "" if row.close_reason is None or row.minutes is None else number_text(row.pnl_pct, Unit.PERCENT),
+        row.close_reason or "",
+        "" if row.minutes is None else _duration(row.minutes),
+    )
+
+
+def _price(price: float | None) -> str:
+    return "" if price is None else price_text(price)
+
+
+def _duration(minutes: float | None) -> str:
+    return NOT_AVAILABLE if minutes is None else span_text(round(minutes * MINUTE_MS))
