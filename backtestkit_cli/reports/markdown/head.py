@@ -11,6 +11,8 @@ from backtestkit_cli.reports.markdown.text import escaped, span_text, table
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import Unit, number_text
 
+SYNTHETIC = "this market is made up. The numbers show how btk works, not how a strategy earns."
+
 _FILL_MODELS = {
     FillModelName.VWAP: (
         "the engine polls the average price of the last {candles} 1m candles. A stop or target is reached when that"
@@ -49,23 +51,20 @@ def head(record: RunRecord, strategy: str, title: str) -> list[str]:
     """
     if strategy not in record.facts.settings:
         raise UnknownNameError("strategy", strategy, record.facts.settings)
-    return [f"# {title}: {escaped(strategy)}", *_synthetic(record), _assumptions(record, strategy)]
+    warning = [f"**SYNTHETIC CANDLES:** {SYNTHETIC}"] if record.facts.is_synthetic else []
+    assumptions = table(("Assumption", "Value"), assumption_rows(record, strategy))
+    return [f"# {title}: {escaped(strategy)}", *warning, assumptions]
 
 
-def _synthetic(record: RunRecord) -> list[str]:
-    if not record.facts.is_synthetic:
-        return []
-    return ["**SYNTHETIC CANDLES:** this market is made up. The numbers show how btk works, not how a strategy earns."]
-
-
-def _assumptions(record: RunRecord, strategy: str) -> str:
+def assumption_rows(record: RunRecord, strategy: str) -> list[tuple[str, str]]:
+    """Return what was assumed for *strategy*: titles and values, as cells of Markdown."""
     facts, settings = record.facts, record.facts.settings[strategy]
     note = facts.notes.get(strategy)
     synthetic = " (SYNTHETIC)" if facts.is_synthetic else ""
     span = f"{utc_text(facts.start_ms)} to {utc_text(facts.end_ms)} UTC ({span_text(facts.end_ms - facts.start_ms)})"
     frame = f"{escaped(facts.frame)}: {span}" if facts.frame else span
     model = _FILL_MODELS[settings.fill_model].format(candles=settings.avg_price_candles)
-    rows = [
+    return [
         *([("Note", escaped(note))] if note else []),
         ("Exchange", escaped(facts.exchange) + synthetic),
         ("Frame", frame),
@@ -81,7 +80,6 @@ def _assumptions(record: RunRecord, strategy: str) -> str:
         ("Version", f"btk {escaped(facts.version)}"),
         ("Run", f"`{facts.run_id}`"),
     ]
-    return table(("Assumption", "Value"), rows)
 
 
 def _part(record: RunRecord) -> list[tuple[str, str]]:

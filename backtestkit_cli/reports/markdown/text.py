@@ -60,3 +60,8 @@ def escaped(text: object) -> str:
     shown = "".join(character for character in line if character.isprintable())
     special = re.sub(r"([\\`*\[\]<>|~#&$])", r"\\\1", shown)
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", special)
+
+
+def unmarked(cell: str) -> str:
+    """Return a cell of Markdown as plain text: without emphasis and code marks, and what `escaped` did undone."""
+    return re.sub(r"\\(.)|\*\*|`", lambda found: found[1] or "", cell)
