@@ -92,15 +92,22 @@ def ranked(rows: Iterable[HeatRow], metric: str, *, is_less_better: bool = False
 
 
 def shades(
-    values: Sequence[Figure], *, neutral: float, is_factor: bool = False, is_less_better: bool = False
+    values: Sequence[Figure],
+    *,
+    neutral: float = 0.0,
+    is_factor: bool = False,
+    is_less_better: bool = False,
+    compared: int | None = None,
 ) -> list[Figure]:
     """Return how strongly each of *values* is to be coloured: 1 for the best, -1 for the worst, 0 for *neutral*.
 
-    The largest distance from *neutral* has the strongest colour, on either side alike. A factor is compared by its
-    logarithm, so that 0.5 is as far from 1 as 2 is. What is None has no colour.
+    The largest distance from *neutral* has the strongest colour, on either side alike; with *compared* that of the
+    first so many, and what lies beyond has no stronger one. A factor is compared by its logarithm, so that 0.5 is
+    as far from 1 as 2 is. What is None has no colour.
     """
     distances = [None if value is None else _distance(value, neutral, is_factor=is_factor) for value in values]
-    strongest = max((abs(one) for one in distances if one is not None and math.isfinite(one)), default=0.0)
+    known = [abs(one) for one in distances[:compared] if one is not None and math.isfinite(one)]
+    strongest = max(known, default=0.0)
     sign = -1.0 if is_less_better else 1.0
     return [None if one is None else sign * _share(one, strongest) for one in distances]
 
@@ -112,9 +119,9 @@ def _distance(value: float, neutral: float, *, is_factor: bool) -> float:
 
 
 def _share(distance: float, strongest: float) -> float:
-    if not math.isfinite(distance):
-        return math.copysign(1.0, distance)
-    return distance / strongest if strongest > 0 else 0.0
+    if abs(distance) >= strongest:
+        return math.copysign(1.0, distance) if distance else 0.0
+    return distance / strongest
 
 
 def _months(trades: TradeColumns, start_ms: int, end_ms: int) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ def backtest(
         bool, typer.Option("--bounds", help="Run every fill model and show how far apart the results are.")
     ] = False,
     out: options.Out = None,
+    charts: options.Charts = None,
     data: options.Data = None,
     no_cache: options.NoCache = False,
     offline: options.Offline = False,
@@ -86,18 +87,21 @@ def backtest(
 ) -> None:
     """Run strategies over history and show what each symbol won.
 
-    Tables go to stdout, everything else to stderr. Reports are written to <out>/backtest/, and where there is
-    something to say to <out>/partial/ and <out>/risk/; the run with its trades, equity and events to
+    Tables go to stdout, everything else to stderr. Reports are written to <out>/backtest/ and <out>/heatmap/, and
+    where there is something to say to <out>/partial/ and <out>/risk/; the run with its trades, equity and events to
     <out>/runs/<run id>/. Candles of a venue that are not in the cache are fetched first. Exit codes: 0 done,
     1 failed, 2 wrong input, 3 candles missing or bad, 4 some symbols failed and the others finished, 5 a venue
     refused or was not reached, 6 a portfolio rule stopped the run.
     """
     from backtestkit_cli.cli.log_lines import log_plan, written
+    from backtestkit_cli.reports.charts.formats import require_charts
 
     if bounds and fill_model is not None:
         raise ConfigError("--bounds runs every fill model: leave out --fill-model")
     if verbose and quiet:
         raise ConfigError("--verbose and --quiet contradict each other: leave out one")
+    if charts is not None:
+        require_charts(charts)
     log = log_plan(log_level, log_json, log_file, log_filter)
     flags = {
         "symbols": options.joined(symbols),
@@ -123,7 +127,7 @@ def backtest(
     finished = _finished(loaded, outcomes, extra, bounds=bounds)
     if not json:
         _show(finished)
-    paths, problem = _write(finished, loaded.config.out)
+    paths, problem = _write(finished, loaded.config.out, charts)
     code = code if problem is None else problem.exit_code
     if json:
         console.out(console.json_text(_document(finished, paths, problem, code)))
@@ -217,8 +221,9 @@ def _show(finished: Finished) -> None:
         results.show_result(finished.main)
 
 
-def _write(finished: Finished, out: str) -> tuple[list[Path], OutputError | None]:
-    """Write the readable reports and the folder of every run; return what is there, and what went wrong."""
+def _write(finished: Finished, out: str, charts: str | None) -> tuple[list[Path], OutputError | None]:
+    """Write the readable reports, and folder and pictures of every run; return what is there, and what went wrong."""
+    from backtestkit_cli.reports.charts.files import write_charts
     from backtestkit_cli.reports.markdown.kinds import write_reports
     from backtestkit_cli.reports.run_folder import is_worse_than_saved, write_run
 
@@ -231,6 +236,8 @@ def _write(finished: Finished, out: str) -> tuple[list[Path], OutputError | None
                 console.note(f"the finished run {record.run_id} is kept: this one lacks candles that it had")
             else:
                 paths.append(write_run(record, Path(out)))
+                if charts is not None:
+                    paths += write_charts(record, Path(out), charts)
     except OutputError as error:
         return paths, error
     return paths, None

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from backtestkit_cli.cli import console
 from backtestkit_cli.cli.console import Heading, Painted
+from backtestkit_cli.reports.account import account_line
 from backtestkit_cli.reports.heat_columns import HEAT_COLUMNS
-from backtestkit_cli.reports.heat_tables import ON_SCREEN, HeatCell, HeatTable
-from backtestkit_cli.reports.markdown.heatmap import ACCOUNT_COLUMNS, NOTHING_CLOSED, SHARPE, HeatmapData, get_data
-from backtestkit_cli.reports.tables import Unit, number_text
+from backtestkit_cli.reports.heat_tables import ON_SCREEN, WHITE, HeatCell, HeatTable, hex_text
+from backtestkit_cli.reports.markdown.heatmap import NOTHING_CLOSED, SHARPE, get_data
 
 if TYPE_CHECKING:
     from backtestkit_cli.reports.record import RunRecord
@@ -28,7 +28,7 @@ def show_heatmap(record: "RunRecord", strategy: str | None = None, *, sort_by: s
         console.out(NOTHING_CLOSED)
         return
     _show(data.metrics, [_rank(place, data.sort_by) for place in range(len(HEAT_COLUMNS))])
-    console.out(_account_line(data))
+    console.out(account_line(data.portfolio, data.balance_quote))
     console.out("")
     _show(data.by_month, [*range(len(data.months), 0, -1), 0])
 
@@ -53,10 +53,4 @@ def _cell(cell: HeatCell) -> Painted:
         return Painted(cell.text, "dim")
     if cell.shade is None:
         return Painted(cell.text, "")
-    red, green, blue = ON_SCREEN.colour(cell.shade)
-    return Painted(cell.text, f"#ffffff on #{red:02x}{green:02x}{blue:02x}")
-
-
-def _account_line(data: HeatmapData) -> str:
-    parts = [f"{title} {number_text(getattr(data.portfolio, key), unit)}" for key, title, unit in ACCOUNT_COLUMNS]
-    return f"portfolio of {number_text(data.balance_quote, Unit.MONEY)}: {'; '.join(parts)}"
+    return Painted(cell.text, f"{hex_text(WHITE)} on {hex_text(ON_SCREEN.colour(cell.shade))}")

@@ -51,6 +51,10 @@ FillModel: TypeAlias = Annotated[
 Out: TypeAlias = Annotated[
     str | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of all results; dump by default.")
 ]
+Charts: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--charts", metavar="FORMAT", help="Also write pictures to <out>/charts/<run id>/: png or svg."),
+]
 MaxConcurrent: TypeAlias = Annotated[
     str | None, typer.Option("--max-concurrent", metavar="N", help="Sessions that run at once; all by default.")
 ]

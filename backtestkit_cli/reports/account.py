@@ -17,16 +17,35 @@ from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Entry
 from backtestkit_cli.domain.signal import Side
 from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.tables import Column, Unit, number_text
 
 if TYPE_CHECKING:
     import polars as pl
 
 _SESSION: Final = ("strategy", "symbol")
 
+ACCOUNT_COLUMNS: Final = (
+    Column("return_pct", "Return", Unit.PERCENT),
+    Column("net_quote", "Net quote", Unit.MONEY),
+    Column("cagr_pct", "Return a year", Unit.PERCENT),
+    Column("sharpe_daily_annualized", "Sharpe of days, annualised", Unit.RATIO),
+    Column("sortino_annualized", "Sortino", Unit.RATIO),
+    Column("max_drawdown_pct", "Max drawdown", Unit.SHARE),
+    Column("calmar", "Calmar", Unit.RATIO),
+    Column("recovery_factor", "Recovery factor", Unit.RATIO),
+)
+"""The figures of an account that fit into one row."""
+
 
 def account_of(record: RunRecord, strategy: str | None = None) -> AccountFigures:
     """Return the figures of the account of *record*, or of what *strategy* did in it."""
     return account_figures(daily_curve(record, strategy))
+
+
+def account_line(figures: AccountFigures, balance_quote: float | None) -> str:
+    """Return *figures* of an account that began with *balance_quote* on one line."""
+    parts = (f"{title} {number_text(getattr(figures, key), unit)}" for key, title, unit in ACCOUNT_COLUMNS)
+    return f"Account of {number_text(balance_quote, Unit.MONEY)}: {' · '.join(parts)}"
 
 
 def daily_curve(record: RunRecord, strategy: str | None = None) -> DailyCurve:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from backtestkit_cli.analytics.heat import Figure, HeatRow, shades
+from backtestkit_cli.analytics.heat import Figure, shades
 from backtestkit_cli.errors import UnknownNameError
 from backtestkit_cli.reports.tables import Unit
 
@@ -21,12 +21,17 @@ class HeatColumn(NamedTuple):
     is_factor: bool = False
     is_less_better: bool = False
 
-    def shades_of(self, rows: Sequence[HeatRow]) -> list[Figure]:
-        """Return how strongly the cell of each of *rows* is to be coloured, from -1 to 1; None for not at all."""
+    def shades_of(self, values: Sequence[Figure], *, compared: int) -> list[Figure]:
+        """Return how strongly each of *values* is coloured, as in `shades`; not at all without a neutral value."""
         if self.neutral is None:
-            return [None] * len(rows)
-        values = [row.metric(self.key) for row in rows]
-        return shades(values, neutral=self.neutral, is_factor=self.is_factor, is_less_better=self.is_less_better)
+            return [None] * len(values)
+        return shades(
+            values,
+            neutral=self.neutral,
+            is_factor=self.is_factor,
+            is_less_better=self.is_less_better,
+            compared=compared,
+        )
 
 
 HEAT_COLUMNS = (

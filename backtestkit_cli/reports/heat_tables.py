@@ -9,6 +9,8 @@ from backtestkit_cli.reports.tables import NOT_AVAILABLE, Unit, number_text
 
 Colour: TypeAlias = tuple[int, int, int]
 
+INK: Final = (31, 35, 40)
+WHITE: Final = (255, 255, 255)
 POOLED: Final = "All pooled"
 
 
@@ -33,28 +35,29 @@ class HeatTable(NamedTuple):
 
 
 def metrics_table(rows: Sequence[HeatRow], pooled: HeatRow, failed: Mapping[str, str]) -> HeatTable:
-    """Return symbols × metrics; a metric is compared over the symbols, and *pooled* with what is neutral only."""
+    """Return symbols × metrics, each metric compared by itself; *pooled* is measured by the scale of the symbols."""
     columns = []
     for column in HEAT_COLUMNS:
-        marks = [*column.shades_of(rows), *column.shades_of([pooled])]
         values = [row.metric(column.key) for row in (*rows, pooled)]
-        columns.append(_cells(values, marks, column.unit))
+        columns.append(_cells(values, column.shades_of(values, compared=len(rows)), column.unit))
     return HeatTable(tuple(column.title for column in HEAT_COLUMNS), _names(rows, failed), _turned(columns))
 
 
 def months_table(
     months: Sequence[str], rows: Sequence[HeatRow], pooled: HeatRow, failed: Mapping[str, str]
 ) -> HeatTable:
-    """Return symbols × months of total PNL; all cells are compared with one another, totals with totals."""
+    """Return symbols × months of total PNL.
+
+    The cells of all symbols are compared with one another, their totals with totals, and the months as a whole too.
+    """
     width = len(months)
-    marks = shades([value for row in rows for value in row.month_pnl_pct], neutral=0.0)
-    totals = shades([row.figures.total_pnl_pct for row in rows], neutral=0.0)
+    marks = shades([value for row in rows for value in row.month_pnl_pct])
+    totals = shades([row.figures.total_pnl_pct for row in rows])
     cells = [
         _cells(_with_total(row), [*marks[number * width : (number + 1) * width], total], Unit.PERCENT)
         for number, (row, total) in enumerate(zip(rows, totals, strict=True))
     ]
-    foot = [*shades(pooled.month_pnl_pct, neutral=0.0), *shades([pooled.figures.total_pnl_pct], neutral=0.0)]
-    cells.append(_cells(_with_total(pooled), foot, Unit.PERCENT))
+    cells.append(_cells(_with_total(pooled), [*shades(pooled.month_pnl_pct), None], Unit.PERCENT))
     return HeatTable((*months, "Total"), _names(rows, failed), tuple(cells))
 
 
@@ -91,6 +94,23 @@ class Palette(NamedTuple):
         share = min(1.0, abs(shade))
         red, green, blue = (round(a + (b - a) * share) for a, b in zip(self.neutral, end, strict=True))
         return red, green, blue
+
+    def letters(self, shade: float) -> Colour:
+        """Return the colour of letters on `colour(shade)`: dark or white, whichever stands out more."""
+        light = _lightness(self.colour(shade))
+        return WHITE if (_lightness(WHITE) + 0.05) / (light + 0.05) > (light + 0.05) / (_lightness(INK) + 0.05) else INK
+
+
+def _lightness(colour: Colour) -> float:
+    """Return the relative luminance, 0 to 1. Source: WCAG 2.2, contrast ratio."""
+    shares = (value / 255 for value in colour)
+    linear = (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
+    return sum(weight * share for weight, share in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def hex_text(colour: Colour) -> str:
+    """Return *colour* as `#1f68b2`."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 ON_PAPER = Palette((200, 88, 18), (247, 246, 243), (31, 104, 178))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from backtestkit_cli.analytics.account_figures import AccountFigures, account_figures
 from backtestkit_cli.analytics.arithmetic import finite
 from backtestkit_cli.analytics.heat import Figure, HeatRow, heat_of, ranked
-from backtestkit_cli.reports.account import daily_curve
+from backtestkit_cli.reports.account import ACCOUNT_COLUMNS, daily_curve
 from backtestkit_cli.reports.heat_columns import HEAT_COLUMNS, heat_column
 from backtestkit_cli.reports.heat_tables import POOLED, HeatTable, metrics_table, months_table
 from backtestkit_cli.reports.markdown.head import head
@@ -18,18 +18,6 @@ from backtestkit_cli.reports.tables import Unit, number_text
 
 SHARPE: Final = "sharpe_ratio"
 NOTHING_CLOSED: Final = "No position was closed: there is nothing to compare."
-
-ACCOUNT_COLUMNS: Final = (
-    ("return_pct", "Return", Unit.PERCENT),
-    ("net_quote", "Net quote", Unit.MONEY),
-    ("cagr_pct", "Return a year", Unit.PERCENT),
-    ("sharpe_daily_annualized", "Sharpe, daily, annualised", Unit.RATIO),
-    ("sortino_annualized", "Sortino", Unit.RATIO),
-    ("max_drawdown_pct", "Max drawdown", Unit.SHARE),
-    ("calmar", "Calmar", Unit.RATIO),
-    ("recovery_factor", "Recovery factor", Unit.RATIO),
-)
-"""What the portfolio row says of the account: the figure, its title and its unit."""
 
 _LEGEND = (
     "PNL is net of fees and slippage, in percent of the money put into a trade, and adds up without compounding."
