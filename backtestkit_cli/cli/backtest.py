@@ -222,22 +222,17 @@ def _show(finished: Finished) -> None:
 
 
 def _write(finished: Finished, out: str, charts: str | None) -> tuple[list[Path], OutputError | None]:
-    """Write the readable reports, and folder and pictures of every run; return what is there, and what went wrong."""
-    from backtestkit_cli.reports.charts.files import write_charts
-    from backtestkit_cli.reports.markdown.kinds import write_reports
-    from backtestkit_cli.reports.run_folder import is_worse_than_saved, write_run
+    """Write everything that every run leaves behind; return what is there, and what went wrong."""
+    from backtestkit_cli.reports.saving import save_run
 
     paths: list[Path] = []
     try:
-        if not is_worse_than_saved(finished.main, Path(out)):
-            paths += write_reports(finished.main, Path(out))
         for record in finished.records.values():
-            if is_worse_than_saved(record, Path(out)):
+            before = len(paths)
+            # Reports named after a strategy are those of the run that was configured.
+            paths.extend(save_run(record, Path(out), has_reports=record is finished.main, chart_format=charts))
+            if len(paths) == before:
                 console.note(f"the finished run {record.run_id} is kept: this one lacks candles that it had")
-            else:
-                paths.append(write_run(record, Path(out)))
-                if charts is not None:
-                    paths += write_charts(record, Path(out), charts)
     except OutputError as error:
         return paths, error
     return paths, None

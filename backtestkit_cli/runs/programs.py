@@ -3,6 +3,7 @@
 import contextvars
 import shlex
 import sys
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -121,21 +122,16 @@ async def _run(
 
 
 def _write(outcome: RunOutcome, out: Path, told: Mapping[str, Any]) -> None:
-    """Write report and folder of the run, unless a better run of the same id is there.
+    """Write everything that the run leaves behind, unless a better run of the same id is there.
 
     Raises:
         OutputError: a file could not be written.
     """
-    from backtestkit_cli.reports.markdown.kinds import write_reports
     from backtestkit_cli.reports.record import record_of
-    from backtestkit_cli.reports.run_folder import is_worse_than_saved, write_run
+    from backtestkit_cli.reports.saving import save_run
 
     program = shlex.join([Path(sys.argv[0]).name, *map(without_secrets, sys.argv[1:])])
-    record = record_of(outcome, {**told, "command": program})
-    if is_worse_than_saved(record, out):
-        return
-    write_reports(record, out)
-    write_run(record, out)
+    deque(save_run(record_of(outcome, {**told, "command": program}), out), maxlen=0)
 
 
 def _now() -> str:
