@@ -193,7 +193,7 @@ def _show_summaries(found: "Sequence[SeriesSummary]") -> None:
             gaps = clipped(one.gaps, *span)
             missing = total_ms(gaps) // length_ms
             counts = ((span[1] - span[0]) // length_ms - missing, missing, len(gaps))
-            size = size_text(one.size_bytes) if index == 0 else ""
+            size = console.size_text(one.size_bytes) if index == 0 else ""
             rows.append(
                 [
                     key.exchange,
@@ -205,12 +205,10 @@ def _show_summaries(found: "Sequence[SeriesSummary]") -> None:
                 ]
             )
     totals = (sum(one.candles for one in found), sum(one.missing for one in found), sum(len(one.gaps) for one in found))
-    total = ["All", *[""] * 4, *(f"{count:,}" for count in totals), size_text(sum(one.size_bytes for one in found))]
+    total = [
+        "All",
+        *[""] * 4,
+        *(f"{count:,}" for count in totals),
+        console.size_text(sum(one.size_bytes for one in found)),
+    ]
     console.show_table(headings, [rows, [total]] if len(rows) > 1 else [rows])
-
-
-def size_text(size_bytes: int) -> str:
-    """Return *size_bytes* as `120 B`, `12 kB` or `3.4 MB`."""
-    if size_bytes < 1e3:
-        return f"{size_bytes} B"
-    return f"{size_bytes / 1e3:,.0f} kB" if size_bytes < 1e6 else f"{size_bytes / 1e6:,.1f} MB"

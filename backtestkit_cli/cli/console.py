@@ -116,6 +116,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def size_text(size_bytes: int) -> str:
+    """Return *size_bytes* as `120 B`, `12 kB` or `3.4 MB`."""
+    if size_bytes < 1e3:
+        return f"{size_bytes} B"
+    return f"{size_bytes / 1e3:,.0f} kB" if size_bytes < 1e6 else f"{size_bytes / 1e6:,.1f} MB"
+
+
 def one_line(text: str) -> str:
     """Return *text* on one line and without control characters: parts of it may come from anywhere."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))

@@ -141,7 +141,6 @@ def _made_from(record: "RunRecord", folder: Path) -> dict[str, Any]:
 
 def _facts(record: "RunRecord", folder: Path) -> "Iterator[tuple[str, str]]":
     """Yield titles and texts; what the manifest does not say is empty."""
-    from backtestkit_cli.cli.cache import size_text
     from backtestkit_cli.cli.report_tables import finished_text
 
     made = _made_from(record, folder)
@@ -152,7 +151,7 @@ def _facts(record: "RunRecord", folder: Path) -> "Iterator[tuple[str, str]]":
     yield "Config hash", made["config_hash"] or ""
     yield "Versions", ", ".join(f"{name} {text}" for name, text in made["versions"].items())
     for index, (name, size_bytes) in enumerate(made["files"].items()):
-        yield "" if index else "Files", f"{name}  {size_text(size_bytes)}"
+        yield "" if index else "Files", f"{name}  {console.size_text(size_bytes)}"
 
 
 def delete_runs(
@@ -166,14 +165,13 @@ def delete_runs(
 
     The readable reports stay. Exit codes: 0 done or left alone, 1 a file could not be deleted, 2 wrong input.
     """
-    from backtestkit_cli.cli.cache import size_text
     from backtestkit_cli.reports.run_reading import find_run
     from backtestkit_cli.reports.run_removal import delete_run, run_files
 
     base = options.out_folder(config, out)
     folders = list(dict.fromkeys(find_run(run, base) for run in runs))
     size_bytes = sum(file.stat().st_size for folder in folders for file in run_files(folder))
-    if not yes and not _agreed(f"delete {', '.join(map(str, folders))} ({size_text(size_bytes)})?"):
+    if not yes and not _agreed(f"delete {', '.join(map(str, folders))} ({console.size_text(size_bytes)})?"):
         console.say("nothing is deleted")
         return
     for folder in folders:

@@ -5,6 +5,7 @@ import math
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, Final, get_type_hints
 
@@ -155,8 +156,13 @@ def _sum(values: Iterable[float]) -> float | None:
         return None
 
 
+@lru_cache
+def _kinds_of_settings() -> Mapping[str, Any]:
+    return get_type_hints(Settings)
+
+
 def _settings(values: Mapping[str, Any]) -> Settings:
-    kinds = get_type_hints(Settings)
+    kinds = _kinds_of_settings()
     named = {field.name: values[field.name] for field in fields(Settings)}
     return Settings(
         **{name: kinds[name](value) if isinstance(kinds[name], type) else value for name, value in named.items()}

@@ -85,9 +85,9 @@ def assumption_rows(record: RunRecord, strategy: str) -> list[tuple[str, str]]:
 def _part(record: RunRecord) -> list[tuple[str, str]]:
     """Return which symbols a part of a run is, nothing for the whole."""
     shown = record.shown_symbols
-    return (
-        [] if shown is None else [("Part", f"{escaped(', '.join(shown))}; the run has {len(record.facts.symbols):,}")]
-    )
+    if shown is None:
+        return []
+    return [("Part", f"{escaped(', '.join(shown))}; the run has {len(record.facts.symbols):,} symbols")]
 
 
 def _has_levels(record: RunRecord, strategy: str) -> bool:

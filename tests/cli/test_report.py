@@ -1,0 +1,266 @@
+"""`btk report` makes every report of a saved run anew, from the files of the run alone."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backtestkit_cli.cli import report as commands
+from backtestkit_cli.reports.markdown import kinds
+from tests.builders import a_record, a_session
+from tests.cli.program import ROOT, called
+from tests.cli.saved import RUN_ID, a_saved_record, saved
+
+KINDS = tuple(kinds.KINDS)
+
+
+@pytest.fixture(scope="module")
+def portfolio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what a run of the coordinated example has written, in which every kind has something to say."""
+    home = tmp_path_factory.mktemp("portfolio")
+    sets = ("frame.to=2025-05-06", "partial_basis=progress", "portfolio.max_drawdown_pct=1")
+    options = [text for one in sets for text in ("--set", one)]
+    ended = called("backtest", "-c", str(ROOT / "configs/portfolio.yaml"), *options, "-q", "-o", str(home / "dump"))
+    assert ended.code == 6, ended.err
+    return home / "dump"
+
+
+def readable(out: Path) -> dict[str, bytes]:
+    """Return every file but those of the runs."""
+    files = [path for path in out.rglob("*") if path.is_file() and path.relative_to(out).parts[0] != "runs"]
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}
+
+
+def test_there_is_a_command_for_every_kind() -> None:
+    assert list(commands.KINDS) == list(kinds.KINDS)
+
+
+def test_all_reports_are_written_anew_with_the_same_bytes(portfolio: Path, tmp_path: Path) -> None:
+    out = tmp_path / "dump"
+    shutil.copytree(portfolio, out)
+    before = readable(out)
+    assert {name.split("/")[0] for name in before} == {kind.name for kind in kinds.report if kind.is_of_every_run}
+    for name in before:
+        (out / name).unlink()
+    ended = called("report", "all", "-o", str(out))
+    assert (ended.code, ended.out) == (0, "")
+    assert readable(out) == before
+    assert sorted(ended.err.splitlines()) == sorted(f"wrote {out / name}" for name in before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_report_is_written_anew_where_a_run_looks_for_it_or_elsewhere(
+    portfolio: Path, tmp_path: Path, kind: str
+) -> None:
+    """A163, A168: one layout below any folder."""
+    (run,) = (portfolio / "runs").iterdir()
+    for out in (tmp_path, tmp_path / "deep/er"):
+        ended = called("report", kind, str(run), "-o", str(out), "-q")
+        assert (ended.code, ended.err) == (0, "")
+        assert readable(tmp_path / out)[f"{kind}/sma_cross.md"] == readable(portfolio)[f"{kind}/sma_cross.md"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_markdown_is_the_file_and_json_its_numbers(portfolio: Path, kind: str) -> None:
+    text = called("report", kind, "-o", str(portfolio), "--markdown").out
+    assert text.encode() == readable(portfolio)[f"{kind}/sma_cross.md"]
+    document = json.loads(called("report", kind, "-o", str(portfolio), "--json").out, parse_constant=pytest.fail)
+    assert (document["kind"], list(document["strategies"])) == (kind, ["sma_cross"])
+    assert f"`{document['run_id']}`" in text
+
+
+def test_tables_show_the_totals_of_the_numbers(portfolio: Path) -> None:
+    def of(kind: str) -> tuple[str, dict[str, Any]]:
+        numbers = json.loads(called("report", kind, "-o", str(portfolio), "--json").out)
+        return called("report", kind, "-o", str(portfolio)).out, numbers["strategies"]["sma_cross"]
+
+    shown, backtest = of("backtest")
+    assert f"{backtest['total']['total_pnl_pct']:+.2f} %" in next(x for x in shown.splitlines() if x[:5] == "Total")
+    assert "account: 1,000.00" in shown
+    shown, partial = of("partial")
+    counts = ["Total", str(partial["profit_events"]), str(partial["loss_events"])]
+    assert counts in [line.split() for line in shown.splitlines()]
+    shown, risk = of("risk")
+    assert str(len(risk["refused"])) in next(line for line in shown.splitlines() if line.startswith("Total"))
+
+
+def test_a_part_of_a_run_is_shown_and_no_file_is_written(folder: Path) -> None:
+    """A153."""
+    saved(Path("dump"), a_saved_record("BTCUSDT", "ETHUSDT", trades=4))
+    before = readable(Path("dump"))
+    ended = called("report", "backtest", "--symbols", "ETHUSDT")
+    assert (ended.code, ended.err) == (0, "")
+    assert "ETHUSDT of 2 symbols" in ended.out
+    assert "BTCUSDT" not in ended.out
+    document = json.loads(called("report", "backtest", "-s", "ETHUSDT", "--json").out)
+    assert (document["symbols"], document["strategies"]["sma_cross"]["total"]["trades"]) == (["ETHUSDT"], 4)
+    assert "ETHUSDT; the run has 2 symbols" in called("report", "backtest", "-s", "ETHUSDT", "--markdown").out
+    assert readable(Path("dump")) == before
+
+
+def test_only_the_strategies_that_are_named_are_shown_and_written(folder: Path) -> None:
+    record = a_record(a_session(strategy="near"), a_session(strategy="far"))
+    saved(Path("first"), record)
+    ended = called("report", "backtest", "first/runs/" + RUN_ID, "--strategy", "near")
+    assert ended.code == 0
+    assert list(readable(Path("dump"))) == ["backtest/near.md"]
+    assert "far" not in ended.out
+    both = called("report", "backtest", "-o", "first")
+    assert {"near", "far", "all"} <= {line.split()[0] for line in both.out.splitlines()}
+
+
+@pytest.mark.parametrize(("kind", "words"), [("partial", "no position"), ("risk", "no signal")])
+def test_where_there_is_nothing_to_say_a_note_says_so(folder: Path, kind: str, words: str) -> None:
+    saved(Path("dump"))
+    stale = Path(f"dump/{kind}/sma_cross.md")
+    stale.parent.mkdir()
+    stale.write_text("of an earlier run")
+    ended = called("report", kind)
+    assert (ended.code, ended.out) == (0, "")
+    assert len(ended.err.splitlines()) == 1
+    assert ended.err.startswith(f"note: {words}")
+    assert not stale.exists()
+    assert called("report", kind, "-q").err == ""
+    assert json.loads(called("report", kind, "--json").out)["kind"] == kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_trades_has_reports_without_numbers(folder: Path, kind: str) -> None:
+    saved(Path("dump"), a_saved_record(trades=0))
+    ended = called("report", kind)
+    assert (ended.code, ended.errors) == (0, [])
+    if kind == "backtest":
+        assert "N/A" in ended.out
+        assert "N/A" in Path("dump/backtest/sma_cross.md").read_text()
+    json.loads(called("report", kind, "--json").out, parse_constant=pytest.fail)
+
+
+def test_every_one_of_2000_trades_counts_and_some_are_shown(folder: Path) -> None:
+    saved(Path("dump"), a_saved_record(trades=2_000))
+    total = next(line for line in called("report", "backtest").out.splitlines() if line.startswith("Total"))
+    assert "2,000" in total.split()
+    text = called("report", "backtest", "--markdown").out
+    assert "The first 1,000 of 2,000" in text
+    assert sum(line.startswith("| BTCUSDT") and "| long" in line for line in text.splitlines()) == 1_000
+    numbers = json.loads(called("report", "backtest", "--json").out)["strategies"]["sma_cross"]
+    assert (numbers["total"]["trades"], numbers["total"]["wins"], len(numbers["trades"])) == (2_000, 1_000, 2_000)
+
+
+@pytest.mark.parametrize("symbol", ["A/B:C", "1000PEPE|X", "比特币/USDT", "TWO WORDS", "*_`<b>", "späť📉"])
+def test_symbols_of_odd_characters_are_shown_and_can_be_named(folder: Path, symbol: str) -> None:
+    saved(Path("dump"), a_saved_record("BTCUSDT", symbol))
+    ended = called("report", "backtest", "--symbols", symbol)
+    assert (ended.code, ended.errors) == (0, [])
+    assert ended.out.splitlines()[2].startswith(symbol)
+    rows = json.loads(called("report", "backtest", "--json").out)["strategies"]["sma_cross"]["symbols"]
+    assert [row["symbol"] for row in rows] == ["BTCUSDT", symbol]
+    before = readable(Path("dump"))
+    assert called("report", "all").code == 0
+    assert readable(Path("dump")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("report", "bcktest"), 2, ("btk report", "'bcktest'", "'backtest'")),
+        (("report", "backtest", "sma_cros-0123456789"), 2, ("dump/runs", "'sma_cros-0123456789'", f"'{RUN_ID}'")),
+        (("report", "backtest", ""), 2, ("unknown run ''", RUN_ID)),
+        (("report", "backtest", "sma"), 2, ("'sma'", "2 runs begin so", RUN_ID)),
+        (("report", "backtest", "nowhere/at/all"), 2, ("nowhere/at/all", "found nothing")),
+        (("report", "backtest", "tiny.py/"), 2, ("tiny.py", "found a file")),
+        (("report", "backtest", "-o", "tiny.py"), 2, ("tiny.py", "expected a folder, found a file")),
+        (("report", "backtest", "-o", "empty"), 2, ("empty/runs", "expected a saved run, found none", "btk backtest")),
+        (("report", "backtest", "x", "-o", "empty"), 2, ("unknown run 'x'", "there are none")),
+        (("report", "backtest", RUN_ID, "--strategy", "sma_cros"), 2, (RUN_ID, "'sma_cros'", "'sma_cross'")),
+        (("report", "backtest", RUN_ID, "--symbols", "BTCUSD"), 2, (RUN_ID, "'BTCUSD'", "'BTCUSDT'")),
+        (("report", "backtest", "--json", "--markdown"), 2, ("--json", "--markdown")),
+        (("report", "backtest", "--jsn"), 2, ("'--jsn'", "'--json'")),
+        (("runs", "lst"), 2, ("btk runs", "'lst'", "'list'")),
+        (("runs", "list", "-o", "tiny.py"), 2, ("tiny.py", "expected a folder, found a file")),
+        (("runs", "show", "sma_cros-0123456789"), 2, (f"'{RUN_ID}'",)),
+        (("runs", "list", "-n", "-1"), 2, ("btk runs list", "-n", "greater than or equal to 0")),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_one_line_says_what_is_wrong(
+    folder: Path, arguments: tuple[str, ...], code: int, words: tuple[str, ...]
+) -> None:
+    saved(Path("dump"))
+    saved(Path("dump"), a_saved_record(run_id="sma_other"))
+    ended = called(*arguments)
+    assert (ended.code, ended.out) == (code, "")
+    assert len(ended.errors) == 1, ended.err
+    assert [word for word in words if word not in ended.errors[0]] == []
+
+
+def cut(path: Path, length: int) -> None:
+    path.write_bytes(path.read_bytes()[:length])
+
+
+def edited(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda run: (run / "manifest.json").unlink(), ("expected a saved run", "not written to its end")),
+        (lambda run: cut(run / "manifest.json", 500), ("manifest.json", "expected JSON")),
+        (lambda run: (run / "manifest.json").write_text("[1]"), ("manifest.json", "a JSON object, found list")),
+        (lambda run: (run / "manifest.json").write_text('{"name": "app"}'), ("manifest.json", "another JSON")),
+        (lambda run: edited(run / "manifest.json", '"format": 1', '"format": 2'), ("format 1, found 2", "version")),
+        (lambda run: edited(run / "manifest.json", '"sessions"', '"session"'), ("manifest.json", "no 'sessions'")),
+        (lambda run: (run / "trades.parquet").unlink(), ("trades.parquet", "found nothing")),
+        (lambda run: cut(run / "trades.parquet", 900), ("trades.parquet", "cut off")),
+        (lambda run: cut(run / "trades.parquet", 0), ("trades.parquet", "cut off")),
+        (lambda run: (run / "equity.parquet").write_bytes(b"PAR1 no PAR1"), ("equity.parquet", "damaged")),
+        (lambda run: cut(run / "events.jsonl", 20), ("events.jsonl", "cut off")),
+        (lambda run: shutil.copy(run / "equity.parquet", run / "candles.parquet"), ("candles.parquet", "another")),
+        (lambda run: (run / "performance.json").write_text('{"timings": [1]}'), ("performance.json", "another JSON")),
+    ],
+    ids=[
+        *("no manifest", "manifest cut", "a list", "of another program", "newer format", "lacks a part", "no trades"),
+        *("trades cut", "trades empty", "not Parquet", "events cut", "other columns", "other timings"),
+    ],
+)
+@pytest.mark.parametrize("command", [("report", "backtest"), ("runs", "show"), ("report", "all")], ids=" ".join)
+def test_a_run_that_is_not_whole_is_one_line(
+    folder: Path, harm: Any, words: tuple[str, ...], command: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    from backtestkit_cli.events.facts import PositionOpened
+    from tests.builders import START_MS, a_position
+
+    events = (PositionOpened(START_MS, "sma_cross", "BTCUSDT", 100.0, a_position()),)
+    run = saved(Path("dump"), a_saved_record(events=events))
+    before = readable(Path("dump"))
+    harm(run)
+    ended = called(*command, RUN_ID)
+    assert (ended.code, ended.out) == (3, "")
+    assert len(ended.errors) == len(ended.err.splitlines()) == 1, ended.err
+    assert [word for word in words if word not in ended.errors[0]] == []
+    assert capfd.readouterr() == ("", "")  # polars tells of a panic there
+    assert readable(Path("dump")) == before
+
+
+def test_numbers_are_shown_where_the_report_cannot_be_written(folder: Path) -> None:
+    saved(Path("dump"))
+    shutil.rmtree("dump/backtest")
+    Path("dump/backtest").write_text("in the way")
+    ended = called("report", "backtest")
+    assert ended.code == 1
+    assert "Total" in ended.out
+    assert len(ended.errors) == 1, ended.err
+    assert "dump/backtest is a file" in ended.errors[0]
+    assert called("report", "all").code == 1
+
+
+def test_the_out_folder_of_a_config_is_looked_at(folder: Path) -> None:
+    Path("mine.yaml").write_text("out: mine\n")
+    saved(Path("mine"))
+    assert called("report", "backtest").code == 2
+    assert called("report", "backtest", "-c", "mine.yaml").code == 0
+    assert RUN_ID in called("runs", "list", "-c", "mine.yaml").out
