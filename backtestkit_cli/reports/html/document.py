@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from backtestkit_cli.domain.interval import utc_text
+from backtestkit_cli.reports.account import daily_curve
 from backtestkit_cli.reports.html.cautions import cautions
 from backtestkit_cli.reports.html.equity import equity_data
 from backtestkit_cli.reports.html.figures import figures_data, symbols_data
@@ -22,14 +23,15 @@ def document(record: RunRecord) -> dict[str, Any]:
     Keys: `run`, `warnings`, `figures`, `equity`, `months`, `symbols`, `trades`, `candles` (by symbol, packed) and
     `assumptions` (by strategy). A value that the browser writes comes with its `unit`.
     """
+    curve = daily_curve(record)
     return {
         "run": _run(record),
         "warnings": [
             caution._asdict() | {"columns": [column._asdict() for column in caution.columns]}
             for caution in cautions(record)
         ],
-        "figures": figures_data(record),
-        "equity": equity_data(record),
+        "figures": figures_data(record, curve),
+        "equity": equity_data(curve, has_portfolio=record.account_curve is not None),
         "months": months_data(record),
         "symbols": symbols_data(record),
         "trades": trades_data(record),

@@ -1,12 +1,19 @@
 """The key figures of a run: what its cards show, and what is said of each symbol."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
+from backtestkit_cli.analytics.account_figures import account_figures
+from backtestkit_cli.analytics.activity import activity_of
+from backtestkit_cli.analytics.arithmetic import finite
+from backtestkit_cli.analytics.daily_curve import DailyCurve
 from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.tables import SYMBOL_COLUMNS, Column, Row, Unit, symbol_rows, total_row
+from backtestkit_cli.reports.tables import SYMBOL_COLUMNS, Column, Unit, symbol_rows, total_row
 
 GAIN: Final = "gain"
-"""Money whose sign says whether it was won; a unit that only the page knows."""
+"""Money whose sign says whether it was won; like the next one, a unit that only the page knows."""
+MINUTES: Final = "minutes"
 
 _STRATEGY = Column("strategy", "Strategy", Unit.TEXT)
 
@@ -21,42 +28,58 @@ class Card(NamedTuple):
 
 
 ACCOUNT_CARDS = (
-    Card("equity", "Equity at the end", Unit.MONEY, "quote money"),
     Card("return_pct", "Return", Unit.PERCENT, "of what the account began with"),
-    Card("max_drawdown_pct", "Max drawdown", Unit.SHARE, "judged at every minute"),
-    Card("balance", "Began with", Unit.MONEY, "quote money"),
+    Card("net_quote", "Net", GAIN, "quote money"),
+    Card("max_drawdown_pct", "Max drawdown", Unit.SHARE, "of the equity, day by day"),
+    Card("sharpe_daily_annualized", "Sharpe", Unit.RATIO, "daily, annualised"),
+    Card("sortino_annualized", "Sortino", Unit.RATIO, "daily, annualised"),
+    Card("cagr_pct", "Return a year", Unit.PERCENT, "compounded, from 14 days on"),
+    Card("calmar", "Calmar", Unit.RATIO, "return a year ÷ max drawdown"),
+    Card("recovery_factor", "Recovery factor", Unit.RATIO, "net ÷ max drawdown"),
+    Card("winning_days_pct", "Winning days", Unit.SHARE, "of all days"),
+    Card("balance_quote", "Began with", Unit.MONEY, "quote money"),
 )
 TRADE_CARDS = (
+    Card("trades", "Trades", Unit.COUNT, "closed"),
+    Card("win_rate_pct", "Win rate", Unit.SHARE, "of all trades"),
     Card("total_pnl_pct", "Total PNL", Unit.PERCENT, "sum of the trades, net"),
-    Card("trades", "Trades", Unit.COUNT, ""),
-    Card("win_rate_pct", "Win rate", Unit.SHARE, ""),
     Card("profit_factor", "Profit factor", Unit.RATIO, "wins ÷ losses"),
-    Card("avg_pnl_pct", "Average PNL", Unit.PERCENT, "a trade"),
-    Card("avg_win_pct", "Average win", Unit.PERCENT, ""),
-    Card("avg_loss_pct", "Average loss", Unit.PERCENT, ""),
     Card("sharpe_ratio", "Sharpe", Unit.RATIO, "per trade"),
-    Card("max_drawdown_pct", "Max drawdown", Unit.SHARE, "of the summed PNL"),
-    Card("longest_loss_streak", "Longest losing streak", Unit.COUNT, "trades"),
+    Card("avg_pnl_pct", "Average PNL", Unit.PERCENT, "a trade"),
+    Card("avg_win_pct", "Average win", Unit.PERCENT, "a winning trade"),
+    Card("avg_loss_pct", "Average loss", Unit.PERCENT, "a losing trade"),
+    Card("longest_loss_streak", "Losing streak", Unit.COUNT, "the longest, in trades"),
+    Card("avg_minutes", "Average time", MINUTES, "from opening to close"),
 )
-COST_CARDS = (
-    Card("net_quote", "Net", GAIN, "quote money"),
-    Card("gross_quote", "Gross", GAIN, "before all costs"),
-    Card("fee_quote", "Fees", Unit.MONEY, ""),
-    Card("slippage_quote", "Slippage", Unit.MONEY, ""),
+ACTIVITY_CARDS = (
+    Card("exposure_pct", "Exposure", Unit.SHARE, "of the time a position was open"),
+    Card("turnover_quote", "Turnover", Unit.MONEY, "of all fills, quote money"),
+    Card("fee_quote", "Fees", Unit.MONEY, "quote money"),
+    Card("slippage_quote", "Slippage", Unit.MONEY, "quote money"),
+    Card("gross_quote", "Gross", GAIN, "before fees and slippage"),
 )
 """The groups of cards: a further figure is one more line here."""
 
 
-def figures_data(record: RunRecord) -> list[dict[str, Any]]:
+def figures_data(record: RunRecord, curve: DailyCurve) -> list[dict[str, Any]]:
     """Return the groups of cards: `title` and `cards` with `title`, `value`, `unit` and `hint`."""
-    total = total_row(record)
-    groups = [("Trades", TRADE_CARDS, total), ("Money", COST_CARDS, total)]
-    if record.account is not None:
-        groups.insert(0, ("Account", ACCOUNT_CARDS, dict(record.account)))
+    facts, total, balance = record.facts, total_row(record), finite(curve.balance_quote)
+    activity = activity_of(
+        record.columns,
+        start_ms=facts.start_ms,
+        end_ms=facts.end_ms,
+        sessions=len(record.sessions),
+        capital_quote=balance,
+    )
+    groups: tuple[tuple[str, tuple[Card, ...], Mapping[str, Any]], ...] = (
+        ("Account", ACCOUNT_CARDS, asdict(account_figures(curve)) | {"balance_quote": balance}),
+        ("Trades", TRADE_CARDS, total),
+        ("Activity and costs", ACTIVITY_CARDS, total | asdict(activity)),
+    )
     return [{"title": title, "cards": [_card(card, row) for card in cards]} for title, cards, row in groups]
 
 
-def _card(card: Card, row: Row) -> dict[str, Any]:
+def _card(card: Card, row: Mapping[str, Any]) -> dict[str, Any]:
     return {"title": card.title, "value": row[card.key], "unit": card.unit, "hint": card.hint}
 
 

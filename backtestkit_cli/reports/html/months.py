@@ -1,40 +1,32 @@
-"""What each symbol won in each month."""
+"""What each symbol won in each month, and how strongly to colour it."""
 
-from collections import Counter, defaultdict
-from math import fsum
-from typing import Any, Final
+from collections import Counter
+from typing import Any
 
-import numpy as np
-
+from backtestkit_cli.analytics.heat import HeatRow, heat_of, ranked
+from backtestkit_cli.reports.heat_tables import HeatCell, HeatTable, months_table
+from backtestkit_cli.reports.markdown.heatmap import SHARPE
 from backtestkit_cli.reports.record import RunRecord
-
-ALL: Final = "All symbols"
 
 
 def months_data(record: RunRecord) -> dict[str, Any]:
-    """Return `months` (`2025-05`, UTC, of the whole frame) and `rows` by symbol, the last of them for all together.
+    """Return `titles` (months `2025-05`, UTC, and their total) and `rows`, as the heatmap has and colours them.
 
-    A row has the sum of `pnl_pct` and the number of `trades` that closed in each month.
+    A row has its `name`, the sums `pnl_pct`, null where no trade closed, and `shades` from -1 (worst) to 1 (best).
+    The last one is of all symbols together; without trades there are no rows.
     """
-    trades = record.columns
-    closed = trades.closed_at_ms.astype("datetime64[ms]").astype("datetime64[M]")
-    if not len(closed):
-        return {"months": [], "rows": []}
-    months = [str(month) for month in np.arange(closed.min(), closed.max() + 1)]
-    parts: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for symbol, month, pnl_pct in zip(trades.symbol, closed.astype(str), trades.pnl_pct.tolist(), strict=True):
-        parts[symbol][month].append(pnl_pct)
-        parts[ALL][month].append(pnl_pct)
-    names = [*sorted(name for name in parts if name is not ALL), ALL]
-    counts = {name: Counter({month: len(values) for month, values in parts[name].items()}) for name in names}
-    return {
-        "months": months,
-        "rows": [
-            {
-                "name": name,
-                "pnl_pct": [fsum(parts[name].get(month, ())) for month in months],
-                "trades": [counts[name][month] for month in months],
-            }
-            for name in names
-        ],
-    }
+    facts, failed = record.facts, {one.symbol: one.error for one in record.sessions if one.error is not None}
+    sessions = Counter(session.symbol for session in record.sessions)
+    heat = heat_of(record.columns, sessions=sessions, start_ms=facts.start_ms, end_ms=facts.end_ms)
+    rows = ranked(heat.rows, SHARPE)
+    table = months_table(heat.months, rows, heat.pooled, failed)
+    return {"titles": table.titles, "rows": _rows(table, (*rows, heat.pooled)) if len(record.columns) else []}
+
+
+def _rows(table: HeatTable, rows: tuple[HeatRow, ...]) -> list[dict[str, Any]]:
+    return [_row(*parts) for parts in zip(table.names, table.cells, rows, strict=True)]
+
+
+def _row(name: str, cells: tuple[HeatCell, ...], row: HeatRow) -> dict[str, Any]:
+    sums = [*row.month_pnl_pct, row.figures.total_pnl_pct]
+    return {"name": name, "pnl_pct": sums, "shades": [cell.shade for cell in cells]}

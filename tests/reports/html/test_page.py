@@ -13,6 +13,7 @@ from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.events.facts import MovedBy, PositionOpened, StopMoved
+from backtestkit_cli.reports.heat_tables import POOLED
 from backtestkit_cli.reports.html.page import html_page
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.run_folder import write_run
@@ -140,34 +141,40 @@ def test_the_figures_are_those_of_the_other_reports() -> None:
     content, record = content_of(varied()), varied()
     total = total_row(record)
     assert card_of(content, "Total PNL") == total["total_pnl_pct"]
-    assert card_of(content, "Net", "Money") == total["net_quote"]
+    assert card_of(content, "Net", "Account") == pytest.approx(total["net_quote"])
     rows = content["symbols"]["rows"]
     assert [row[0] for row in rows] == ["BTCUSDT", "ETHUSDT", "FAILUSDT"]
     assert [row[4] for row in rows] == [row["total_pnl_pct"] for row in symbol_rows(record)]
     assert content["symbols"]["total"][1] == 120
 
 
-def test_the_months_add_up_to_the_whole_and_a_month_without_trades_is_empty() -> None:
+def test_the_months_are_those_of_the_heatmap_and_a_month_without_trades_is_empty() -> None:
     early, late = a_trade(price_close=102.0), a_trade(symbol="ETHUSDT", opened_at_ms=START_MS + 70 * DAY_MS)
-    record = a_record(a_session(early), a_session(late, symbol="ETHUSDT"))
+    record = a_record(a_session(early), a_session(late, symbol="ETHUSDT"), end_ms=START_MS + 80 * DAY_MS)
     months = content_of(record)["months"]
-    assert months["months"] == ["2025-05", "2025-06", "2025-07"]
+    assert months["titles"] == ["2025-05", "2025-06", "2025-07", "Total"]
     by_name = {row["name"]: row for row in months["rows"]}
-    assert by_name["BTCUSDT"] == {"name": "BTCUSDT", "pnl_pct": [early.pnl_pct, 0.0, 0.0], "trades": [1, 0, 0]}
-    assert by_name["All symbols"]["trades"] == [1, 0, 1]
-    assert sum(by_name["All symbols"]["pnl_pct"]) == pytest.approx(early.pnl_pct + late.pnl_pct)
+    assert by_name["BTCUSDT"]["pnl_pct"] == [early.pnl_pct, None, None, early.pnl_pct]
+    assert by_name["BTCUSDT"]["shades"] == [1.0, None, None, 1.0]
+    assert months["rows"][-1]["name"] == POOLED
+    assert by_name[POOLED]["pnl_pct"] == pytest.approx(
+        [early.pnl_pct, None, late.pnl_pct, early.pnl_pct + late.pnl_pct]
+    )
 
 
-def test_equity_is_what_all_sessions_won_on_top_of_one_entry_each_and_drawdown_is_below_its_peak() -> None:
-    free = Costs(0.0, 0.0)
-    win = a_trade(price_close=110.0, minutes=60, costs=free)
-    loss = a_trade(symbol="ETHUSDT", price_close=80.0, minutes=60, opened_at_ms=START_MS + DAY_MS + 1, costs=free)
-    equity = content_of(a_record(a_session(win), a_session(loss, symbol="ETHUSDT")))["equity"]
+def test_equity_begins_with_the_money_that_was_needed_and_drawdown_is_below_its_peak() -> None:
+    free = {"sma_cross": Settings(fee_pct=0, slippage_pct=0)}
+    win = a_trade(price_close=110.0, minutes=60, costs=Costs(0.0, 0.0))
+    loss = a_trade(symbol="ETHUSDT", price_close=80.0, opened_at_ms=START_MS + DAY_MS + 1, costs=Costs(0.0, 0.0))
+    content = content_of(a_record(a_session(win), a_session(loss, symbol="ETHUSDT"), settings=free))
+    equity = content["equity"]
     assert equity["at"] == [START_MS, START_MS + DAY_MS, START_MS + 2 * DAY_MS]
-    assert equity["start"] == 200.0
-    assert equity["equity"] == pytest.approx([200.0, 210.0, 190.0])
-    assert equity["drawdown_pct"] == pytest.approx([0.0, 0.0, 100 * 20 / 210])
-    assert "had no account of its own" in equity["basis"]
+    assert equity["start"] == card_of(content, "Began with", "Account") == 100.0
+    assert equity["equity"] == pytest.approx([100.0, 110.0, 90.0])
+    assert equity["drawdown_pct"] == pytest.approx([0.0, 0.0, 100 * 20 / 110])
+    assert card_of(content, "Max drawdown", "Account") == pytest.approx(100 * 20 / 110)
+    assert card_of(content, "Turnover", "Activity and costs") == pytest.approx(100 + 110 + 100 + 80)
+    assert "had no portfolio" in equity["basis"]
 
 
 def test_a_portfolio_has_its_own_curve_cards_stops_and_refusals() -> None:
@@ -206,7 +213,7 @@ def test_missing_candles_invalid_signals_and_ambiguous_exits_are_said() -> None:
         a_record(a_session()),
         a_record(a_session(*trades_of(1.0))),
         with_charts(a_session()),
-        with_charts(a_session(*trades_of(0.0, 0.0), strategy="a"), a_session(strategy="b")),
+        with_charts(a_session(a_trade(strategy="a"), strategy="a"), a_session(strategy="b")),
         replace(a_record(a_session(*trades_of(-100.0))), account_curve=None),
     ],
     ids=["nothing", "no trades", "one trade", "candles only", "two strategies", "a total loss"],

@@ -5,7 +5,7 @@ function showEquity({ equity }) {
   const place = byId("equity-chart");
   if (equity.at.length < 2) {
     place.classList.add("empty");
-    place.replaceChildren(nothing("No session reached a mark, so there is no equity to draw."));
+    place.replaceChildren(nothing("There is no equity to draw: no session reached a mark."));
     return;
   }
   const chart = LightweightCharts.createChart(place, CHART_OPTIONS);
