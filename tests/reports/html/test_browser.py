@@ -172,7 +172,7 @@ async def test_the_list_of_trades_sorts_by_result(fresh: Opened) -> None:
 
 async def test_choosing_a_trade_moves_the_chart_to_it_and_shows_its_details(fresh: Opened) -> None:
     page, readout = fresh.page, fresh.page.locator("#candles-readout")
-    await expect(readout).to_have_text("BTCUSDT · 2025-05-04 00:00 to 2025-05-05 23:45 UTC")
+    await expect(readout).to_have_text("BTCUSDT · 2025-05-04 00:00 to 2025-05-05 23:45 UTC · zoom in to see entries")
     await page.select_option("#trades-filter [name=symbol]", "ETHUSDT")
     await page.locator("#trades-table tbody tr", has_text="2025-05-04 12:00").locator("button").focus()
     await page.keyboard.press("Enter")

@@ -2,7 +2,8 @@
 
 const INTERVALS = { "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "8h": 480, "12h": 720, "1d": 1440 };
 const MOST_BARS_AT_FIRST = 400;
-// More would hide the candles, and take long to draw.
+// Of more trades than that only the exits are marked, and of far more none: they would hide the candles.
+const CROWD = 100;
 const MOST_MARKED = 1000;
 const LEGEND = [
   ["▲ ▼", "accent", "entry of a long, a short (small: averaging)"],
@@ -32,7 +33,8 @@ function candleChart({ candles, trades, onChoose }) {
   const levels = new TradeLevels();
   series.attachPrimitive(levels);
   const unpacked = new Map();
-  const state = { symbol: null, minutes: 0, candles: null, bars: [], trade: null, unmarked: 0 };
+  const state = { symbol: null, minutes: 0, candles: null, bars: [], trade: null, unmarked: null };
+  const isCrowd = (rows) => rows.length > CROWD;
 
   async function load(symbol) {
     if (!unpacked.has(symbol)) unpacked.set(symbol, unpackedCandles(candles[symbol]));
@@ -64,14 +66,14 @@ function candleChart({ candles, trades, onChoose }) {
 
   function drawTrades() {
     if (!state.bars.length) return;
-    const all = trades.of(state.symbol);
     const range = chart.timeScale().getVisibleRange();
-    const seen = all.length <= MOST_MARKED || range === null ? all : all.filter((row) => trades.isBetween(row, range.from * 1000, range.to * 1000));
-    state.unmarked = seen.length > MOST_MARKED ? seen.length : 0;
+    const all = trades.of(state.symbol);
+    const seen = isCrowd(all) && range ? all.filter((row) => trades.isBetween(row, range.from * 1000, range.to * 1000)) : all;
     const chosen = state.trade?.row;
-    const marked = state.unmarked ? seen.filter((row) => row === chosen) : seen;
-    const drawn = marked.flatMap((row) => tradeMarks(
-      trades.at(row), state.bars, { isAnyChosen: state.trade !== null, isChosen: row === chosen },
+    const isTooMany = seen.length > MOST_MARKED;
+    state.unmarked = isTooMany ? `${written(seen.length, "count")} trades` : isCrowd(seen) ? "entries" : null;
+    const drawn = (isTooMany ? seen.filter((row) => row === chosen) : seen).flatMap((row) => tradeMarks(
+      trades.at(row), state.bars, { isAnyChosen: state.trade !== null, isChosen: row === chosen, isCrowded: isCrowd(seen) },
     ));
     marks.setMarkers(drawn.sort((one, other) => one.time - other.time));
     levels.show(state.trade, state.bars);
@@ -79,7 +81,7 @@ function candleChart({ candles, trades, onChoose }) {
 
   // Marks follow what is seen where there are too many to draw them all.
   function onRange(range) {
-    if (state.symbol !== null && trades.of(state.symbol).length > MOST_MARKED) drawTrades();
+    if (state.symbol !== null && isCrowd(trades.of(state.symbol))) drawTrades();
     readout(range);
   }
 
@@ -129,7 +131,7 @@ function candleChart({ candles, trades, onChoose }) {
         timeText(bar.time * 1000), ...parts.flatMap(([name, price]) => [` · ${name} `, make("b", {}, priceText(price))]),
       );
     } else if (range) {
-      const hidden = state.unmarked ? ` · ${written(state.unmarked, "count")} trades: zoom in to see them` : "";
+      const hidden = state.unmarked ? ` · zoom in to see ${state.unmarked}` : "";
       byId("candles-readout").replaceChildren(`${state.symbol} · ${timeText(range.from * 1000)} to ${timeText(range.to * 1000)} UTC${hidden}`);
     }
   }

@@ -47,26 +47,27 @@ function levelPaths(trade) {
 }
 
 // Returns the marks of a trade; a chosen one has words, beside a chosen one the others step back.
-function tradeMarks(trade, bars, { isChosen, isAnyChosen }) {
+function tradeMarks(trade, bars, { isChosen, isAnyChosen, isCrowded }) {
   const { buys, sells } = fillsOf(trade);
   const opacity = isAnyChosen && !isChosen ? 0.35 : 1;
   const isLong = trade.side === "long";
   const outcome = colour(trade.net < 0 ? "loss" : "win", opacity);
   const place = (ms) => bars[barAt(bars, ms)].time;
   const words = (text) => (isChosen ? text : "");
+  const isWhole = isChosen || !isCrowded;
   return [
-    ...buys.map(([at], index) => ({
+    ...(isWhole ? buys : []).map(([at], index) => ({
       time: place(at), position: isLong ? "belowBar" : "aboveBar", shape: isLong ? "arrowUp" : "arrowDown",
       color: colour("accent", opacity), size: index ? 0.6 : 1,
       text: words(index ? `+ entry ${index + 1}` : trade.side),
     })),
-    ...sells.slice(0, -1).map(([at, price, percent]) => ({
+    ...(isWhole ? sells.slice(0, -1) : []).map(([at, price, percent]) => ({
       time: place(at), position: "atPriceMiddle", price, shape: "circle", size: 0.6,
       color: colour("accent", opacity), text: words(`− ${decimals(percent, 0)} %`),
     })),
     ...sells.slice(-1).map(([at, price]) => ({
       time: place(at), position: "atPriceMiddle", price, shape: trade.net < 0 ? "square" : "circle",
-      color: outcome, size: 1,
+      color: outcome, size: isWhole ? 1 : 0.6,
     })),
   ];
 }
