@@ -95,13 +95,13 @@ class Session:
         because a clock that drives its sleepers by hand takes the bare instant: an awaitable for each minute, or
         one more frame to pass it through, would cost as much as all the rest of a quiet one.
         """
-        desk, context, publisher, ahead = self._desk, self._context, self._publisher, self._desk.ahead
+        desk, context, publisher = self._desk, self._context, self._publisher
+        ahead, outbox = desk.ahead, desk.outbox
         bus, next_row, takes_instants = publisher.bus, self._next_row, clock.takes_instants
         strategy, symbol = self._plan.strategy.name, self._plan.symbol
         ticks, prices, last_row = self._market.ticks, desk.prices, self._last_row
         row = self._market.row_from(self._plan.start_ms)
-        telling = self._plan.timings.meter(HANDLER, strategy)
-        left = telling.left
+        telling, left = self._plan.timings.meter(HANDLER, strategy), 1
         ambient.set(context)
         try:
             source = self._source_or_done()
@@ -128,11 +128,7 @@ class Session:
                     ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price, state))
                     for handler in publisher.active:
                         left -= 1
-                        if not left:
-                            telling.left = 1
-                            yield from publisher.tell(handler, ping, telling)
-                            left = telling.left
-                        else:
+                        if left:
                             try:
                                 outcome = handler(ping)
                             except BaseException as error:  # noqa: BLE001 - `report` passes on what is not theirs
@@ -140,14 +136,18 @@ class Session:
                             else:
                                 if outcome is not None:
                                     yield from publisher.finish(handler, ping, outcome)
+                        else:
+                            telling.left = 1  # `tell` counts it down
+                            yield from publisher.tell(handler, ping, telling)
+                            left = telling.left
                         if desk.state is None:  # whoever comes later has no position to hear of
                             break
-                    if publisher.hears_active_only and not desk.outbox:
+                    if publisher.hears_active_only and not outbox:
                         row += 1
                         continue
                 else:
                     yield from self._tick(source)
-                if desk.outbox:
+                if outbox:
                     yield from self._publish_outbox()
                 if publisher.tick:
                     yield from self._ping_tick()
