@@ -28,7 +28,7 @@ Markdown: TypeAlias = Annotated[
 ]
 
 # What goes first where a terminal is too narrow for all: symbols lose their win rates, then money, then counts.
-_FIGURE_RANKS = {"B above A": 1}
+_FIGURE_RANKS = {"B above A": 2, "What it says": 1}
 _SYMBOL_RANKS = {"Win rate A": 9, "Win rate B": 8, "Net A": 7, "Net B": 6, "Net B - A": 5, "Trades A": 4, "Trades B": 3}
 _WORDS = frozenset({"Figure", "Symbol", "Trades", "Input", "What it says"})
 
@@ -116,7 +116,8 @@ def _show(data: "RunComparison") -> None:
         f"{utc_text(data.start_ms)} to {utc_text(data.end_ms)} UTC, {console.counted(len(data.symbols), 'symbol')}"
     )
     console.out("intervals: 95 %, from days drawn in blocks for both runs together; `may be chance`: 0 is within")
-    for text in caveats(data):
+    console.out("pp: percentage points")
+    for text in (*tables.reasons((*data.figures, *data.account)), *caveats(data)):
         console.out(text)
 
 

@@ -1,5 +1,6 @@
 """A comparison of runs as rows of text: one source for Markdown and the terminal."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -34,8 +35,8 @@ _FIGURES: Final = {
     "net_quote": ("Net quote", Unit.MONEY),
     "costs_quote": ("Costs", Unit.MONEY),
     "return_pct": ("Return", Unit.PERCENT),
-    "sharpe_daily_annualized": ("Sharpe, daily ×√365", Unit.RATIO),
-    "sortino_annualized": ("Sortino, daily ×√365", Unit.RATIO),
+    "sharpe_daily_annualized": ("Sharpe, daily", Unit.RATIO),
+    "sortino_annualized": ("Sortino, daily", Unit.RATIO),
     "calmar": ("Calmar", Unit.RATIO),
 }
 _MATCHES: Final = {
@@ -50,24 +51,37 @@ _DIGEST_SHOWN: Final = 12
 
 
 def figure_rows(found: Iterable[Delta]) -> Iterator[tuple[str, ...]]:
-    """Yield a row of `FIGURE_TITLES` for each figure."""
+    """Yield a row of `FIGURE_TITLES` for each figure; why one has no interval is in `reasons`."""
     for one in found:
         title, unit = _FIGURES[one.name]
+        span = share = NOT_AVAILABLE
+        if one.interval is not None:
+            low, high, above_share_pct = one.interval
+            point = _point(unit)
+            span = f"{delta_text(low, unit).removesuffix(point)} to {delta_text(high, unit)}"
+            share = number_text(above_share_pct, Unit.SHARE)
         values = (number_text(one.a, unit), number_text(one.b, unit), delta_text(one.delta, unit))
-        if one.interval is None:
-            yield (title, *values, NOT_AVAILABLE, NOT_AVAILABLE, f"no interval: {one.why}")
-            continue
-        low, high, share = one.interval
-        span = f"{delta_text(low, unit)} to {delta_text(high, unit)}"
-        yield (title, *values, span, f"{share:.1f} %", _verdict(one))
+        yield (title, *values, span, share, _verdict(one))
 
 
 def _verdict(found: Delta) -> str:
-    if found.interval is None or found.interval[:2] == (0, 0):
+    if found.interval is None:
+        return ""
+    if found.interval[:2] == (0, 0):
         return "no difference"
     if not found.is_significant:
         return "may be chance"
     return "B is higher" if found.interval.low > 0 else "B is lower"
+
+
+def reasons(found: Iterable[Delta]) -> Iterator[str]:
+    """Yield which figures have no interval and why, a sentence a reason."""
+    by_reason: dict[str, list[str]] = {}
+    for one in found:
+        if one.why:
+            by_reason.setdefault(one.why, []).append(_FIGURES[one.name][0])
+    for why, titles in by_reason.items():
+        yield f"no interval of {', '.join(dict.fromkeys(titles))}: {why}"
 
 
 def symbol_delta_rows(by_symbol: Mapping[str, tuple[Delta, ...]]) -> Iterator[tuple[str, ...]]:
@@ -92,13 +106,14 @@ def match_rows(groups: Iterable[MatchGroup]) -> Iterator[tuple[str, ...]]:
         in_a = "" if group.match is Match.ONLY_B else number_text(group.pnl_a_pct, Unit.PERCENT)
         in_b = "" if group.match is Match.ONLY_A else number_text(group.pnl_b_pct, Unit.PERCENT)
         count = f"{group.trades:,}"
-        yield (_MATCHES[group.match], count, in_a, in_b, number_text(group.delta_pct, Unit.PERCENT))
+        yield (_MATCHES[group.match], count, in_a, in_b, delta_text(group.delta_pct, Unit.PERCENT))
 
 
 def match_total(figures: Iterable[Delta]) -> tuple[str, ...]:
     """Return the last row below those of `match_rows`, from the figures over all trades."""
     (total,) = [one for one in figures if one.name == "total_pnl_pct"]
-    return (TOTAL, "", *(number_text(value, Unit.PERCENT) for value in (total.a, total.b, total.delta)))
+    values = (number_text(total.a, Unit.PERCENT), number_text(total.b, Unit.PERCENT))
+    return (TOTAL, "", *values, delta_text(total.delta, Unit.PERCENT))
 
 
 def input_rows(found: Iterable[InputDifference]) -> Iterator[tuple[str, ...]]:
@@ -120,7 +135,7 @@ def unlike_rows(trades: Iterable[PairedTrade]) -> Iterator[tuple[str, ...]]:
     """Yield a row of `UNLIKE_TITLES` for each trade that is not the same in both."""
     for one in trades:
         head = (one.symbol, one.side, utc_text(one.opened_at_ms))
-        yield (*head, *_exit_cells(one.a), *_exit_cells(one.b), number_text(one.delta_pct, Unit.PERCENT))
+        yield (*head, *_exit_cells(one.a), *_exit_cells(one.b), delta_text(one.delta_pct, Unit.PERCENT))
 
 
 def _exit_cells(found: Exit | None) -> tuple[str, ...]:
@@ -130,9 +145,13 @@ def _exit_cells(found: Exit | None) -> tuple[str, ...]:
 
 
 def delta_text(value: float | None, unit: Unit) -> str:
-    """Return *value*, a difference, with its sign: `+3`, `-1.25 %`, `0.00`."""
-    if value is None:
+    """Return *value*, a difference, with its sign: `+3`, `-1.25 pp` (percentage points), `0.00`."""
+    if value is None or not math.isfinite(value):
         return NOT_AVAILABLE
     text = number_text(round(value) if unit is Unit.COUNT else value, unit)
     is_unsigned = text[0] in "+-" or not any(digit in text for digit in "123456789")
-    return text if is_unsigned else f"+{text}"
+    return (text if is_unsigned else f"+{text}").replace(" %", _point(unit))
+
+
+def _point(unit: Unit) -> str:
+    return " pp" if unit in {Unit.PERCENT, Unit.SHARE} else ""

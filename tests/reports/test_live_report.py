@@ -136,6 +136,16 @@ def test_a_live_run_writes_it_and_a_backtest_leaves_what_a_live_run_wrote(tmp_pa
     assert "| Total events " in (get_report(backtest, "sma_cross") or "")
 
 
+def test_the_report_of_a_live_run_is_another_file_after_each_close(tmp_path: Path) -> None:
+    closings = closings_of(*TRADES5)
+    file, before = tmp_path / "live" / "sma_cross.md", ""
+    for count in range(1, len(closings) + 1):
+        write_reports(a_live_record(*closings[:count]), tmp_path)
+        assert cells_of(file.read_text(), "Closed") == ["Closed", str(count)]
+        assert file.read_text() != before
+        before = file.read_text()
+
+
 def test_a_run_in_which_nothing_happened_has_no_report_and_an_unknown_strategy_is_named() -> None:
     assert get_report(a_live_record(), "sma_cross") is None
     with pytest.raises(UnknownNameError, match="did you mean 'sma_cross'"):

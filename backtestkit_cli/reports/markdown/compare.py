@@ -18,6 +18,7 @@ from backtestkit_cli.reports.comparison_tables import (
     input_rows,
     match_rows,
     match_total,
+    reasons,
     symbol_delta_rows,
     unlike_rows,
 )
@@ -38,12 +39,14 @@ METHOD: Final = (
     " interval in twenty is without 0. `B above A` is the share of samples in which B was higher."
 )
 _LEGEND: Final = (
-    "PNL is net, in percent of the money put into a trade; totals add up without compounding. Trades count on the day"
+    "PNL is net, in percent of the money put into a trade; totals add up without compounding; pp are percentage points."
+    " Trades count on the day"
     " (UTC) of their close. Net and costs (fees and slippage) are in the quote currency. Without trades money is 0."
 )
 _BALANCE: Final = (
     "Without a portfolio that is the least that could have paid for every entry. The figures are those of the equity"
-    " at each midnight UTC and at the end; Calmar is the yearly growth ÷ the max drawdown."
+    " at each midnight UTC and at the end; Sharpe and Sortino are annualised (×√365), Calmar is the yearly"
+    " growth ÷ the max drawdown."
 )
 _MATCHING: Final = (
     "A trade is in both where both runs opened it on the same symbol, at the same time and on the same side{strategy}."
@@ -74,7 +77,7 @@ def report_of(data: RunComparison) -> str:
         [
             _head(data),
             ["## What differs in the inputs", _inputs(data)],
-            ["## Figures", _figures(data.figures), METHOD, _LEGEND],
+            ["## Figures", *_figures(data.figures), METHOD, _LEGEND],
             _account(data),
             ["## By symbol", _table(SYMBOL_TITLES, symbol_delta_rows(data.by_symbol))],
             ["## Where the difference comes from", *_matches(data)],
@@ -144,11 +147,12 @@ def _account(data: RunComparison) -> list[str]:
     if not data.account:
         return []
     balances = " and ".join(number_text(balance, Unit.MONEY) for balance in data.balances)
-    return ["## Account", _figures(data.account), f"The accounts began with {balances} in quote money. {_BALANCE}"]
+    return ["## Account", *_figures(data.account), f"The accounts began with {balances} in quote money. {_BALANCE}"]
 
 
-def _figures(found: Iterable[Delta]) -> str:
-    return _table(FIGURE_TITLES, figure_rows(found), words={0, 6})
+def _figures(found: Sequence[Delta]) -> list[str]:
+    missing = [f"{text[0].upper()}{text[1:]}." for text in reasons(found)]
+    return [_table(FIGURE_TITLES, figure_rows(found), words={0, 6}), *([" ".join(missing)] if missing else [])]
 
 
 def _matches(data: RunComparison) -> list[str]:
