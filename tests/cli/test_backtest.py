@@ -22,7 +22,7 @@ def test_a_run_shows_each_symbol_and_the_total_uncut_on_stdout_and_says_the_rest
     assert "SYNTHETIC" in ended.out
     assert "2025-05-04 00:00 to 2025-05-05 00:00 UTC" in ended.out
     written = [line.removeprefix("wrote ") for line in ended.err.splitlines()]
-    assert [Path(folder, path).exists() for path in written] == [True, True, True]
+    assert [Path(folder, path).exists() for path in written] == [True] * 6
     assert written[0] == "dump/backtest/tiny.md"
 
 
@@ -43,9 +43,9 @@ def test_json_is_one_document_whatever_a_strategy_prints(folder: Path) -> None:
     assert ended.code == document["exit_code"] == 0
     assert [row["symbol"] for row in document["symbols"]] == ["BTCUSDT", "ETHUSDT"]
     assert document["total"]["trades"] == sum(row["trades"] for row in document["symbols"]) > 0
-    assert [Path(folder, path).exists() for path in document["paths"]] == [True, True, True]
+    assert [Path(folder, path).exists() for path in document["paths"]] == [True] * 6
     assert (document["errors"], document["bounds"]) == ([], None)
-    assert document["run_id"] in document["paths"][-1]
+    assert document["paths"][-1].endswith(f"{document['run_id']}/report.html")
     assert ended.err.splitlines().count("loud") == 1
     assert "louder" in ended.err
 

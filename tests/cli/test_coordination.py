@@ -52,7 +52,7 @@ def test_refused_signals_are_noted_with_the_first_and_its_reason(stopped: Ended)
 
 def test_the_reports_of_partials_and_risk_are_named_among_the_files(stopped: Ended) -> None:
     files = [line.removeprefix("wrote ") for line in lines_of(stopped.err, "wrote ")]
-    assert files[:3] == ["dump/backtest/sma_cross.md", "dump/partial/sma_cross.md", "dump/risk/sma_cross.md"]
+    assert {"dump/backtest/sma_cross.md", "dump/partial/sma_cross.md", "dump/risk/sma_cross.md"} < set(files)
 
 
 @pytest.mark.usefixtures("folder")

@@ -41,7 +41,7 @@ def test_all_reports_are_written_anew_with_the_same_bytes(portfolio: Path, tmp_p
     out = tmp_path / "dump"
     shutil.copytree(portfolio, out)
     before = readable(out)
-    assert {name.split("/")[0] for name in before} == {kind.name for kind in kinds.report if kind.written_by(load_run(find_run("latest", out)))}
+    assert {name.split("/")[0] for name in before} == {kind.name for kind in kinds.report} - {"live"}
     for name in before:
         (out / name).unlink()
     ended = called("report", "all", "-o", str(out))

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
 from backtestkit_cli.analytics.account_figures import account_figures
-from backtestkit_cli.analytics.activity import activity_of
 from backtestkit_cli.analytics.arithmetic import finite
 from backtestkit_cli.analytics.daily_curve import DailyCurve
 from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.statistics import activity_in
 from backtestkit_cli.reports.tables import SYMBOL_COLUMNS, Column, Unit, symbol_rows, total_row
 
 GAIN: Final = "gain"
@@ -63,18 +63,11 @@ ACTIVITY_CARDS = (
 
 def figures_data(record: RunRecord, curve: DailyCurve) -> list[dict[str, Any]]:
     """Return the groups of cards: `title` and `cards` with `title`, `value`, `unit` and `hint`."""
-    facts, total, balance = record.facts, total_row(record), finite(curve.balance_quote)
-    activity = activity_of(
-        record.columns,
-        start_ms=facts.start_ms,
-        end_ms=facts.end_ms,
-        sessions=len(record.sessions),
-        capital_quote=balance,
-    )
+    total, balance = total_row(record), finite(curve.balance_quote)
     groups: tuple[tuple[str, tuple[Card, ...], Mapping[str, Any]], ...] = (
         ("Account", ACCOUNT_CARDS, asdict(account_figures(curve)) | {"balance_quote": balance}),
         ("Trades", TRADE_CARDS, total),
-        ("Activity and costs", ACTIVITY_CARDS, total | asdict(activity)),
+        ("Activity and costs", ACTIVITY_CARDS, total | asdict(activity_in(record, curve))),
     )
     return [{"title": title, "cards": [_card(card, row) for card in cards]} for title, cards, row in groups]
 

@@ -11,9 +11,11 @@ from backtestkit_cli.reports.manifest import SavedSession
 from backtestkit_cli.reports.markdown import risk
 from backtestkit_cli.reports.markdown.coordination import stopped_action, stopped_rule
 from backtestkit_cli.reports.markdown.head import head
+from backtestkit_cli.reports.markdown.statistics import account_blocks, activity_blocks, origin_blocks, trade_blocks
 from backtestkit_cli.reports.markdown.text import document, escaped, span_text, table
 from backtestkit_cli.reports.markdown.trade_list import trade_list
 from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.statistics import RunStatistics, statistics_of
 from backtestkit_cli.reports.tables import (
     SYMBOL_COLUMNS,
     Row,
@@ -64,6 +66,7 @@ class BacktestData:
     Attributes:
         symbols: A row a session, as `symbol_rows` describes it.
         total: The same figures over all trades pooled.
+        statistics: All figures of trades, account and activity, and by month, reason, side, hour and weekday.
         account: How the account ended, as in the manifest; None without a portfolio.
         counts: Events of the sessions by kind.
         counts_of_run: Events that belong to no session, by kind.
@@ -74,6 +77,7 @@ class BacktestData:
 
     symbols: tuple[Row, ...]
     total: Row
+    statistics: RunStatistics
     account: Mapping[str, Any] | None
     counts: Mapping[str, int]
     counts_of_run: Mapping[str, int]
@@ -90,6 +94,7 @@ def get_data(record: RunRecord, strategy: str | None = None) -> BacktestData:
     return BacktestData(
         symbols=tuple(symbol_rows(record, strategy)),
         total=total_row(record, strategy),
+        statistics=statistics_of(record, strategy),
         account=record.account,
         counts=counts,
         counts_of_run=record.counts,
@@ -111,6 +116,10 @@ def get_report(record: RunRecord, strategy: str) -> str:
     sections = [
         blocks,
         ["## Results", *_results(data), _LEGEND],
+        ["## Trade figures", *trade_blocks(data.statistics)],
+        ["## Account figures", *account_blocks(data.statistics)],
+        ["## Activity and costs", *activity_blocks(data.statistics)],
+        _origins(data.statistics),
         _account(data),
         ["## What happened", *_happened(data)],
         _invalid(data.refusals),
@@ -127,6 +136,11 @@ def _results(data: BacktestData) -> list[str]:
     cells[-1] = [f"**{text}**" for text in cells[-1]]
     titles = [column.title for column in SYMBOL_COLUMNS]
     return [table(titles, cells, right={i for i, column in enumerate(SYMBOL_COLUMNS) if column.is_number})]
+
+
+def _origins(statistics: RunStatistics) -> list[str]:
+    blocks = origin_blocks(statistics)
+    return ["## Where the result came from", *blocks] if blocks else []
 
 
 def _account(data: BacktestData) -> list[str]:

@@ -93,8 +93,8 @@ def get_data(record: RunRecord, strategy: str | None = None, *, sort_by: str = S
     )
 
 
-def get_report(record: RunRecord, strategy: str, *, sort_by: str = SHARPE) -> str:
-    """Return the report of *strategy*.
+def get_report(record: RunRecord, strategy: str, *, sort_by: str = SHARPE) -> str | None:
+    """Return the report of *strategy*, None where no position was closed.
 
     Raises:
         UnknownNameError: the run has no such strategy, or there is no such metric.
@@ -102,7 +102,7 @@ def get_report(record: RunRecord, strategy: str, *, sort_by: str = SHARPE) -> st
     data = get_data(record, strategy, sort_by=sort_by)
     blocks = head(record, strategy, "Heatmap")
     if data.is_empty:
-        return document([blocks, ["## Symbols", NOTHING_CLOSED]])
+        return None
     return document(
         [
             blocks,

@@ -50,13 +50,14 @@ class Kind(Generic[D]):
     written_by: Callable[[RunRecord], bool] = _every_run
 
     def get_data(self, run: Run, strategy: str | None = None) -> D:
-        """Return the numbers of *strategy*, of all where none is named.
+        """Return the numbers of *strategy*, of the only one or of all where none is named.
 
         Raises:
             UnknownNameError: the run has no such strategy.
         """
         record = _record(run)
-        return self.numbers(record, None if strategy is None else _strategy(record, strategy))
+        is_of_all = strategy is None and len(record.facts.settings) > 1
+        return self.numbers(record, None if is_of_all else _strategy(record, strategy))
 
     def get_report(self, run: Run, strategy: str | None = None) -> str | None:
         """Return the Markdown of *strategy*, which only a run of several needs; None where there is nothing to say.
