@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
-from backtestkit_cli.cli import report as commands
+from backtestkit_cli.cli.app import app
 from backtestkit_cli.reports.markdown import kinds
 from tests.builders import a_record, a_session
 from tests.cli.program import ROOT, called
@@ -16,8 +17,14 @@ from tests.cli.saved import RUN_ID, a_saved_record, saved
 KINDS = tuple(kinds.KINDS)
 
 
+@pytest.fixture
+def portfolio(everything: Path, tmp_path: Path) -> Path:
+    """Return a copy of what the run with everything in it has written."""
+    return Path(shutil.copytree(everything, tmp_path / "portfolio"))
+
+
 @pytest.fixture(scope="module")
-def portfolio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return what a run of the coordinated example has written, in which every kind has something to say."""
     home = tmp_path_factory.mktemp("portfolio")
     sets = ("frame.to=2025-05-06", "partial_basis=progress", "portfolio.max_drawdown_pct=1")
@@ -34,14 +41,14 @@ def readable(out: Path) -> dict[str, bytes]:
 
 
 def test_there_is_a_command_for_every_kind() -> None:
-    assert list(commands.KINDS) == list(kinds.KINDS)
+    group = get_command(app).commands["report"]  # type: ignore[attr-defined]
+    assert set(group.commands) == {*kinds.KINDS, "compare", "all"}
 
 
-def test_all_reports_are_written_anew_with_the_same_bytes(portfolio: Path, tmp_path: Path) -> None:
-    out = tmp_path / "dump"
-    shutil.copytree(portfolio, out)
+def test_all_reports_are_written_anew_with_the_same_bytes(portfolio: Path) -> None:
+    out = portfolio
     before = readable(out)
-    assert {name.split("/")[0] for name in before} == {kind.name for kind in kinds.report} - {"live"}
+    assert {name.split("/")[0] for name in before} == {*KINDS} - {"live"}
     for name in before:
         (out / name).unlink()
     ended = called("report", "all", "-o", str(out))
@@ -50,7 +57,7 @@ def test_all_reports_are_written_anew_with_the_same_bytes(portfolio: Path, tmp_p
     assert sorted(ended.err.splitlines()) == sorted(f"wrote {out / name}" for name in before)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "live"])
 def test_one_report_is_written_anew_where_a_run_looks_for_it_or_elsewhere(
     portfolio: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -65,6 +72,7 @@ def test_one_report_is_written_anew_where_a_run_looks_for_it_or_elsewhere(
 @pytest.mark.parametrize("kind", KINDS)
 def test_markdown_is_the_file_and_json_its_numbers(portfolio: Path, kind: str) -> None:
     text = called("report", kind, "-o", str(portfolio), "--markdown").out
+    assert text.startswith("# ")
     assert text.encode() == readable(portfolio)[f"{kind}/sma_cross.md"]
     document = json.loads(called("report", kind, "-o", str(portfolio), "--json").out, parse_constant=pytest.fail)
     assert (document["kind"], list(document["strategies"])) == (kind, ["sma_cross"])
@@ -84,6 +92,24 @@ def test_tables_show_the_totals_of_the_numbers(portfolio: Path) -> None:
     assert counts in [line.split() for line in shown.splitlines()]
     shown, risk = of("risk")
     assert str(len(risk["refused"])) in next(line for line in shown.splitlines() if line.startswith("Total"))
+
+
+def test_symbols_of_a_heatmap_are_sorted_by_any_metric_and_the_file_is_that_of_the_run(portfolio: Path) -> None:
+    """A160."""
+    before = readable(portfolio)
+    ended = called("report", "heatmap", "--sort", "trades", "-o", str(portfolio))
+    assert (ended.code, ended.errors) == (0, [])
+    lines = ended.out.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("──")) + 1
+    trades = [int(line.split()[1]) for line in lines[first : first + 9]]
+    assert trades == sorted(trades, reverse=True)
+    document = json.loads(called("report", "heatmap", "--sort", "trades", "--json", "-o", str(portfolio)).out)
+    assert document["strategies"]["sma_cross"]["sort_by"] == "trades"
+    assert readable(portfolio) == before
+    assert [name for name in before if name.startswith("heatmap/")] == [
+        "heatmap/sma_cross.md",
+        "heatmap/sma_cross.json",
+    ]
 
 
 def test_a_part_of_a_run_is_shown_and_no_file_is_written(folder: Path) -> None:
@@ -143,7 +169,7 @@ def test_every_one_of_2000_trades_counts_and_some_are_shown(folder: Path) -> Non
     assert "2,000" in total.split()
     text = called("report", "backtest", "--markdown").out
     assert "The first 1,000 of 2,000" in text
-    assert sum(line.startswith("| BTCUSDT") and "| long" in line for line in text.splitlines()) == 1_000
+    assert sum("| BTCUSDT |" in line and "| long" in line for line in text.splitlines()) == 1_000
     numbers = json.loads(called("report", "backtest", "--json").out)["strategies"]["sma_cross"]
     assert (numbers["total"]["trades"], numbers["total"]["wins"], len(numbers["trades"])) == (2_000, 1_000, 2_000)
 
@@ -176,6 +202,7 @@ def test_symbols_of_odd_characters_are_shown_and_can_be_named(folder: Path, symb
         (("report", "backtest", RUN_ID, "--strategy", "sma_cros"), 2, (RUN_ID, "'sma_cros'", "'sma_cross'")),
         (("report", "backtest", RUN_ID, "--symbols", "BTCUSD"), 2, (RUN_ID, "'BTCUSD'", "'BTCUSDT'")),
         (("report", "backtest", "--json", "--markdown"), 2, ("--json", "--markdown")),
+        (("report", "heatmap", RUN_ID, "--sort", "trads"), 2, ("metric", "'trads'", "'trades'")),
         (("report", "backtest", "--jsn"), 2, ("'--jsn'", "'--json'")),
         (("runs", "lst"), 2, ("btk runs", "'lst'", "'list'")),
         (("runs", "list", "-o", "tiny.py"), 2, ("tiny.py", "expected a folder, found a file")),

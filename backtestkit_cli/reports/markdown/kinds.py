@@ -17,6 +17,7 @@ from backtestkit_cli.reports.markdown.backtest import BacktestData
 from backtestkit_cli.reports.markdown.file_names import file_stems
 from backtestkit_cli.reports.markdown.heatmap import HeatmapData
 from backtestkit_cli.reports.markdown.performance import Performance
+from backtestkit_cli.reports.markdown.text import Summary
 from backtestkit_cli.reports.record import RunRecord, record_of
 from backtestkit_cli.reports.run_folder import output_errors
 
@@ -38,6 +39,7 @@ class Kind(Generic[D]):
         numbers: Returns the numbers of a strategy, or of all.
         text: Returns the Markdown of a strategy, None where there is nothing to say.
         nothing: Why there may be nothing to say.
+        summary: Returns the numbers as one table for a terminal, None where terminals show the kind in their own way.
         document: Returns the numbers of a strategy as plain values for `<strategy>.json` beside the text, if a file.
         written_by: Says whether a run writes it by itself; else it is written where it is asked for.
     """
@@ -46,18 +48,19 @@ class Kind(Generic[D]):
     numbers: Callable[[RunRecord, str | None], D]
     text: Callable[[RunRecord, str], str | None]
     nothing: str
+    summary: Callable[[D], Summary] | None = None
     document: Callable[[RunRecord, str], Mapping[str, Any]] | None = None
     written_by: Callable[[RunRecord], bool] = _every_run
 
     def get_data(self, run: Run, strategy: str | None = None) -> D:
-        """Return the numbers of *strategy*, of the only one or of all where none is named.
+        """Return the numbers of *strategy*; where none is named, of the only one, or of all together.
 
         Raises:
             UnknownNameError: the run has no such strategy.
         """
         record = _record(run)
-        is_of_all = strategy is None and len(record.facts.settings) > 1
-        return self.numbers(record, None if is_of_all else _strategy(record, strategy))
+        together = strategy is None and len(record.facts.settings) > 1
+        return self.numbers(record, None if together else _strategy(record, strategy))
 
     def get_report(self, run: Run, strategy: str | None = None) -> str | None:
         """Return the Markdown of *strategy*, which only a run of several needs; None where there is nothing to say.
@@ -117,11 +120,17 @@ class Reports(NamedTuple):
 
 report: Final = Reports(
     backtest=Kind("backtest", backtest.get_data, backtest.get_report, "nothing was run"),
-    live=Kind("live", live.get_data, live.get_report, "nothing happened", written_by=live.is_live),
-    heatmap=Kind("heatmap", heatmap.get_data, heatmap.get_report, "no position was closed", heatmap.get_document),
-    partial=Kind("partial", partial.get_data, partial.get_report, "no position reached a partial level"),
-    risk=Kind("risk", risk.get_data, risk.get_report, "no signal was refused"),
-    performance=Kind("performance", performance.get_data, performance.get_report, "nothing was measured"),
+    live=Kind("live", live.get_data, live.get_report, "nothing happened", live.summary, written_by=live.is_live),
+    heatmap=Kind(
+        "heatmap", heatmap.get_data, heatmap.get_report, "no position was closed", document=heatmap.get_document
+    ),
+    partial=Kind(
+        "partial", partial.get_data, partial.get_report, "no position reached a partial level", partial.summary
+    ),
+    risk=Kind("risk", risk.get_data, risk.get_report, "no signal was refused", risk.summary),
+    performance=Kind(
+        "performance", performance.get_data, performance.get_report, "nothing was measured", performance.summary
+    ),
 )
 """The reports of a run, in the order they are written."""
 

@@ -5,7 +5,7 @@ from typing import Final
 from backtestkit_cli.analytics.live_figures import LiveRow, LiveStatistics, live_statistics
 from backtestkit_cli.domain.interval import MINUTE_MS, utc_text
 from backtestkit_cli.reports.markdown.head import head
-from backtestkit_cli.reports.markdown.text import document, escaped, latest, span_text, table
+from backtestkit_cli.reports.markdown.text import Summary, document, escaped, latest, span_text, summary_table, table
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import NOT_AVAILABLE, Unit, number_text, price_text
 
@@ -67,10 +67,11 @@ def get_report(record: RunRecord, strategy: str) -> str | None:
         return None
     shown, text = latest(data.rows, record.run_id)
     events = table(_TITLES, [_cells(row) for row in shown], right={6, 7, 8, 9, 10, 12})
-    return document([blocks, ["## Results", _results(data), _LEGEND], ["## Events", text, events]])
+    return document([blocks, ["## Results", summary_table(summary(data)), _LEGEND], ["## Events", text, events]])
 
 
-def _results(data: LiveStatistics) -> str:
+def summary(data: LiveStatistics) -> Summary:
+    """Return the figures of the closed positions."""
     figures = data.figures
     rate = number_text(figures.win_rate_pct, Unit.SHARE)
     rows = [
@@ -80,7 +81,7 @@ def _results(data: LiveStatistics) -> str:
         *((title, number_text(getattr(figures, name), unit)) for name, title, unit in _FIGURES),
         ("Average duration", _duration(figures.avg_minutes)),
     ]
-    return table(("Figure", "Value"), rows, right={1})
+    return Summary(("Figure", "Value"), rows)
 
 
 def _cells(row: LiveRow) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from backtestkit_cli.analytics.partials import LEVEL_KINDS, PartialRow, PartialStatistics, partial_statistics
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.reports.markdown.head import head
-from backtestkit_cli.reports.markdown.text import document, escaped, latest, table
+from backtestkit_cli.reports.markdown.text import Summary, document, escaped, latest, summary_table, table
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import price_text
 
@@ -27,7 +27,7 @@ def get_report(record: RunRecord, strategy: str) -> str | None:
         return None
     shown, text = latest(data.rows, record.run_id)
     events = table(_TITLES, [_cells(row) for row in shown], right={5, 6})
-    return document([blocks, ["## Levels", _total(data), _counts(data)], ["## Events", text, events]])
+    return document([blocks, ["## Levels", _total(data), summary_table(summary(data))], ["## Events", text, events]])
 
 
 def _total(data: PartialStatistics) -> str:
@@ -37,14 +37,15 @@ def _total(data: PartialStatistics) -> str:
     )
 
 
-def _counts(data: PartialStatistics) -> str:
+def summary(data: PartialStatistics) -> Summary:
+    """Return how many positions reached each level."""
     levels = sorted(data.profit_levels.keys() | data.loss_levels.keys())
     rows = [
         (f"{level} %", f"{data.profit_levels.get(level, 0):,}", f"{data.loss_levels.get(level, 0):,}")
         for level in levels
     ]
-    total = [f"**{text}**" for text in ("Total", f"{data.profit_events:,}", f"{data.loss_events:,}")]
-    return table(("Level", "In profit", "In loss"), [*rows, total], right={1, 2})
+    total = ("Total", f"{data.profit_events:,}", f"{data.loss_events:,}")
+    return Summary(("Level", "In profit", "In loss"), rows, total)
 
 
 def _cells(row: PartialRow) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from backtestkit_cli.analytics.outcome import Timing
 from backtestkit_cli.analytics.timings import ENTRIES, FIRST_TIMED, GET_SIGNAL, HANDLER, JOB, LOAD, RUN, STRIDE
 from backtestkit_cli.reports.markdown.head import head
-from backtestkit_cli.reports.markdown.text import document, table
+from backtestkit_cli.reports.markdown.text import Summary, document, summary_table
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import NOT_AVAILABLE
 
@@ -46,13 +46,17 @@ def get_report(record: RunRecord, strategy: str) -> str | None:
         UnknownNameError: the run has no such strategy.
     """
     blocks = head(record, strategy, "Performance")
-    timings = get_data(record, strategy).timings
-    if not timings:
+    data = get_data(record, strategy)
+    if not data.timings:
         return None
-    times = table(_TITLES, [_cells(timing) for timing in timings], right=set(range(1, len(_TITLES))))
-    metrics = {timing.metric: None for timing in timings}
+    metrics = {timing.metric: None for timing in data.timings}
     meanings = "\n".join(f"* {metric}: {_MEANINGS[metric]}" for metric in metrics)
-    return document([blocks, ["## Times", times, meanings, _SAMPLED]])
+    return document([blocks, ["## Times", summary_table(summary(data)), meanings, _SAMPLED]])
+
+
+def summary(data: Performance) -> Summary:
+    """Return the times of each metric."""
+    return Summary(_TITLES, [_cells(timing) for timing in data.timings], spare=("Min", "Deviation", "Total"))
 
 
 def _cells(timing: Timing) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 from backtestkit_cli.analytics.refusals import INVALID, REFUSED, RefusalStatistics, refusal_statistics
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.reports.markdown.head import head
-from backtestkit_cli.reports.markdown.text import document, escaped, latest, table
+from backtestkit_cli.reports.markdown.text import Summary, document, escaped, latest, summary_table, table
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import price_text
 
@@ -34,17 +34,15 @@ def get_report(record: RunRecord, strategy: str) -> str | None:
         return None
     shown, text = latest(data.refused, record.run_id)
     events = table(_TITLES, [_cells(row) for row in shown], right={3})
-    return document([blocks, ["## Rules", _counts(data), _STAGES], ["## Refused signals", text, events]])
+    return document([blocks, ["## Rules", summary_table(summary(data)), _STAGES], ["## Refused signals", text, events]])
 
 
-def _counts(data: RefusalStatistics) -> str:
-    rows = [
-        (escaped(row.profile), escaped(row.rule), f"{row.appears:,}", f"{row.opens:,}", f"{row.total:,}")
-        for row in data.by_rule
-    ]
+def summary(data: RefusalStatistics) -> Summary:
+    """Return how many signals each rule refused."""
+    rows = [(row.profile, row.rule, f"{row.appears:,}", f"{row.opens:,}", f"{row.total:,}") for row in data.by_rule]
     sums = (sum(row.appears for row in data.by_rule), sum(row.opens for row in data.by_rule), len(data.refused))
-    total = ["**Total**", "", *(f"**{number:,}**" for number in sums)]
-    return table(("Profile", "Rule", "As it appeared", "As it would open", "Total"), [*rows, total], right={2, 3, 4})
+    total = ("Total", "", *(f"{number:,}" for number in sums))
+    return Summary(("Profile", "Rule", "As it appeared", "As it would open", "Total"), rows, total, texts=2)
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

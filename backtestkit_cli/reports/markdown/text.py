@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence, Set
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS
 from backtestkit_cli.reports.event_rows import clean_text
@@ -13,6 +13,20 @@ SHOWN_EVENTS = 250
 _WIDEST_PADDED = 40
 
 T = TypeVar("T")
+
+
+class Summary(NamedTuple):
+    """The numbers of a report in one table, for Markdown and terminals: cells of text.
+
+    `total` is the last row, None where nothing adds up. The first `texts` columns are words, the others numbers.
+    `spare` are titles of columns that a narrow terminal leaves out before any other, the first of them first.
+    """
+
+    titles: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    total: tuple[str, ...] | None = None
+    texts: int = 1
+    spare: tuple[str, ...] = ()
 
 
 def span_text(span_ms: int) -> str:
@@ -39,6 +53,14 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], right: Set[int] 
     widths = [max(3, *(min(len(line[i]), _WIDEST_PADDED) for line in lines)) for i in range(len(titles))]
     lines.insert(1, ["-" * (width - 1) + (":" if i in right else "-") for i, width in enumerate(widths)])
     return "\n".join(_table_line(line, widths, right) for line in lines)
+
+
+def summary_table(summary: Summary) -> str:
+    """Return *summary* as a table, the total in bold."""
+    rows = [tuple(map(escaped, row)) for row in summary.rows]
+    if summary.total is not None:
+        rows.append(tuple(f"**{escaped(cell)}**" if cell else "" for cell in summary.total))
+    return table(summary.titles, rows, right=set(range(summary.texts, len(summary.titles))))
 
 
 def _table_line(cells: Sequence[str], widths: Sequence[int], right: Set[int]) -> str:
