@@ -16,8 +16,8 @@ _LIBRARY: Final = "lightweight-charts.standalone.production.js"
 _NOTICE: Final = "lightweight-charts.NOTICE"
 # In the order in which they need each other.
 _SCRIPTS: Final = (
-    *("format.js", "packing.js", "theme.js", "tables.js"),
-    *("summary.js", "equity.js", "heatmap.js", "trade_marks.js", "candle_chart.js", "trade_list.js", "page.js"),
+    *("format.js", "packing.js", "theme.js", "tables.js", "summary.js", "equity.js", "heatmap.js"),
+    *("trade_marks.js", "candle_chart.js", "trade_list.js", "trade_details.js", "page.js"),
 )
 # Nothing may be loaded, and only the two scripts of the page itself may run.
 _POLICY: Final = (

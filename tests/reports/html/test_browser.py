@@ -3,15 +3,18 @@
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
+from backtestkit_cli.reports.html.packing import packed_candles
 from backtestkit_cli.reports.html.page import html_page
 from backtestkit_cli.reports.record import RunRecord
-from tests.builders import a_record, a_session
+from tests.builders import START_MS, a_record, a_session
 from tests.reports.html.records import HOSTILE, a_long_record, a_varied_record
 
 expect.set_options(timeout=20_000)  # a busy machine is slow; what is there is found at once
@@ -253,3 +256,21 @@ async def test_fifty_thousand_trades_do_not_hang_the_page(browser: Browser, tmp_
     assert len(await page.column(1)) == 50
     assert page.complaints == []
     await page.page.close()
+
+
+async def test_the_browser_unpacks_candles_to_the_last_bit(browser: Browser) -> None:
+    generator = np.random.default_rng(7)
+    times = START_MS + np.cumsum(generator.integers(1, 4, 500)) * 60_000
+    cents = generator.integers(1, 10**7, (500, 4)) / 100
+    page = await browser.new_page()
+    await page.add_script_tag(content=(files("backtestkit_cli.reports.html") / "assets" / "packing.js").read_text())
+    for prices in (cents, generator.random((500, 4))):
+        columns = await page.evaluate(
+            """async (packed) => {
+              const { times, open, high, low, close } = await unpackedCandles(packed);
+              return [times, open, high, low, close].map((column) => [...column]);
+            }""",
+            packed_candles(times, prices),
+        )
+        assert columns == [times.tolist(), *prices.T.tolist()]
+    await page.close()

@@ -1,6 +1,8 @@
+import itertools
 import re
 from dataclasses import replace
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,6 +24,8 @@ from backtestkit_cli.reports.tables import symbol_rows, total_row
 from tests.builders import START_MS, a_position, a_record, a_session, a_trade, trades_of
 from tests.coordinated_run import coordinated_record
 from tests.reports.html.records import HOSTILE, a_long_record, a_varied_record, with_charts
+
+ASSETS = Path(str(files("backtestkit_cli.reports.html"))) / "assets"
 
 
 @lru_cache
@@ -224,3 +228,32 @@ def test_a_page_has_no_number_that_is_not_one(record: RunRecord) -> None:
     content = content_of(record)
     assert content["trades"]["count"] == record.trades.height
     assert len(content["symbols"]["total"]) == len(content["symbols"]["columns"])
+
+
+def test_our_own_assets_are_lines_that_people_can_read() -> None:
+    own = [path for path in ASSETS.iterdir() if not path.name.startswith("lightweight-charts")]
+    lines = {path.name: path.read_text(encoding="utf-8").splitlines() for path in own}
+    assert [(name, line) for name, text in lines.items() for line in text if len(line) > 120] == []
+    assert max(len(text) for text in lines.values()) <= 300
+
+
+def test_texts_have_enough_contrast_in_both_themes() -> None:
+    themes = re.findall(r":root[^{]*{([^}]*)}", (ASSETS / "page.css").read_text(encoding="utf-8"))
+    assert len(themes) == 2
+    for theme in themes:
+        colours = dict(re.findall(r"--([\w-]+): (#\w{6});", theme))
+        pairs = itertools.product(("text", "muted", "accent", "win", "loss"), ("ground", "panel", "raised"))
+        for letters, ground in [*pairs, ("caution", "caution-ground")]:
+            assert contrast(colours[letters], colours[ground]) >= 4.5, (letters, ground)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours. Source: WCAG 2.2, definitions of contrast and relative luminance."""
+    darker, lighter = sorted(map(luminance, (one, other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    red, green, blue = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (red, green, blue)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,6 +1,9 @@
 // The candles of one symbol with its trades on them.
 
-const INTERVALS = { "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "8h": 480, "12h": 720, "1d": 1440 };
+// In minutes.
+const INTERVALS = {
+  "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "8h": 480, "12h": 720, "1d": 1440,
+};
 const MOST_BARS_AT_FIRST = 400;
 // Of more trades than that only the exits are marked, and of far more none: they would hide the candles.
 const CROWD = 100;
@@ -19,7 +22,8 @@ const LEGEND = [
 function candleChart({ candles, trades, onChoose }) {
   const symbols = Object.keys(candles);
   const place = byId("candles-chart");
-  byId("candles-legend").replaceChildren(...LEGEND.map(([sign, tone, text]) => make("li", {}, signOf(sign, tone), text)));
+  const entry = ([sign, name, text]) => make("li", {}, signOf(sign, name), text);
+  byId("candles-legend").replaceChildren(...LEGEND.map(entry));
   if (!symbols.length) {
     place.classList.add("empty");
     place.replaceChildren(nothing("This run has no candles to draw."));
@@ -64,16 +68,22 @@ function candleChart({ candles, trades, onChoose }) {
     drawTrades();
   }
 
+  // Returns the trades of the symbol, of a crowd only those that are in sight.
+  function seenTrades() {
+    const all = trades.of(state.symbol);
+    const range = chart.timeScale().getVisibleRange();
+    if (!isCrowd(all) || range === null) return all;
+    return all.filter((row) => trades.isBetween(row, range.from * 1000, range.to * 1000));
+  }
+
   function drawTrades() {
     if (!state.bars.length) return;
-    const range = chart.timeScale().getVisibleRange();
-    const all = trades.of(state.symbol);
-    const seen = isCrowd(all) && range ? all.filter((row) => trades.isBetween(row, range.from * 1000, range.to * 1000)) : all;
-    const chosen = state.trade?.row;
+    const seen = seenTrades();
+    const [isAnyChosen, chosen, isCrowded] = [state.trade !== null, state.trade?.row, isCrowd(seen)];
     const isTooMany = seen.length > MOST_MARKED;
-    state.unmarked = isTooMany ? `${written(seen.length, "count")} trades` : isCrowd(seen) ? "entries" : null;
+    state.unmarked = isTooMany ? `${written(seen.length, "count")} trades` : isCrowded ? "entries" : null;
     const drawn = (isTooMany ? seen.filter((row) => row === chosen) : seen).flatMap((row) => tradeMarks(
-      trades.at(row), state.bars, { isAnyChosen: state.trade !== null, isChosen: row === chosen, isCrowded: isCrowd(seen) },
+      trades.at(row), state.bars, { isAnyChosen, isChosen: row === chosen, isCrowded },
     ));
     marks.setMarkers(drawn.sort((one, other) => one.time - other.time));
     levels.show(state.trade, state.bars);
@@ -94,25 +104,26 @@ function candleChart({ candles, trades, onChoose }) {
 
   // Shows the bars between two times; the range counts bars, so that it may reach beyond the first and the last.
   function frame(fromMs, toMs, around = 0) {
-    chart.timeScale().setVisibleLogicalRange({ from: barAt(state.bars, fromMs) - around, to: barAt(state.bars, toMs) + around });
+    const [from, to] = [barAt(state.bars, fromMs) - around, barAt(state.bars, toMs) + around];
+    chart.timeScale().setVisibleLogicalRange({ from, to });
   }
 
   function whole() {
-    const fitting = choices().find(([, minutes]) => barsOf(state.candles, minutes * MINUTE_MS).length <= MOST_BARS_AT_FIRST);
-    draw((fitting ?? choices().at(-1))[1]);
+    const isFew = ([, minutes]) => barsOf(state.candles, minutes * MINUTE_MS).length <= MOST_BARS_AT_FIRST;
+    draw((choices().find(isFew) ?? choices().at(-1))[1]);
     series.priceScale().applyOptions({ autoScale: true });
     chart.timeScale().fitContent();
   }
 
   async function showSymbol(symbol) {
-    if (!(symbol in candles)) return;
+    if (!Object.hasOwn(candles, symbol)) return;
     await load(symbol);
     state.trade = null;
     whole();
   }
 
   async function showTrade(trade) {
-    if (!(trade.symbol in candles)) return;
+    if (!Object.hasOwn(candles, trade.symbol)) return;
     await load(trade.symbol);
     state.trade = trade;
     const life = (trade.closed - trade.opened) / MINUTE_MS;
@@ -126,13 +137,12 @@ function candleChart({ candles, trades, onChoose }) {
   function readout(range, param) {
     const bar = param?.seriesData?.get(series);
     if (bar) {
-      const parts = [["open", bar.open], ["high", bar.high], ["low", bar.low], ["close", bar.close]];
-      byId("candles-readout").replaceChildren(
-        timeText(bar.time * 1000), ...parts.flatMap(([name, price]) => [` · ${name} `, make("b", {}, priceText(price))]),
-      );
+      const parts = PRICES.flatMap((name) => [` · ${name} `, make("b", {}, priceText(bar[name]))]);
+      byId("candles-readout").replaceChildren(timeText(bar.time * 1000), ...parts);
     } else if (range) {
       const hidden = state.unmarked ? ` · zoom in to see ${state.unmarked}` : "";
-      byId("candles-readout").replaceChildren(`${state.symbol} · ${timeText(range.from * 1000)} to ${timeText(range.to * 1000)} UTC${hidden}`);
+      const span = `${timeText(range.from * 1000)} to ${timeText(range.to * 1000)} UTC`;
+      byId("candles-readout").replaceChildren(`${state.symbol} · ${span}${hidden}`);
     }
   }
 

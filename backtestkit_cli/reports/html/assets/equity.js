@@ -17,7 +17,10 @@ function showEquity({ equity }) {
     invertFilledArea: true, lineWidth: 1, priceLineVisible: false,
     priceFormat: { ...priceFormat, formatter: (value) => `${decimals(value)} %` },
   }, 1);
-  const start = curve.createPriceLine({ price: equity.start, lineWidth: 1, lineStyle: 2, axisLabelVisible: false, title: "" });
+  const start = curve.createPriceLine({
+    price: equity.start, lineStyle: LightweightCharts.LineStyle.Dashed, lineWidth: 1,
+    axisLabelVisible: false, title: "",
+  });
   const points = (values, sign = 1) => values.flatMap((value, index) => (
     value === null ? [] : [{ time: equity.at[index] / 1000, value: sign * value }]
   ));

@@ -9,7 +9,8 @@ const LONGEST = 1e12;
 
 function decimals(value, digits = 2) {
   if (Math.abs(value) >= LONGEST) return value.toPrecision(4);
-  const text = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const rounding = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  const text = Math.abs(value).toLocaleString("en-US", rounding);
   return value < 0 && Number(value.toFixed(digits)) !== 0 ? `−${text}` : text;
 }
 
@@ -89,7 +90,8 @@ function keepFocus(place, change) {
 
 // Scrolls a box, and nothing around it, until a row inside it can be seen.
 function bringIntoView(box, row) {
-  const isSeen = row.offsetTop > box.scrollTop && row.offsetTop + 2 * row.offsetHeight < box.scrollTop + box.clientHeight;
+  const [top, bottom] = [row.offsetTop, row.offsetTop + 2 * row.offsetHeight];
+  const isSeen = top > box.scrollTop && bottom < box.scrollTop + box.clientHeight;
   if (!isSeen) box.scrollTop = row.offsetTop - box.clientHeight / 2;
 }
 

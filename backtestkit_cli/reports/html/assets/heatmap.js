@@ -10,7 +10,8 @@ function showMonths({ months }) {
     "div", { class: "scroll heat", tabindex: "0", role: "region", "aria-label": "Result by symbol and month" },
     make(
       "table", {},
-      make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "first" }, "Symbol"), months.titles.map(heading))),
+      make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "first" }, "Symbol"),
+        months.titles.map(heading))),
       make("tbody", {}, months.rows.slice(0, -1).map(monthRow)),
       make("tfoot", {}, monthRow(months.rows.at(-1))),
     ),

@@ -1,5 +1,6 @@
 // Candles as they were packed by packing.py, and coarser ones made of them.
 
+const PRICES = ["open", "high", "low", "close"];
 const COLUMN_KINDS = { int8: Int8Array, int16: Int16Array, int32: Int32Array, float64: Float64Array };
 
 async function inflated(base64) {
@@ -60,7 +61,8 @@ function barsOf(candles, intervalMs) {
       bar.low = Math.min(bar.low, candles.low[row]);
       bar.close = candles.close[row];
     } else {
-      bar = { time, open: candles.open[row], high: candles.high[row], low: candles.low[row], close: candles.close[row] };
+      const [open, high, low, close] = PRICES.map((name) => candles[name][row]);
+      bar = { time, open, high, low, close };
       bars.push(bar);
     }
   }

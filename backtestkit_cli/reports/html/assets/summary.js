@@ -21,25 +21,29 @@ function card({ title, value, unit, hint }) {
   );
 }
 
-function warning({ title, text, columns, rows }) {
+function warning({ title, text, columns, rows, is_open }) {
   if (!rows.length) return make("p", { class: "note warning", role: "note" }, make("strong", {}, `${title} `), text);
   return make(
-    "details", { class: "note warning" }, make("summary", {}, title), make("div", {}, text), plainTable({ columns, rows }),
+    "details", { class: "note warning", open: is_open ? "" : null },
+    make("summary", {}, title), make("div", {}, text), plainTable({ columns, rows }),
   );
 }
 
 function showAssumptions({ assumptions }) {
+  const assumption = ([title, text]) => make(
+    "tr", {}, make("th", { scope: "row" }, title), make("td", { class: "wrap" }, text),
+  );
   byId("assumptions-list").replaceChildren(...assumptions.flatMap(({ strategy, rows }) => [
     assumptions.length > 1 ? make("h3", {}, strategy) : null,
-    make("div", { class: "panel assumptions scroll" }, make("table", {}, make(
-      "tbody", {}, rows.map(([title, text]) => make("tr", {}, make("th", { scope: "row" }, title), make("td", { class: "wrap" }, text))),
-    ))),
+    make("div", { class: "panel assumptions scroll" }, make("table", {}, make("tbody", {}, rows.map(assumption)))),
   ].filter(Boolean)));
 }
 
 function showFooter({ run, library }) {
   byId("footer").replaceChildren(
     make("p", {}, `Run ${run.id} · btk ${run.version} · all times in UTC`),
-    make("p", {}, "Charts: ", make("a", { href: library.url, rel: "noreferrer" }, library.name), ` · ${library.notice}`),
+    make(
+      "p", {}, "Charts: ", make("a", { href: library.url, rel: "noreferrer" }, library.name), ` · ${library.notice}`,
+    ),
   );
 }

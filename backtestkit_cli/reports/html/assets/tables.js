@@ -22,9 +22,10 @@ function sortingTable({ columns, caption, first, choose = null, isCurrent = () =
     "th", { scope: "col", class: headingClass(column, index) },
     make("button", { type: "button", title: column.hint, onclick: () => sortBy(index) }, column.title),
   ));
+  const cells = (row) => columns.map((column, index) => cell(column, index, row));
   const element = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, make(
     "table", {}, make("thead", {}, make("tr", {}, headings)), body,
-    footer === null ? null : make("tfoot", {}, make("tr", {}, columns.map((column, index) => cell(column, index, footer)))),
+    footer === null ? null : make("tfoot", {}, make("tr", {}, cells(footer))),
   ));
 
   function sortBy(index) {
@@ -44,7 +45,7 @@ function sortingTable({ columns, caption, first, choose = null, isCurrent = () =
         "aria-current": isCurrent(row) ? "true" : null,
         onclick: choose ? () => choose(row) : null,
       },
-      columns.map((column, index) => (index === 0 && first ? headingCell(row) : cell(column, index, row))),
+      [headingCell(row), ...cells(row).slice(1)],
     )));
   }
 
@@ -66,10 +67,11 @@ function cell(column, index, row) {
   return make("td", { class: kinds.filter(Boolean).join(" "), title: column.unit === "text" ? text : null }, text);
 }
 
-function plainTable({ columns, rows, kind = "" }) {
-  return make("div", { class: `scroll ${kind}` }, make(
+function plainTable({ columns, rows }) {
+  const heading = ({ title, unit }) => make("th", { scope: "col", class: isNumber(unit) ? "number" : null }, title);
+  return make("div", { class: "scroll" }, make(
     "table", {},
-    make("thead", {}, make("tr", {}, columns.map(({ title, unit }) => make("th", { class: isNumber(unit) ? "number" : null }, title)))),
+    make("thead", {}, make("tr", {}, columns.map(heading))),
     make("tbody", {}, rows.map((row) => make("tr", {}, columns.map(({ unit, isLong }, index) => make(
       "td", { class: isLong ? "wrap" : isNumber(unit) ? "number" : null }, written(row[index], unit),
     ))))),

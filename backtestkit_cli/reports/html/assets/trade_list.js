@@ -1,4 +1,4 @@
-// The trades of a run: columns turned into one object where one is shown, a list with filters, one trade in full.
+// The trades of a run: columns turned into an object where one is shown, and a list with filters.
 
 const PAGE_ROWS = 50;
 
@@ -32,7 +32,8 @@ function tradeColumns(table) {
   ];
 }
 
-// Starts the list and returns { step(row, by), mark(row), filterSymbol(symbol) }; `choose(row)` is called for a row that is chosen.
+// Starts the list, calls choose(row) when a trade is chosen, and returns { step(row, by), mark(row) }: the trade
+// before or after another as they are sorted, and what is to be marked as chosen.
 function tradeList(table, choose) {
   if (!table.count) {
     byId("trades-filter").hidden = true;
@@ -52,12 +53,12 @@ function tradeList(table, choose) {
   });
 
   const filters = {
-    symbol: chooser("Symbol", table.names("symbol")),
-    ...(table.names("strategy").length > 1 ? { strategy: chooser("Strategy", table.names("strategy")) } : {}),
-    side: chooser("Side", table.names("side")),
-    reason: chooser("Reason", table.names("reason")),
+    symbol: chooser(table.names("symbol")),
+    ...(table.names("strategy").length > 1 ? { strategy: chooser(table.names("strategy")) } : {}),
+    side: chooser(table.names("side")),
+    reason: chooser(table.names("reason")),
   };
-  const outcome = chooser("Result", ["win", "loss"]);
+  const outcome = chooser(["win", "loss"]);
   const note = make("input", { type: "search", placeholder: "text in the note" });
 
   function passes(row) {
@@ -81,7 +82,8 @@ function tradeList(table, choose) {
     view.show(state.shown.slice(state.page * PAGE_ROWS, (state.page + 1) * PAGE_ROWS));
     const net = state.shown.reduce((sum, row) => sum + (table.columns.net[row] ?? 0), 0);
     const counted = state.shown.length === table.count ? "" : `${written(state.shown.length, "count")} of `;
-    byId("trades-count").textContent = `${counted}${written(table.count, "count")} trades, net ${written(net, "gain")} in quote money.`;
+    const shown = `${counted}${written(table.count, "count")} trades`;
+    byId("trades-count").textContent = `${shown}, net ${written(net, "gain")} in quote money.`;
     const turn = (title, by) => make("button", {
       type: "button", onclick: () => { state.page += by; showPage(); },
       disabled: state.page + by < 0 || state.page + by >= pages ? "disabled" : null,
@@ -106,7 +108,7 @@ function tradeList(table, choose) {
   }
 
   byId("trades-filter").replaceChildren(
-    ...Object.entries(filters).map(([name, select]) => labelled(name, select)), labelled("result", outcome), labelled("note", note),
+    ...Object.entries({ ...filters, result: outcome, note }).map(([name, field]) => labelled(name, field)),
     make("button", { type: "reset" }, "Clear"),
   );
   byId("trades-filter").addEventListener("submit", (event) => event.preventDefault());
@@ -118,54 +120,12 @@ function tradeList(table, choose) {
   return { step, mark };
 }
 
-function chooser(name, choices) {
-  return make("select", {}, make("option", { value: "" }, "all"), [...choices].sort().map((choice) => make("option", { value: choice }, choice)));
+function chooser(choices) {
+  const options = [...choices].sort().map((choice) => make("option", { value: choice }, choice));
+  return make("select", {}, make("option", { value: "" }, "all"), options);
 }
 
 function labelled(name, field) {
   field.setAttribute("name", name);
   return make("label", {}, name[0].toUpperCase() + name.slice(1), field);
-}
-
-const DETAILS = [
-  ["Opened (UTC)", "opened", "time"], ["Closed (UTC)", "closed", "time"], ["Held", "minutes", "minutes"], ["Reason", "reason", "text"],
-  ["First entry", "entry", "price"], ["Effective price", "effective", "price"], ["Exit", "exit", "price"],
-  ["Take profit at the end", "take_profit", "price"], ["Stop loss at the end", "stop_loss", "price"],
-  ["PNL", "pnl_pct", "percent"], ["Worst meanwhile (MAE)", "mae_pct", "percent"], ["Best meanwhile (MFE)", "mfe_pct", "percent"],
-  ["Invested", "invested", "money"], ["Gross", "gross", "gain"], ["Fee", "fee", "money"], ["Slippage", "slippage", "money"], ["Net", "net", "gain"],
-];
-
-function showTradeDetails(trade, { previous, next }) {
-  const place = byId("trade");
-  place.classList.toggle("empty", trade === null);
-  if (trade === null) {
-    place.replaceChildren(nothing("Choose a trade in the list below to see it here, with its levels."));
-    return;
-  }
-  const step = (title, go) => make("button", { type: "button", disabled: go ? null : "disabled", onclick: go }, title);
-  const detail = (title, value, unit, kind = "") => make(
-    "div", { class: kind }, make("dt", {}, title), make("dd", { class: tone(value, unit) }, written(value, unit)),
-  );
-  keepFocus(place, () => place.replaceChildren(
-    make("header", { "aria-live": "polite" }, make("strong", {}, `${trade.symbol} ${trade.side}`),
-      make("span", { class: tone(trade.pnl_pct) }, written(trade.pnl_pct, "percent")),
-      make("span", {}, trade.strategy),
-      make("div", { class: "tools" }, step("Previous", previous), step("Next", next))),
-    make("dl", {}, DETAILS.map(([title, name, unit]) => detail(title, trade[name], unit)),
-      trade.is_ambiguous ? detail("Ambiguous", "The candle of the exit reached both stop and target.", "text", "wide") : null,
-      trade.note ? detail("Note", trade.note, "text", "wide") : null),
-    ...(trade.fills ? [fillTable(trade)] : []),
-  ));
-}
-
-function fillTable(trade) {
-  const { buys, sells } = trade.fills;
-  const rows = [
-    ...buys.map(([at, price, cost], index) => [at, index ? `Entry ${index + 1}` : "Entry", price, cost]),
-    ...sells.map(([at, price, percent, cost], index) => [
-      at, index === sells.length - 1 ? "Exit" : `Sold ${decimals(percent)} % of what was left`, price, cost,
-    ]),
-  ].sort((one, other) => one[0] - other[0]);
-  const columns = [{ title: "Time (UTC)", unit: "time" }, { title: "What", unit: "text" }, { title: "Price", unit: "price" }, { title: "Money put in", unit: "money" }];
-  return plainTable({ columns, rows });
 }
