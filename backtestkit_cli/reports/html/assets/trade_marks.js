@@ -134,17 +134,18 @@ class TradeLevels {
     const x = chart.timeScale().timeToCoordinate(this.#bars[barAt(this.#bars, trade.closed)].time);
     const y = series.priceToCoordinate(trade.exit);
     if (x === null || y === null) return;
-    target.useMediaCoordinateSpace(({ context }) => {
+    target.useMediaCoordinateSpace(({ context, mediaSize }) => {
       const text = `${trade.reason} ${written(trade.pnl_pct, "percent")}`;
       context.font = `600 12px ${CHART_OPTIONS.layout.fontFamily}`;
       const width = context.measureText(text).width + 12;
+      const left = x + 12 + width < mediaSize.width ? x + 12 : x - 12 - width;
       context.fillStyle = colour("panel", 0.9);
       context.beginPath();
-      context.roundRect(x + 12, y - 11, width, 22, 4);
+      context.roundRect(left, y - 11, width, 22, 4);
       context.fill();
       context.fillStyle = colour(trade.net < 0 ? "loss" : "win");
       context.textBaseline = "middle";
-      context.fillText(text, x + 18, y);
+      context.fillText(text, left + 6, y);
     });
   }
 
