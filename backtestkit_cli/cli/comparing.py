@@ -8,6 +8,7 @@ import typer
 
 from backtestkit_cli.cli import console, options
 from backtestkit_cli.cli.console import Heading
+from backtestkit_cli.cli.report import Markdown, opened
 from backtestkit_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ RunB: TypeAlias = Annotated[str, typer.Argument(metavar="RUN_B", help="The run t
 Strategies: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--strategy", metavar="A,B", help="Compare this strategy of A with that of B; one name is for both."),
-]
-Markdown: TypeAlias = Annotated[
-    bool, typer.Option("--markdown", help="Print the text of the report instead of tables.")
 ]
 
 # What goes first where a terminal is too narrow for all: symbols lose their win rates, then money, then counts.
@@ -55,7 +53,7 @@ def compare_saved_runs(
 
     if json and markdown:
         raise ConfigError("--json and --markdown contradict each other: leave out one")
-    folder = Path(options.load(config, None, {"out": out}).config.out)
+    folder = options.out_folder(config, out)
     data = compare_runs(*_sides((run_a, run_b), _named(strategy), folder))
     if json:
         console.out(console.json_text(document(data)))
@@ -87,10 +85,9 @@ def _named(strategy: Sequence[str] | None) -> tuple[str | None, str | None]:
 
 def _sides(runs: tuple[str, str], strategies: tuple[str | None, str | None], out: Path) -> "Iterator[Side]":
     from backtestkit_cli.reports.run_comparison import Side
-    from backtestkit_cli.reports.run_reading import find_run, load_run
 
     for run, strategy in zip(runs, strategies, strict=True):
-        yield Side(load_run(find_run(run, out)), strategy)
+        yield Side(opened(run, out), strategy)
 
 
 def _show(data: "RunComparison") -> None:
