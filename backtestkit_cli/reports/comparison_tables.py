@@ -35,8 +35,8 @@ _FIGURES: Final = {
     "net_quote": ("Net quote", Unit.MONEY),
     "costs_quote": ("Costs", Unit.MONEY),
     "return_pct": ("Return", Unit.PERCENT),
-    "sharpe_daily_annualized": ("Sharpe, daily", Unit.RATIO),
-    "sortino_annualized": ("Sortino, daily", Unit.RATIO),
+    "sharpe_daily_annualized": ("Daily Sharpe", Unit.RATIO),
+    "sortino_annualized": ("Daily Sortino", Unit.RATIO),
     "calmar": ("Calmar", Unit.RATIO),
 }
 _MATCHES: Final = {

@@ -48,7 +48,7 @@ def _inputs(manifest: Mapping[str, Any], strategy: str | None) -> dict[str, Plai
     return dict(_flat("", inputs))
 
 
-def _flat(name: str, value: object) -> Iterator[tuple[str, Plain]]:
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Plain]]:  # noqa: ANN401 - JSON is of any of its kinds
     """Yield every plain value below *value* with its place; lists of plain values are one text."""
     match value:
         case Mapping():
@@ -58,10 +58,8 @@ def _flat(name: str, value: object) -> Iterator[tuple[str, Plain]]:
             yield name, ", ".join(map(str, value))
         case list():
             yield from _flat(name, _named(value))
-        case str() | int() | float() | None:
-            yield name, value
         case _:
-            yield name, str(value)
+            yield name, value
 
 
 def _named(entries: Sequence[Any]) -> dict[str, Any]:
