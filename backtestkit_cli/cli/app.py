@@ -15,7 +15,7 @@ from backtestkit_cli.cli.cache_files import export_cache, import_cache, verify_c
 from backtestkit_cli.cli.check import check_config
 from backtestkit_cli.cli.comparing import compare_saved_runs
 from backtestkit_cli.cli.listing import list_names
-from backtestkit_cli.cli.report import KINDS, report_all, report_command, report_heatmap
+from backtestkit_cli.cli.report import ABOUT, report_all, report_charts, report_command, report_heatmap, report_page
 from backtestkit_cli.cli.repro import repro
 from backtestkit_cli.cli.saved_runs import delete_runs, list_runs, show_run
 from backtestkit_cli.cli.size import size_atr, size_fixed, size_kelly
@@ -70,9 +70,11 @@ size.command("fixed")(size_fixed)
 size.command("kelly")(size_kelly)
 size.command("atr")(size_atr)
 app.add_typer(size, name="size")
-for kind in KINDS:
+for kind in ABOUT:
     report.command(kind)(report_command(kind))
 report.command("heatmap")(report_heatmap)
+report.command("html")(report_page)
+report.command("charts")(report_charts)
 report.command("compare")(compare_saved_runs)
 report.command("all")(report_all)
 app.add_typer(report, name="report")

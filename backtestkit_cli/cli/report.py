@@ -23,14 +23,18 @@ Part: TypeAlias = Annotated[
     typer.Option("--symbols", "-s", metavar="A,B", help="Show this part of the run only, and write no file."),
 ]
 Sort: TypeAlias = Annotated[
-    str | None, typer.Option("--sort", metavar="METRIC", help="Sort symbols by this metric; sharpe_ratio by default.")
+    str, typer.Option("--sort", metavar="METRIC", help="Sort symbols by this metric.", show_default=True)
 ]
+Pictures: TypeAlias = Annotated[
+    str | None, typer.Option("--charts", metavar="FORMAT", help="Draw it as well: png or svg.")
+]
+To: TypeAlias = Annotated[str | None, typer.Option("--to", metavar="FILE", help="Write this file instead.")]
 Strategies: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--strategy", metavar="NAME", help="Strategy of the run; may be given again, or as A,B."),
 ]
 
-KINDS: Final = {
+ABOUT: Final = {
     "backtest": "Show what each symbol won in a saved run, and write its report anew.",
     "live": "Show every event of a saved run and the figures of its closed positions, and write that as a report.",
     "partial": "Show which partial levels positions of a saved run reached, and write its report anew.",
@@ -71,17 +75,20 @@ def report_command(kind: str) -> Callable[..., None]:
         markdown: Markdown = False,
         quiet: options.Quiet = False,
     ) -> None:
-        where = Where(run=run, strategy=strategy, symbols=symbols, out=out, config=config)
-        _make(kind, where, json=json, markdown=markdown, quiet=quiet)
+        from backtestkit_cli.reports.markdown.kinds import KINDS
 
-    command.__doc__ = KINDS[kind] + _FURTHER.format(kind=kind)
+        where = Where(run=run, strategy=strategy, symbols=symbols, out=out, config=config)
+        _make(KINDS[kind], where, json=json, markdown=markdown, quiet=quiet)
+
+    command.__doc__ = ABOUT[kind] + _FURTHER.format(kind=kind)
     return command
 
 
 def report_heatmap(
     run: options.SavedRun = "latest",
     *,
-    sort: Sort = None,
+    sort: Sort = "sharpe_ratio",
+    charts: Pictures = None,
     strategy: Strategies = None,
     symbols: Part = None,
     out: options.Out = None,
@@ -93,15 +100,36 @@ def report_heatmap(
     """Show each symbol of a saved run with all its figures and months, and write its report anew.
 
     Without RUN it is the latest. The files are <out>/heatmap/<strategy>.md and .json, byte for byte as a run writes
-    them, sorted by Sharpe; tables, or with --json and --markdown what these ask for, go to stdout. Exit codes: 0 done,
-    1 a file could not be written, 2 wrong input, 3 the run is half-written or damaged.
+    them where they are sorted as there, by Sharpe; tables, or with --json and --markdown what these ask for, go to
+    stdout. Exit codes: 0 done, 1 a file could not be written, 2 wrong input, 3 the run is half-written or damaged.
     """
+    from backtestkit_cli.reports import heatmap_file
+    from backtestkit_cli.reports.charts.formats import require_charts
+    from backtestkit_cli.reports.markdown import heatmap
+    from backtestkit_cli.reports.markdown.kinds import KINDS
+
+    if charts is not None:
+        require_charts(charts)
+    kind = replace(
+        KINDS["heatmap"],
+        numbers=partial(heatmap.get_data, sort_by=sort),
+        text=partial(heatmap.get_report, sort_by=sort),
+    )
     where = Where(run=run, strategy=strategy, symbols=symbols, out=out, config=config)
-    _make("heatmap", where, json=json, markdown=markdown, quiet=quiet, sort_by=sort)
+    write = partial(heatmap_file.write, sort_by=sort, chart_format=charts)
+    _make(kind, where, json=json, markdown=markdown, quiet=quiet, write=write)
 
 
-def _make(kind_name: str, where: Where, *, json: bool, markdown: bool, quiet: bool, sort_by: str | None = None) -> None:
-    """Print what is asked for of a kind, then write its files.
+def _make(
+    kind: "Kind[Any]",
+    where: Where,
+    *,
+    json: bool,
+    markdown: bool,
+    quiet: bool,
+    write: "Callable[[RunRecord, str, Path], list[Path]] | None" = None,
+) -> None:
+    """Print what is asked for of *kind*, then *write* its files.
 
     Raises:
         ConfigError: there is no such run, strategy, symbol or metric.
@@ -109,43 +137,77 @@ def _make(kind_name: str, where: Where, *, json: bool, markdown: bool, quiet: bo
         OutputError: a file could not be written; the numbers are on stdout then.
     """
     from backtestkit_cli.cli.report_tables import show_kind
-    from backtestkit_cli.reports.markdown.kinds import KINDS as BY_NAME
 
     if json and markdown:
         raise ConfigError("--json and --markdown contradict each other: leave out one")
     folder = options.out_folder(where.config, where.out)
     record = opened(where.run, folder, where.symbols)
     strategies = chosen(record, where.strategy)
-    kind = BY_NAME[kind_name]
-    shown = _sorted_by(kind, sort_by)
-    silent = [name for name in strategies if shown.get_report(record, name) is None]
+    texts = {name: kind.get_report(record, name) for name in strategies}
+    told = [name for name, text in texts.items() if text is not None]
     if json:
-        console.out(console.json_text(_document(shown, record, strategies)))
+        console.out(console.json_text(_document(kind, record, strategies)))
     elif markdown:
-        _show_markdown(shown, record, strategies)
-    elif len(silent) < len(strategies):
-        told = [name for name in strategies if name not in silent]
-        show_kind(kind, record, told, sort_by=sort_by)
+        console.out("\n".join(text for text in texts.values() if text is not None).removesuffix("\n"))
+    elif told:
+        show_kind(kind, record, told)
     # The files are of the whole run: a part of it is shown only.
-    paths = [] if where.symbols else [path for name in strategies for path in kind.dump_files(record, folder, name)]
+    paths = (
+        [] if where.symbols else [path for name in strategies for path in (write or kind.write)(record, name, folder)]
+    )
     if quiet:
         return
-    for name in silent:
-        console.note(f"{f'{name}: ' if len(strategies) > 1 else ''}{kind.nothing}: nothing to report")
+    for name in strategies:
+        if name not in told:
+            console.note(f"{f'{name}: ' if len(strategies) > 1 else ''}{kind.nothing}: nothing to report")
     _tell(paths)
 
 
-def _sorted_by(kind: "Kind[Any]", metric: str | None) -> "Kind[Any]":
-    """Return *kind*, the heatmap sorted by *metric* where one is named."""
-    if metric is None:
-        return kind
-    from backtestkit_cli.reports.markdown import heatmap
+def report_page(
+    run: options.SavedRun = "latest",
+    *,
+    to: To = None,
+    out: options.Out = None,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write the page of a saved run anew: its figures, curves, tables and trades in one HTML file without a network.
 
-    return replace(
-        kind,
-        numbers=partial(heatmap.get_data, sort_by=metric),
-        text=partial(heatmap.get_report, sort_by=metric),
-    )
+    Without RUN it is the latest. The file is report.html in the folder of the run, byte for byte as the run wrote it.
+    Exit codes: 0 done, 1 the file could not be written, 2 wrong input, 3 the run is half-written or damaged.
+    """
+    from backtestkit_cli.reports.run_folder import PAGE
+    from backtestkit_cli.reports.run_reading import find_run, load_run
+    from backtestkit_cli.reports.saving import write_page
+
+    folder = find_run(run, options.out_folder(config, out))
+    path = write_page(load_run(folder), folder / PAGE if to is None else Path(to))
+    if not quiet:
+        _tell([path])
+
+
+def report_charts(
+    run: options.SavedRun = "latest",
+    *,
+    charts: Pictures = "png",
+    out: options.Out = None,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Draw a saved run: equity and drawdown, symbols × metrics, symbols × months.
+
+    Without RUN it is the latest. The files are <out>/charts/<run id>/equity.png and so on. Exit codes: 0 done, 1 a
+    file could not be written, 2 wrong input or no matplotlib, 3 the run is half-written or damaged.
+    """
+    from backtestkit_cli.reports.charts.files import write_charts
+    from backtestkit_cli.reports.charts.formats import require_charts
+
+    chart_format = charts or "png"
+    require_charts(chart_format)
+    folder = options.out_folder(config, out)
+    paths = write_charts(opened(run, folder), folder, chart_format)
+    if not quiet:
+        _tell(paths)
 
 
 def report_all(
@@ -155,15 +217,20 @@ def report_all(
     config: options.Config = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write every report of a saved run anew, as the run itself did.
+    """Write every report of a saved run and its page anew, as the run itself did.
 
     Without RUN it is the latest. Exit codes: 0 done, 1 a file could not be written, 2 wrong input, 3 the run is
     half-written or damaged.
     """
     from backtestkit_cli.reports.markdown.kinds import write_reports
+    from backtestkit_cli.reports.run_folder import PAGE
+    from backtestkit_cli.reports.run_reading import find_run, load_run
+    from backtestkit_cli.reports.saving import write_page
 
-    folder = options.out_folder(config, out)
-    paths = write_reports(opened(run, folder), folder)
+    base = options.out_folder(config, out)
+    folder = find_run(run, base)
+    record = load_run(folder)
+    paths = [*write_reports(record, base), write_page(record, folder / PAGE)]
     if not quiet:
         _tell(paths)
 
@@ -205,13 +272,6 @@ def _document(kind: "Kind[Any]", record: "RunRecord", strategies: Sequence[str])
         "symbols": list(record.shown_symbols or record.facts.symbols),
         "strategies": {name: json_value(kind.get_data(record, name)) for name in strategies},
     }
-
-
-def _show_markdown(kind: "Kind[Any]", record: "RunRecord", strategies: Sequence[str]) -> None:
-    texts = (kind.get_report(record, name) for name in strategies)
-    shown = "\n".join(text for text in texts if text is not None)
-    if shown:
-        console.out(shown.removesuffix("\n"))
 
 
 def _tell(paths: Sequence[Path]) -> None:

@@ -14,28 +14,24 @@ from backtestkit_cli.reports.markdown.text import Summary
 from backtestkit_cli.reports.record import RunRecord
 
 
-def show_kind(kind: Kind[Any], record: RunRecord, strategies: Sequence[str], *, sort_by: str | None = None) -> None:
-    """Print the numbers of *kind* for each of *strategies* that there is something to say of, then what they are of.
-
-    Raises:
-        UnknownNameError: there is no metric *sort_by*, by which symbols of a heatmap are sorted.
-    """
+def show_kind(kind: Kind[Any], record: RunRecord, strategies: Sequence[str]) -> None:
+    """Print the numbers of *kind* for each of *strategies*, then what they are of."""
     if kind.name == "backtest":
         results.show_figures(record, strategies)
     else:
         for index, strategy in enumerate(strategies):
             if len(strategies) > 1:
                 console.out(f"{chr(10) if index else ''}{console.one_line(strategy)}")
-            _show_one(kind, record, strategy, sort_by)
+            _show_one(kind, record, strategy)
     for line in (run_line(record), *results.caption(record)):
         console.out(line)
     for line in coordination_lines(record) if kind.name == "backtest" else ():
         console.out(line)
 
 
-def _show_one(kind: Kind[Any], record: RunRecord, strategy: str, sort_by: str | None) -> None:
+def _show_one(kind: Kind[Any], record: RunRecord, strategy: str) -> None:
     if kind.name == "heatmap":
-        show_heatmap(record, strategy, **({"sort_by": sort_by} if sort_by else {}))
+        show_heatmap(record, strategy, sort_by=kind.get_data(record, strategy).sort_by)
     elif kind.summary is not None:
         _show_summary(kind.summary(kind.get_data(record, strategy)))
     else:

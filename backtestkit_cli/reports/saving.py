@@ -7,7 +7,7 @@ from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.reports.html.page import html_page
 from backtestkit_cli.reports.markdown.kinds import write_reports
 from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_folder import PAGE, is_worse_than_saved, output_errors, run_folder, write_run
+from backtestkit_cli.reports.run_folder import PAGE, is_worse_than_saved, output_errors, write_run
 
 
 def save_run(
@@ -30,21 +30,22 @@ def save_run(
         return
     if has_reports:
         yield from write_reports(record, out)
-    yield write_run(record, out)
-    yield write_page(record, out)
+    folder = write_run(record, out)
+    yield folder
+    yield write_page(record, folder / PAGE)
     if chart_format is not None:
         from backtestkit_cli.reports.charts.files import write_charts  # noqa: PLC0415 - draws, which few ask for
 
         yield from write_charts(record, out, chart_format)
 
 
-def write_page(record: RunRecord, out: Path) -> Path:
-    """Write the page of *record* into its folder below *out* and return the file.
+def write_page(record: RunRecord, path: Path) -> Path:
+    """Write the page of *record* and return its *path*.
 
     Raises:
         OutputError: the file could not be written; the message names it and says why.
     """
     content = html_page(record)
-    with output_errors(run_folder(out, record.run_id) / PAGE) as path:
+    with output_errors(path):
         write_bytes(path, content)
     return path

@@ -15,6 +15,7 @@ from tests.cli.program import ROOT, called
 from tests.cli.saved import RUN_ID, a_saved_record, saved
 
 KINDS = tuple(kinds.KINDS)
+SYMBOLS = "BTCUSDT,ETHUSDT,DOGEUSDT,XRPUSDT"
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def readable(out: Path) -> dict[str, bytes]:
 
 def test_there_is_a_command_for_every_kind() -> None:
     group = get_command(app).commands["report"]  # type: ignore[attr-defined]
-    assert set(group.commands) == {*kinds.KINDS, "compare", "all"}
+    assert set(group.commands) == {*kinds.KINDS, "html", "charts", "compare", "all"}
 
 
 def test_all_reports_are_written_anew_with_the_same_bytes(portfolio: Path) -> None:
@@ -51,10 +52,35 @@ def test_all_reports_are_written_anew_with_the_same_bytes(portfolio: Path) -> No
     assert {name.split("/")[0] for name in before} == {*KINDS} - {"live"}
     for name in before:
         (out / name).unlink()
+    (page,) = out.glob("runs/*/report.html")
+    before_page = page.read_bytes()
+    page.unlink()
     ended = called("report", "all", "-o", str(out))
     assert (ended.code, ended.out) == (0, "")
     assert readable(out) == before
-    assert sorted(ended.err.splitlines()) == sorted(f"wrote {out / name}" for name in before)
+    assert page.read_bytes() == before_page
+    assert sorted(ended.err.splitlines()) == sorted([*(f"wrote {out / name}" for name in before), f"wrote {page}"])
+
+
+def test_the_page_is_written_anew_where_it_was_or_elsewhere(portfolio: Path, tmp_path: Path) -> None:
+    (page,) = portfolio.glob("runs/*/report.html")
+    before = page.read_bytes()
+    page.write_text("edited")
+    assert called("report", "html", "-o", str(portfolio)).err == f"wrote {page}\n"
+    assert page.read_bytes() == before
+    assert called("report", "html", str(page.parent), "--to", str(tmp_path / "my/page.html"), "-q").err == ""
+    assert (tmp_path / "my/page.html").read_bytes() == before
+
+
+def test_pictures_are_drawn_of_a_saved_run(folder: Path) -> None:
+    saved(Path("dump"))
+    ended = called("report", "charts", "--charts", "svg")
+    assert ended.code == 0
+    names = [f"dump/charts/{RUN_ID}/{name}.svg" for name in ("equity", "heatmap", "months")]
+    assert ended.err.splitlines() == [f"wrote {name}" for name in names]
+    assert all(b"</svg>" in Path(name).read_bytes() for name in names)
+    assert called("report", "heatmap", "--charts", "png", "-q").code == 0
+    assert Path("dump/heatmap/sma_cross.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "live"])
@@ -94,22 +120,22 @@ def test_tables_show_the_totals_of_the_numbers(portfolio: Path) -> None:
     assert str(len(risk["refused"])) in next(line for line in shown.splitlines() if line.startswith("Total"))
 
 
-def test_symbols_of_a_heatmap_are_sorted_by_any_metric_and_the_file_is_that_of_the_run(portfolio: Path) -> None:
+def test_symbols_of_a_heatmap_are_sorted_by_any_metric(portfolio: Path) -> None:
     """A160."""
-    before = readable(portfolio)
-    ended = called("report", "heatmap", "--sort", "trades", "-o", str(portfolio))
-    assert (ended.code, ended.errors) == (0, [])
-    lines = ended.out.splitlines()
-    first = next(i for i, line in enumerate(lines) if line.startswith("──")) + 1
-    trades = [int(line.split()[1]) for line in lines[first : first + 9]]
+    here, before = ("-o", str(portfolio)), readable(portfolio)
+    assert {"heatmap/sma_cross.md", "heatmap/sma_cross.json"} <= before.keys()
+    shown = called("report", "heatmap", "--sort", "trades", "-s", SYMBOLS, *here).out.splitlines()
+    first = next(i for i, line in enumerate(shown) if line.startswith("──")) + 1
+    trades = [int(line.split()[1]) for line in shown[first : first + 4]]
     assert trades == sorted(trades, reverse=True)
-    document = json.loads(called("report", "heatmap", "--sort", "trades", "--json", "-o", str(portfolio)).out)
-    assert document["strategies"]["sma_cross"]["sort_by"] == "trades"
     assert readable(portfolio) == before
-    assert [name for name in before if name.startswith("heatmap/")] == [
-        "heatmap/sma_cross.md",
-        "heatmap/sma_cross.json",
-    ]
+    document = json.loads(called("report", "heatmap", "--sort", "trades", "--json", *here).out)
+    numbers = document["strategies"]["sma_cross"]
+    written = json.loads(readable(portfolio)["heatmap/sma_cross.json"])
+    assert (numbers["sort_by"], written["sort_by"]) == ("trades", "trades")
+    assert [row["symbol"] for row in written["symbols"]] == [row["symbol"] for row in numbers["rows"]]
+    assert called("report", "heatmap", *here).code == 0
+    assert readable(portfolio) == before
 
 
 def test_a_part_of_a_run_is_shown_and_no_file_is_written(folder: Path) -> None:
@@ -203,6 +229,10 @@ def test_symbols_of_odd_characters_are_shown_and_can_be_named(folder: Path, symb
         (("report", "backtest", RUN_ID, "--symbols", "BTCUSD"), 2, (RUN_ID, "'BTCUSD'", "'BTCUSDT'")),
         (("report", "backtest", "--json", "--markdown"), 2, ("--json", "--markdown")),
         (("report", "heatmap", RUN_ID, "--sort", "trads"), 2, ("metric", "'trads'", "'trades'")),
+        (("report", "charts", RUN_ID, "--charts", "pgn"), 2, ("format", "'pgn'", "'png'")),
+        (("report", "heatmap", RUN_ID, "--charts", "pgn"), 2, ("format", "'pgn'", "'png'")),
+        (("report", "html", "nope"), 2, ("'nope'", RUN_ID)),
+        (("report", "html", RUN_ID, "--to", "tiny.py/x.html"), 1, ("tiny.py/x.html", "tiny.py is a file")),
         (("report", "backtest", "--jsn"), 2, ("'--jsn'", "'--json'")),
         (("runs", "lst"), 2, ("btk runs", "'lst'", "'list'")),
         (("runs", "list", "-o", "tiny.py"), 2, ("tiny.py", "expected a folder, found a file")),

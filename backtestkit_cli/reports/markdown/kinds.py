@@ -81,9 +81,9 @@ class Kind(Generic[D]):
             OutputError: the file could not be written; the message names it and says why.
         """
         record = _record(run)
-        return next(iter(self.dump_files(record, out, _strategy(record, strategy))), None)
+        return next(iter(self.write(record, _strategy(record, strategy), out)), None)
 
-    def dump_files(self, record: RunRecord, out: str | Path, strategy: str) -> list[Path]:
+    def write(self, record: RunRecord, strategy: str, out: str | Path) -> list[Path]:
         """Write what there is to say on *strategy* of *record* below *out* like `dump`; return the files, text first.
 
         Raises:
@@ -145,7 +145,7 @@ def write_reports(record: RunRecord, out: Path) -> list[Path]:
     """
     kinds = [kind for kind in KINDS.values() if kind.written_by(record)]
     strategies = sorted(record.facts.settings)
-    return [path for kind in kinds for name in strategies for path in kind.dump_files(record, out, name)]
+    return [path for kind in kinds for name in strategies for path in kind.write(record, name, out)]
 
 
 def _record(run: Run) -> RunRecord:
