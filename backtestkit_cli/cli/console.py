@@ -167,9 +167,11 @@ def show_table(headings: Sequence[Heading], sections: Sequence[Sequence[Sequence
 
 
 def _fitting(headings: Sequence[Heading], rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Return the positions of the columns that fit into *width*."""
+    """Return the positions of the columns that fit into *width*; some letters are two places wide."""
+    from rich.cells import cell_len
+
     columns = [[*heading.title.split("\n"), *(row[i] for row in rows)] for i, heading in enumerate(headings)]
-    widths = [max(map(len, column)) for column in columns]
+    widths = [max(map(cell_len, column)) for column in columns]
     kept = list(range(len(headings)))
     while sum(widths[i] + 2 for i in kept) > width and any(headings[i].rank for i in kept):
         kept.remove(max(kept, key=lambda i: headings[i].rank))

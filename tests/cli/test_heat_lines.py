@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from rich.cells import cell_len
 
 from backtestkit_cli.cli.heat_lines import show_heatmap
 from backtestkit_cli.errors import UnknownNameError
@@ -94,6 +95,14 @@ def test_a_narrow_terminal_keeps_what_counts_most_and_names_the_rest(monkeypatch
     assert "Sharpe" in table[1]
     assert "Exposure" in text.split("(no room for ")[1]
     assert "…" not in text
+
+
+def test_letters_of_two_places_fit_a_narrow_terminal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = "测试测试测试测试/USDT"
+    record = a_record(a_session(*trades_of(1.0, -2.0, symbol=wide), symbol=wide))
+    table = on_a_screen(record, monkeypatch, 60, NO_COLOR="1").split("(no room for ")[0].splitlines()
+    assert max(map(cell_len, table)) <= 60
+    assert sum(line.startswith(wide) for line in table) == 1
 
 
 def test_a_run_without_trades_says_so(capsys: pytest.CaptureFixture[str]) -> None:
