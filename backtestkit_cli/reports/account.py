@@ -52,7 +52,8 @@ def daily_curve(record: RunRecord, strategy: str | None = None) -> DailyCurve:
     """Return the equity of the account at each midnight UTC and at the end.
 
     That of the whole run with a portfolio is the run's own, also where it is that of the only strategy. Any other is
-    the balance and what the sessions in question had won. Its balance is NaN where no double can hold it, and then there are no figures either.
+    the balance and what the sessions in question had won. Its balance is NaN where no double can hold it, and then
+    there are no figures either.
     """
     start_ms, balance_quote = record.facts.start_ms, balance(record, strategy)
     if record.account_curve is not None and (strategy is None or len(record.facts.settings) == 1):

@@ -1,5 +1,7 @@
 """The files of one heatmap: as Markdown, as JSON and as pictures, sorted as asked."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from backtestkit_cli.atomic import write_bytes
@@ -19,7 +21,7 @@ def write(
 
     With *chart_format* also symbols × metrics as `<strategy>.png` and symbols × months as `<strategy>+months.png`,
     or with the ending `.svg`; a plus is in no other file's name. Sorted by Sharpe, Markdown and JSON have the bytes
-    that the run wrote.
+    that the run wrote. Where no position was closed, those of an earlier run are removed instead.
 
     Raises:
         UnknownNameError: there is no such strategy, metric or format.
@@ -28,17 +30,21 @@ def write(
     """
     if chart_format is not None:
         require_charts(chart_format)
-    contents = {
-        ".md": get_report(record, strategy, sort_by=sort_by).encode(),
-        ".json": encoded(get_document(record, strategy, sort_by=sort_by)),
+    text = get_report(record, strategy, sort_by=sort_by)
+    contents: dict[str, Callable[[], bytes]] = {
+        ".md": (text or "").encode,
+        ".json": lambda: encoded(get_document(record, strategy, sort_by=sort_by)),
     }
     if chart_format is not None:
-        contents[f".{chart_format}"] = metrics_chart(record, chart_format, strategy, sort_by=sort_by)
-        contents[f"+months.{chart_format}"] = months_chart(record, chart_format, strategy, sort_by=sort_by)
+        contents[f".{chart_format}"] = partial(metrics_chart, record, chart_format, strategy, sort_by=sort_by)
+        contents[f"+months.{chart_format}"] = partial(months_chart, record, chart_format, strategy, sort_by=sort_by)
     stem = file_stems(record.facts.settings)[strategy]
     written = []
     for ending, content in contents.items():
         with output_errors(out / "heatmap" / f"{stem}{ending}") as path:
-            write_bytes(path, content)
-            written.append(path)
+            if text is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_bytes(path, content())
+                written.append(path)
     return written

@@ -14,7 +14,7 @@ from backtestkit_cli.reports.account import ACCOUNT_COLUMNS, account_line, accou
 from backtestkit_cli.reports.heat_columns import HEAT_COLUMNS
 from backtestkit_cli.reports.heat_tables import INK, ON_PAPER, WHITE, hex_text
 from backtestkit_cli.reports.heatmap_file import write
-from backtestkit_cli.reports.markdown.heatmap import NOTHING_CLOSED, get_data, get_document, get_report
+from backtestkit_cli.reports.markdown.heatmap import get_data, get_document, get_report
 from backtestkit_cli.reports.markdown.kinds import report, write_reports
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.run_folder import write_run
@@ -37,9 +37,15 @@ def three_symbols() -> RunRecord:
     )
 
 
+def text_of(record: RunRecord, strategy: str = "sma_cross", sort_by: str = "sharpe_ratio") -> str:
+    text = get_report(record, strategy, sort_by=sort_by)
+    assert text is not None
+    return text
+
+
 def test_the_text_has_all_metrics_of_each_symbol_sorted_by_sharpe() -> None:
     """A158, A159: the golden numbers of TRADES5, what is undefined last and as N/A, no NaN."""
-    text = get_report(three_symbols(), "sma_cross")
+    text = text_of(three_symbols(), "sma_cross")
     table = section(text, "Symbols")
     titles = cells_of(table, "Symbol")
     cells = dict(zip(titles, cells_of(table, "BTCUSDT"), strict=True))
@@ -75,7 +81,7 @@ def test_the_text_has_all_metrics_of_each_symbol_sorted_by_sharpe() -> None:
 def test_the_pooled_row_and_the_portfolio_row_are_of_all_together() -> None:
     """A159, A161: symbols, trades and total PNL, and the figures of the one account."""
     record = three_symbols()
-    text, data = get_report(record, "sma_cross"), get_data(record, "sma_cross")
+    text, data = text_of(record, "sma_cross"), get_data(record, "sma_cross")
     pooled = cells_of(section(text, "Symbols"), "All pooled")
     assert pooled[1:4] == ["7", "57.14 %", "+2.00 %"]
     assert pooled[6] == number_text(data.pooled.figures.sharpe_ratio, Unit.RATIO)
@@ -104,7 +110,7 @@ def test_months_sum_up_to_the_totals_in_the_text() -> None:
         a_trade(opened_at_ms=START_MS + day * DAY_MS, price_close=price) for day, price in ((1, 102.0), (40, 97.0))
     ]
     record = a_record(a_session(*trades, days=60), end_ms=START_MS + 60 * DAY_MS)
-    months = section(get_report(record, "sma_cross"), "Months")
+    months = section(text_of(record, "sma_cross"), "Months")
     assert cells_of(months, "Symbol") == ["Symbol", "2025-05", "2025-06", "2025-07", "Total"]
     numbers = [cell.removesuffix(" %") for cell in cells_of(months, "BTCUSDT")[1:]]
     assert numbers[2] == "N/A"
@@ -117,30 +123,32 @@ def test_a_metric_to_sort_by_can_be_chosen_and_an_unknown_one_is_named() -> None
     assert [row.symbol for row in get_data(record, sort_by="trades").rows] == ["BTCUSDT", "ETHUSDT", "ADAUSDT"]
     assert [row.symbol for row in get_data(record, sort_by="costs_quote").rows] == ["BTCUSDT", "ETHUSDT", "ADAUSDT"]
     assert get_data(record, sort_by="longest_loss_streak").rows[0].symbol == "ADAUSDT"
-    assert "by Max drawdown, the lowest first" in get_report(record, "sma_cross", sort_by="max_drawdown_pct")
+    assert "by Max drawdown, the lowest first" in text_of(record, "sma_cross", sort_by="max_drawdown_pct")
     with pytest.raises(UnknownNameError, match=r"^unknown metric 'sharp_ratio'; did you mean 'sharpe_ratio'"):
         get_data(record, sort_by="sharp_ratio")
     with pytest.raises(UnknownNameError, match="unknown strategy 'no'"):
-        get_report(record, "no")
+        text_of(record, "no")
 
 
-def test_a_run_without_trades_says_so() -> None:
-    text = get_report(a_record(a_session()), "sma_cross")
-    assert NOTHING_CLOSED in text
-    assert "| Sharpe" not in text
+def test_a_run_without_trades_has_no_files_and_those_of_an_earlier_run_are_gone(tmp_path: Path) -> None:
+    assert len(write(three_symbols(), "sma_cross", tmp_path, chart_format="svg")) == 4
+    assert report.heatmap.nothing == "no position was closed"
+    assert get_report(a_record(a_session()), "sma_cross") is None
+    assert write(a_record(a_session()), "sma_cross", tmp_path, chart_format="svg") == []
+    assert list((tmp_path / "heatmap").iterdir()) == []
 
 
 def test_a_failed_symbol_is_marked() -> None:
     failed = a_session(symbol="X", candles=None, error="X: no candles", failure=Failure.DATA)
     record = a_record(a_session(a_trade()), failed)
-    assert cells_of(get_report(record, "sma_cross"), "X (failed)")[1] == "0"
+    assert cells_of(text_of(record, "sma_cross"), "X (failed)")[1] == "0"
     by_symbol = {one["symbol"]: one for one in get_document(record, "sma_cross")["symbols"]}
     assert (by_symbol["X"]["error"], by_symbol["BTCUSDT"]["error"]) == ("X: no candles", None)
 
 
 def test_symbols_with_odd_characters_do_not_break_the_table() -> None:
     odd = ("A|B", "$5_x%", "测试/USDT", "`x`")
-    text = get_report(a_record(*(a_session(a_trade(symbol=one), symbol=one) for one in odd)), "sma_cross")
+    text = text_of(a_record(*(a_session(a_trade(symbol=one), symbol=one) for one in odd)), "sma_cross")
     lines = section(text, "Symbols").split("\n\n")[1].splitlines()
     assert {line.replace("\\|", "").count("|") for line in lines} == {len(HEAT_COLUMNS) + 2}
 
