@@ -1,17 +1,14 @@
 """The files of one heatmap: as Markdown, as JSON and as pictures, sorted as asked."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.reports.charts.formats import require_charts
 from backtestkit_cli.reports.charts.heat import metrics_chart, months_chart
 from backtestkit_cli.reports.manifest import encoded
 from backtestkit_cli.reports.markdown.file_names import file_stems
 from backtestkit_cli.reports.markdown.heatmap import SHARPE, get_document, get_report
 from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_folder import output_errors
+from backtestkit_cli.reports.report_files import write_or_remove
 
 
 def write(
@@ -30,21 +27,13 @@ def write(
     """
     if chart_format is not None:
         require_charts(chart_format)
+    stem = out / "heatmap" / file_stems(record.facts.settings)[strategy]
     text = get_report(record, strategy, sort_by=sort_by)
-    contents: dict[str, Callable[[], bytes]] = {
-        ".md": (text or "").encode,
-        ".json": lambda: encoded(get_document(record, strategy, sort_by=sort_by)),
-    }
-    if chart_format is not None:
-        contents[f".{chart_format}"] = partial(metrics_chart, record, chart_format, strategy, sort_by=sort_by)
-        contents[f"+months.{chart_format}"] = partial(months_chart, record, chart_format, strategy, sort_by=sort_by)
-    stem = file_stems(record.facts.settings)[strategy]
-    written = []
-    for ending, content in contents.items():
-        with output_errors(out / "heatmap" / f"{stem}{ending}") as path:
-            if text is None:
-                path.unlink(missing_ok=True)
-            else:
-                write_bytes(path, content())
-                written.append(path)
-    return written
+    pictures = () if chart_format is None else (f".{chart_format}", f"+months.{chart_format}")
+    contents: dict[str, bytes | None] = dict.fromkeys((".md", ".json", *pictures))
+    if text is not None:
+        contents |= {".md": text.encode(), ".json": encoded(get_document(record, strategy, sort_by=sort_by))}
+    if text is not None and chart_format is not None:
+        charts = (draw(record, chart_format, strategy, sort_by=sort_by) for draw in (metrics_chart, months_chart))
+        contents |= dict(zip(pictures, charts, strict=True))
+    return write_or_remove({stem.with_name(f"{stem.name}{ending}"): content for ending, content in contents.items()})

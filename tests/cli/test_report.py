@@ -198,6 +198,8 @@ def test_every_one_of_2000_trades_counts_and_some_are_shown(folder: Path) -> Non
     assert sum("| BTCUSDT |" in line and "| long" in line for line in text.splitlines()) == 1_000
     numbers = json.loads(called("report", "backtest", "--json").out)["strategies"]["sma_cross"]
     assert (numbers["total"]["trades"], numbers["total"]["wins"], len(numbers["trades"])) == (2_000, 1_000, 2_000)
+    pooled = json.loads(called("report", "heatmap", "--json").out)["strategies"]["sma_cross"]["pooled"]["figures"]
+    assert (pooled["trades"], pooled["wins"]) == (2_000, 1_000)
 
 
 @pytest.mark.parametrize("symbol", ["A/B:C", "1000PEPE|X", "比特币/USDT", "TWO WORDS", "*_`<b>", "späť📉"])

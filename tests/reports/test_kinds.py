@@ -18,7 +18,7 @@ from backtestkit_cli.reports.json_values import json_value
 from backtestkit_cli.reports.markdown.kinds import Kind
 from backtestkit_cli.reports.run_folder import write_run
 from backtestkit_cli.reports.tables import SYMBOL_COLUMNS, cell_text
-from tests.builders import a_record, a_session, an_outcome, trades_of
+from tests.builders import a_record, a_session, a_trade, an_outcome, trades_of
 from tests.coordinated_run import coordinated_record, coordinated_run
 
 
@@ -61,7 +61,7 @@ def test_the_texts_of_levels_and_refusals_have_their_numbers() -> None:
 
 
 def two_strategies() -> RunRecord:
-    return a_record(a_session(*trades_of(1, 2), strategy="near"), a_session(strategy="far"))
+    return a_record(a_session(a_trade(strategy="near"), strategy="near"), a_session(strategy="far"))
 
 
 def test_a_run_of_several_strategies_needs_the_name_of_one_for_its_text() -> None:

@@ -9,7 +9,6 @@ from backtestkit_cli.analytics.live_figures import LiveStatistics
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.analytics.partials import PartialStatistics
 from backtestkit_cli.analytics.refusals import RefusalStatistics
-from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.errors import ConfigError, UnknownNameError
 from backtestkit_cli.reports.manifest import encoded
 from backtestkit_cli.reports.markdown import backtest, heatmap, live, partial, performance, risk
@@ -19,7 +18,7 @@ from backtestkit_cli.reports.markdown.heatmap import HeatmapData
 from backtestkit_cli.reports.markdown.performance import Performance
 from backtestkit_cli.reports.markdown.text import Summary
 from backtestkit_cli.reports.record import RunRecord, record_of
-from backtestkit_cli.reports.run_folder import output_errors
+from backtestkit_cli.reports.report_files import write_or_remove
 
 D = TypeVar("D")
 Run: TypeAlias = RunOutcome | RunRecord
@@ -94,13 +93,7 @@ class Kind(Generic[D]):
         if self.document is not None:
             beside = None if text is None else encoded(self.document(record, strategy))
             contents[path.with_name(f"{path.stem}.json")] = beside
-        for file, content in contents.items():
-            with output_errors(file):
-                if content is not None:
-                    write_bytes(file, content)
-                elif file.exists():
-                    file.unlink()
-        return [file for file, content in contents.items() if content is not None]
+        return write_or_remove(contents)
 
     def path(self, record: RunRecord, out: str | Path, strategy: str) -> Path:
         """Return where the report on *strategy* lies below *out*."""
