@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, count, cycle, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -33,10 +34,9 @@ class Samples(NamedTuple):
 class Meter:
     """Counts the pieces of one kind of work, and times those that are due.
 
-    Code that runs millions of times counts down by itself, because a call would cost more than all the rest:
+    Code that runs millions of times does by itself what `timing` does, because a call of that would cost too much:
 
-        meter.left -= 1
-        begun_s = None if meter.left else meter.begun()
+        begun_s = meter.now() if meter.is_due() else None
         try:
             ...
         finally:
@@ -44,25 +44,15 @@ class Meter:
                 meter.ended(begun_s)
     """
 
-    __slots__ = ("_counted", "_span", "left", "now", "seconds")
+    __slots__ = ("_pieces", "is_due", "now", "seconds")
 
     def __init__(self, now: Callable[[], float]) -> None:
         """Read the time, in seconds from wherever, from *now*."""
         self.now = now
-        self.left = self._span = 1
-        self._counted = 0
+        # Steps of an iterator, which counts along with the calls and answers faster than a function of ours.
+        self.is_due = chain(repeat(True, FIRST_TIMED), cycle((*repeat(False, STRIDE - 1), True))).__next__
         self.seconds: list[float] = []
-
-    @property
-    def count(self) -> int:
-        """Return how many pieces there have been."""
-        return self._counted + self._span - self.left
-
-    def begun(self) -> float:
-        """Return when the piece that is due begins, for `ended`; pieces within it or beside it count as well."""
-        self._counted += self._span
-        self.left = self._span = 1 if self._counted < FIRST_TIMED else STRIDE
-        return self.now()
+        self._pieces: int | None = None
 
     def ended(self, begun_s: float) -> None:
         """Note that the piece begun at *begun_s* is done."""
@@ -71,13 +61,22 @@ class Meter:
     @contextmanager
     def timing(self) -> Iterator[None]:
         """Count the block as a piece of work."""
-        self.left -= 1
-        begun_s = None if self.left else self.begun()
+        begun_s = self.now() if self.is_due() else None
         try:
             yield
         finally:
             if begun_s is not None:
                 self.ended(begun_s)
+
+    def total(self) -> int:
+        """Return how many pieces there have been; there must not be any more."""
+        if self._pieces is None:
+            more = len(self.seconds) - FIRST_TIMED
+            if more < 0:
+                return len(self.seconds)
+            until_due = next(n for n in count(1) if self.is_due())
+            self._pieces = FIRST_TIMED + (more + 1) * STRIDE - until_due
+        return self._pieces
 
 
 class TimingRecorder:
@@ -95,9 +94,9 @@ class TimingRecorder:
         return meter
 
     def samples(self) -> list[Samples]:
-        """Return what has been seen so far."""
+        """Return what has been seen, once all work is done."""
         return [
-            Samples(metric, strategy, meter.count, meter.seconds)
+            Samples(metric, strategy, meter.total(), meter.seconds)
             for metric, strategy, meter in self._meters
             if meter.seconds
         ]
@@ -115,19 +114,19 @@ def _timing(samples: list[Samples]) -> Timing:
     """Return the figures of *samples*, of one metric and strategy, each sample as often as it stands for a piece."""
     took_ms = np.concatenate([one.seconds for one in samples]) * _MS_PER_SECOND
     weights = np.concatenate([_weights(one) for one in samples])
-    count = sum(one.pieces for one in samples)
+    pieces = sum(one.pieces for one in samples)
     total_ms = float(weights @ took_ms)
-    avg_ms = total_ms / count
+    avg_ms = total_ms / pieces
     p95_ms, p99_ms = _percentiles(took_ms, weights)
     return Timing(
         metric=samples[0].metric,
         strategy=samples[0].strategy,
-        count=count,
+        count=pieces,
         total_ms=total_ms,
         avg_ms=avg_ms,
         min_ms=float(took_ms.min()),
         max_ms=float(took_ms.max()),
-        deviation_ms=float(np.sqrt(weights @ (took_ms - avg_ms) ** 2 / (count - 1))) if count > 1 else None,
+        deviation_ms=float(np.sqrt(weights @ (took_ms - avg_ms) ** 2 / (pieces - 1))) if pieces > 1 else None,
         p95_ms=p95_ms,
         p99_ms=p99_ms,
     )

@@ -5,7 +5,7 @@ from collections import deque
 from types import CoroutineType
 from typing import Any
 
-from backtestkit_cli.analytics.timings import HANDLER, Meter, TimingRecorder
+from backtestkit_cli.analytics.timings import HANDLER, TimingRecorder
 from backtestkit_cli.engine.failures import RunClosedError, as_told, is_from_outside, one_line
 from backtestkit_cli.engine.time_limits import Untimed, resume, within
 from backtestkit_cli.events.bus import PINGS, Bus, Handler
@@ -32,7 +32,7 @@ class Publisher:
         """Publish for the session with these names; a handler that takes longer than *handler_seconds* is cut off."""
         self.bus = bus
         self.handler_seconds = handler_seconds
-        self._meter = timings.meter(HANDLER, strategy)
+        self.meter = timings.meter(HANDLER, strategy)
         self._names = (strategy, symbol, mode)
         self._heard: dict[type, tuple[Handler[Any], ...]] = {}
         self.version = -1
@@ -98,11 +98,14 @@ class Publisher:
         for handler in self._handlers(type(ping)):
             await self.tell(handler, ping)
 
-    async def tell(self, handler: Handler[Any], event: Any, meter: Meter | None = None) -> None:  # noqa: ANN401 - as above
-        """Call *handler*, counted on *meter*; its failure is an `ErrorOccurred` event and nobody else's."""
-        meter = meter or self._meter
-        meter.left -= 1
-        begun_s = None if meter.left else meter.begun()
+    async def tell(self, handler: Handler[Any], event: Any, begun_s: float | None = None) -> None:  # noqa: ANN401 - as above
+        """Call *handler*; its failure is an `ErrorOccurred` event and nobody else's.
+
+        Who has asked `meter` already whether the call is due says when it has *begun*.
+        """
+        meter = self.meter
+        if begun_s is None and meter.is_due():
+            begun_s = meter.now()
         try:
             outcome = handler(event)
         except BaseException as error:  # noqa: BLE001 - `report` passes on what is not the handler's

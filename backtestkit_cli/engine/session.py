@@ -5,7 +5,6 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any
 
-from backtestkit_cli.analytics.timings import HANDLER
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
 from backtestkit_cli.domain.position import Position, Trade
@@ -101,7 +100,7 @@ class Session:
         strategy, symbol = self._plan.strategy.name, self._plan.symbol
         ticks, prices, last_row = self._market.ticks, desk.prices, self._last_row
         row = self._market.row_from(self._plan.start_ms)
-        telling, left = self._plan.timings.meter(HANDLER, strategy), 1
+        is_due, now = publisher.meter.is_due, publisher.meter.now
         ambient.set(context)
         try:
             source = self._source_or_done()
@@ -127,8 +126,9 @@ class Session:
                 elif row < ahead.pings_until and type(state) is Position:
                     ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price, state))
                     for handler in publisher.active:
-                        left -= 1
-                        if left:
+                        if is_due():
+                            yield from publisher.tell(handler, ping, now())
+                        else:
                             try:
                                 outcome = handler(ping)
                             except BaseException as error:  # noqa: BLE001 - `report` passes on what is not theirs
@@ -136,10 +136,6 @@ class Session:
                             else:
                                 if outcome is not None:
                                     yield from publisher.finish(handler, ping, outcome)
-                        else:
-                            telling.left = 1  # `tell` counts it down
-                            yield from publisher.tell(handler, ping, telling)
-                            left = telling.left
                         if desk.state is None:  # whoever comes later has no position to hear of
                             break
                     if publisher.hears_active_only and not outbox:
@@ -156,7 +152,6 @@ class Session:
             if is_from_outside(error):
                 raise
             yield from self._fail(error)
-        telling.left = left
         if publisher.hears(SessionEnded, context.when_ms):
             yield from self._tell_end(clock)
 
@@ -222,9 +217,8 @@ class Session:
         if slot != self._slot and (self._gate is None or self._gate.stop_at(when_ms) is None):
             self._slot = slot
             meter = source.meter
-            meter.left -= 1
-            begun_s = None if meter.left else meter.begun()
             try:
+                begun_s = meter.now() if meter.is_due() else None
                 try:
                     answer = source.ask(when_ms, price)
                     if answer is not None and type(answer) is not Signal:

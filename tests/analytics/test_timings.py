@@ -92,7 +92,7 @@ def test_a_meter_times_the_first_pieces_and_then_one_in_so_many_and_counts_them_
         with meter.timing():
             pass
         seen.append(len(meter.seconds) > before)
-    assert meter.count == 1_000
+    assert meter.total() == 1_000
     expected = [*range(FIRST_TIMED), *range(FIRST_TIMED + STRIDE - 1, 1_000, STRIDE)]
     assert [n for n, is_timed in enumerate(seen) if is_timed] == expected
     assert set(meter.seconds) == {1.0}
@@ -102,14 +102,14 @@ def test_pieces_within_a_piece_and_beside_it_are_counted_and_timed() -> None:
     meter = Meter(watch().__next__)
     with meter.timing(), meter.timing():
         pass
-    assert (meter.count, meter.seconds) == (2, [1.0, 3.0])
+    assert (meter.total(), meter.seconds) == (2, [1.0, 3.0])
 
 
 def test_a_piece_that_fails_is_counted_and_timed() -> None:
     meter = Meter(watch().__next__)
     with pytest.raises(ZeroDivisionError), meter.timing():
         raise ZeroDivisionError
-    assert (meter.count, meter.seconds) == (1, [1.0])
+    assert (meter.total(), meter.seconds) == (1, [1.0])
 
 
 def test_a_recorder_pools_by_metric_and_strategy_in_a_fixed_order_and_leaves_out_what_never_happened() -> None:
