@@ -24,7 +24,7 @@ def total(values: Floats | Sequence[float]) -> float | None:
         return None
 
 
-def average(column: Floats) -> float | None:
+def average(column: Floats | Sequence[float]) -> float | None:
     """Return the mean, None of nothing."""
     return ratio(total(column), len(column))
 

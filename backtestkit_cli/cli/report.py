@@ -37,6 +37,7 @@ Strategies: TypeAlias = Annotated[
 ABOUT: Final = {
     "backtest": "Show what each symbol won in a saved run, and write its report anew.",
     "live": "Show every event of a saved run and the figures of its closed positions, and write that as a report.",
+    "schedule": "Show what became of the signals of a saved run that waited, and write its report anew.",
     "partial": "Show which partial levels positions of a saved run reached, and write its report anew.",
     "risk": "Show which signals of a saved run were refused and by what, and write its report anew.",
     "performance": "Show how long the work of a saved run took, and write its report anew.",

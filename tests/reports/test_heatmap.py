@@ -3,7 +3,6 @@
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,13 +26,6 @@ from tests.reports.markdown_cells import cells_of, section
 
 TRADES5 = (2.0, -1.0, 3.0, -2.0, 1.0)
 FREE = {"sma_cross": Settings(fee_pct=0.0, slippage_pct=0.0)}
-
-
-def text_of(record: RunRecord, strategy: str, **options: Any) -> str:
-    """Return a report that has something to say."""
-    text = get_report(record, strategy, **options)
-    assert text is not None
-    return text
 
 
 def three_symbols() -> RunRecord:

@@ -9,9 +9,10 @@ from backtestkit_cli.analytics.live_figures import LiveStatistics
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.analytics.partials import PartialStatistics
 from backtestkit_cli.analytics.refusals import RefusalStatistics
+from backtestkit_cli.analytics.schedule import ScheduleStatistics
 from backtestkit_cli.errors import ConfigError, UnknownNameError
 from backtestkit_cli.reports.manifest import encoded
-from backtestkit_cli.reports.markdown import backtest, heatmap, live, partial, performance, risk
+from backtestkit_cli.reports.markdown import backtest, heatmap, live, partial, performance, risk, schedule
 from backtestkit_cli.reports.markdown.backtest import BacktestData
 from backtestkit_cli.reports.markdown.file_names import file_stems
 from backtestkit_cli.reports.markdown.heatmap import HeatmapData
@@ -106,6 +107,7 @@ class Reports(NamedTuple):
     backtest: Kind[BacktestData]
     live: Kind[LiveStatistics]
     heatmap: Kind[HeatmapData]
+    schedule: Kind[ScheduleStatistics]
     partial: Kind[PartialStatistics]
     risk: Kind[RefusalStatistics]
     performance: Kind[Performance]
@@ -117,6 +119,7 @@ report: Final = Reports(
     heatmap=Kind(
         "heatmap", heatmap.get_data, heatmap.get_report, "no position was closed", document=heatmap.get_document
     ),
+    schedule=Kind("schedule", schedule.get_data, schedule.get_report, "no signal waited", schedule.summary),
     partial=Kind(
         "partial", partial.get_data, partial.get_report, "no position reached a partial level", partial.summary
     ),
