@@ -123,6 +123,17 @@ def size_text(size_bytes: int) -> str:
     return f"{size_bytes / 1e3:,.0f} kB" if size_bytes < 1e6 else f"{size_bytes / 1e6:,.1f} MB"
 
 
+def moment_text(moment: object) -> str:
+    """Return a time in ISO 8601, UTC where it names no zone, as people read it; anything else as it is."""
+    from datetime import UTC, datetime
+
+    try:
+        found = datetime.fromisoformat(str(moment))
+    except ValueError:
+        return str(moment)
+    return f"{found if found.tzinfo is None else found.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
 def one_line(text: str) -> str:
     """Return *text* on one line and without control characters: parts of it may come from anywhere."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))

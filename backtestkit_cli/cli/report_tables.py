@@ -1,14 +1,12 @@
 """Reports on a terminal: the numbers of each kind as a small table."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from backtestkit_cli.cli import console, results
 from backtestkit_cli.cli.console import Heading
 from backtestkit_cli.cli.coordination_lines import coordination_lines
 from backtestkit_cli.cli.heat_lines import show_heatmap
-from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.reports.markdown.kinds import Kind
 from backtestkit_cli.reports.markdown.text import Summary
 from backtestkit_cli.reports.record import RunRecord
@@ -23,7 +21,7 @@ def show_kind(kind: Kind[Any], record: RunRecord, strategies: Sequence[str]) -> 
             if len(strategies) > 1:
                 console.out(f"{chr(10) if index else ''}{console.one_line(strategy)}")
             _show_one(kind, record, strategy)
-    for line in (run_line(record), *results.caption(record)):
+    for line in (_run_line(record, strategies), *results.caption(record)):
         console.out(line)
     for line in coordination_lines(record) if kind.name == "backtest" else ():
         console.out(line)
@@ -54,19 +52,13 @@ def _rank(summary: Summary, place: int) -> int:
     return max(0, place - summary.texts)
 
 
-def run_line(record: RunRecord) -> str:
+def _run_line(record: RunRecord, strategies: Sequence[str]) -> str:
     """Return which run it was, when it was made, and which part of it is shown."""
     finished = record.manifest.get("finished_at")
-    when = f", finished {finished_text(finished)} UTC" if finished else ""
-    shown = record.shown_symbols
-    part = "" if shown is None else f"; {', '.join(shown)} of {console.counted(len(record.facts.symbols), 'symbol')}"
-    return console.one_line(f"run {record.run_id}{when}{part}")
-
-
-def finished_text(finished_at: object) -> str:
-    """Return a time of a manifest as people read it: `2025-05-04 12:00`."""
-    try:
-        moment = datetime.fromisoformat(str(finished_at))
-    except ValueError:
-        return str(finished_at)
-    return utc_text(int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000))
+    parts = [f"run {record.run_id}{f', finished {console.moment_text(finished)} UTC' if finished else ''}"]
+    known = len(record.facts.settings)
+    if len(strategies) < known:
+        parts.append(f"{', '.join(strategies)} of {known:,} strategies")
+    if record.shown_symbols is not None:
+        parts.append(f"{', '.join(record.shown_symbols)} of {console.counted(len(record.facts.symbols), 'symbol')}")
+    return console.one_line("; ".join(parts))

@@ -41,10 +41,14 @@ def list_runs(
 
     A folder that is no whole run is listed with what is wrong with it. Exit codes: 0 done, 2 wrong input.
     """
-    from backtestkit_cli.reports.run_listing import run_summaries
+    from backtestkit_cli.reports.run_listing import RunSummary, UnreadableRun, run_summaries
 
     folder = options.out_folder(config, out)
-    found = (run for run in run_summaries(folder) if strategy is None or strategy in getattr(run, "strategies", ()))
+    found = (
+        run
+        for run in run_summaries(folder)
+        if strategy is None or (isinstance(run, RunSummary) and strategy in run.strategies)
+    )
     shown = list(islice(found, limit or None))
     if json:
         console.out(console.json_text({"folder": str(folder / "runs"), "runs": [*map(_summary_document, shown)]}))
@@ -53,10 +57,9 @@ def list_runs(
     else:
         of = "" if strategy is None else f" of {strategy}"
         console.note(f"{folder / 'runs'} holds no run{of}; `btk backtest` saves one")
-    if not json:
-        for run in shown:
-            if problem := getattr(run, "problem", None):
-                console.note(problem)
+    for run in shown if not json else ():
+        if isinstance(run, UnreadableRun):
+            console.note(run.problem)
     if limit and next(found, None) is not None:
         console.note(f"these are the latest {limit}; -n 0 shows all")
 
@@ -80,7 +83,6 @@ def _show_runs(runs: "Sequence[RunSummary | UnreadableRun]") -> None:
 
 
 def _run_cells(run: "RunSummary | UnreadableRun", *, several: bool) -> list[str]:
-    from backtestkit_cli.cli.report_tables import finished_text
     from backtestkit_cli.domain.interval import utc_text
     from backtestkit_cli.reports.run_listing import UnreadableRun
     from backtestkit_cli.reports.tables import Unit, number_text
@@ -89,7 +91,7 @@ def _run_cells(run: "RunSummary | UnreadableRun", *, several: bool) -> list[str]
         return [run.run_id, "unreadable", *[""] * (9 if several else 8)]
     return [
         run.run_id,
-        finished_text(run.finished_at),
+        console.moment_text(run.finished_at),
         run.mode,
         ", ".join(run.strategies),
         *([run.exchange] if several else []),
@@ -141,11 +143,9 @@ def _made_from(record: "RunRecord", folder: Path) -> dict[str, Any]:
 
 def _facts(record: "RunRecord", folder: Path) -> "Iterator[tuple[str, str]]":
     """Yield titles and texts; what the manifest does not say is empty."""
-    from backtestkit_cli.cli.report_tables import finished_text
-
     made = _made_from(record, folder)
     yield "Folder", str(folder)
-    yield "Finished", f"{finished_text(made['finished_at'])} UTC" if made["finished_at"] else ""
+    yield "Finished", f"{console.moment_text(made['finished_at'])} UTC" if made["finished_at"] else ""
     yield "Exit code", str(made["exit_code"])
     yield "Command", made["command"] or ""
     yield "Config hash", made["config_hash"] or ""

@@ -161,6 +161,7 @@ def test_only_the_strategies_that_are_named_are_shown_and_written(folder: Path) 
     assert ended.code == 0
     assert list(readable(Path("dump"))) == ["backtest/near.md"]
     assert "far" not in ended.out
+    assert "near of 2 strategies" in ended.out
     both = called("report", "backtest", "-o", "first")
     assert {"near", "far", "all"} <= {line.split()[0] for line in both.out.splitlines()}
 

@@ -244,3 +244,8 @@ def test_the_table_of_runs_fits_a_terminal(folder: Path, columns: int) -> None:
 
 def test_sizes_are_shown_in_the_unit_that_suits_them() -> None:
     assert [console.size_text(size) for size in (0, 999, 1_500, 3_400_000)] == ["0 B", "999 B", "2 kB", "3.4 MB"]
+
+
+def test_moments_are_shown_in_utc() -> None:
+    moments = ("2025-05-06T10:00:02.123+02:00", "2025-05-06T10:00:02", "", "soon")
+    assert [console.moment_text(one) for one in moments] == ["2025-05-06 08:00", "2025-05-06 10:00", "", "soon"]
