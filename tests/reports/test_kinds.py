@@ -22,7 +22,7 @@ from tests.builders import a_record, a_session, a_trade, an_outcome, trades_of
 from tests.coordinated_run import coordinated_record, coordinated_run
 
 
-@pytest.mark.parametrize("kind", report, ids=report._fields)
+@pytest.mark.parametrize("kind", [kind for kind in report if kind.name != "schedule"], ids=lambda kind: kind.name)
 def test_three_calls_a_kind_agree_for_a_run_in_memory_and_a_saved_one(kind: Kind[Any], tmp_path: Path) -> None:
     saved = load_run(write_run(coordinated_record(), tmp_path))
     texts = set()
@@ -34,6 +34,13 @@ def test_three_calls_a_kind_agree_for_a_run_in_memory_and_a_saved_one(kind: Kind
         assert json_value(data) == json_value(kind.get_data(saved, "sma_cross"))
         texts.add(text)
     assert len(texts) == 1
+
+
+def test_a_kind_without_anything_to_say_has_numbers_and_no_text_and_no_file(tmp_path: Path) -> None:
+    assert report.schedule.get_data(coordinated_run()).scheduled == 0
+    assert report.schedule.get_report(coordinated_run()) is None
+    assert report.schedule.dump(coordinated_run(), tmp_path) is None
+    assert list(tmp_path.rglob("*.md")) == []
 
 
 def test_the_text_of_a_backtest_has_its_numbers() -> None:
