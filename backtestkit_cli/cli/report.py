@@ -25,8 +25,10 @@ Part: TypeAlias = Annotated[
 Sort: TypeAlias = Annotated[
     str, typer.Option("--sort", metavar="METRIC", help="Sort symbols by this metric.", show_default=True)
 ]
-Pictures: TypeAlias = Annotated[
-    str | None, typer.Option("--charts", metavar="FORMAT", help="Draw it as well: png or svg.")
+Pictures: TypeAlias = Annotated[str, typer.Option("--charts", metavar="FORMAT", help="Draw as png or svg.")]
+Picture: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--charts", metavar="FORMAT", help="Draw it as png, the default, as svg, or none."),
 ]
 To: TypeAlias = Annotated[str | None, typer.Option("--to", metavar="FILE", help="Write this file instead.")]
 Strategies: TypeAlias = Annotated[
@@ -89,7 +91,7 @@ def report_heatmap(
     run: options.SavedRun = "latest",
     *,
     sort: Sort = "sharpe_ratio",
-    charts: Pictures = None,
+    charts: Picture = None,
     strategy: Strategies = None,
     symbols: Part = None,
     out: options.Out = None,
@@ -101,24 +103,40 @@ def report_heatmap(
     """Show each symbol of a saved run with all its figures and months, and write its report anew.
 
     Without RUN it is the latest. The files are <out>/heatmap/<strategy>.md and .json, byte for byte as a run writes
-    them where they are sorted as there, by Sharpe; tables, or with --json and --markdown what these ask for, go to
-    stdout. Exit codes: 0 done, 1 a file could not be written, 2 wrong input, 3 the run is half-written or damaged.
+    them where they are sorted as there, by Sharpe, and a picture beside; tables, or with --json and --markdown what
+    these ask for, go to stdout. Exit codes: 0 done, 1 a file could not be written, 2 wrong input, 3 the run is
+    half-written or damaged.
     """
     from backtestkit_cli.reports import heatmap_file
-    from backtestkit_cli.reports.charts.formats import require_charts
     from backtestkit_cli.reports.markdown import heatmap
     from backtestkit_cli.reports.markdown.kinds import KINDS
 
-    if charts is not None:
-        require_charts(charts)
+    chart_format = _chart_format(charts)
     kind = replace(
         KINDS["heatmap"],
         numbers=partial(heatmap.get_data, sort_by=sort),
         text=partial(heatmap.get_report, sort_by=sort),
     )
     where = Where(run=run, strategy=strategy, symbols=symbols, out=out, config=config)
-    write = partial(heatmap_file.write, sort_by=sort, chart_format=charts)
+    write = partial(heatmap_file.write, sort_by=sort, chart_format=chart_format)
     _make(kind, where, json=json, markdown=markdown, quiet=quiet, write=write)
+
+
+def _chart_format(charts: str | None) -> str | None:
+    """Return the format that a heatmap is drawn in, None where it is not.
+
+    Raises:
+        ConfigError: there is no such format, or nothing to draw with.
+    """
+    from backtestkit_cli.reports.charts.formats import FORMATS, HOW_TO_DRAW, can_draw, require_charts
+
+    if charts is None and not can_draw():
+        console.note(f"there is no picture without matplotlib: {HOW_TO_DRAW}")
+        return None
+    if charts == "none":
+        return None
+    require_charts(charts or FORMATS[0])
+    return charts or FORMATS[0]
 
 
 def _make(
@@ -203,10 +221,9 @@ def report_charts(
     from backtestkit_cli.reports.charts.files import write_charts
     from backtestkit_cli.reports.charts.formats import require_charts
 
-    chart_format = charts or "png"
-    require_charts(chart_format)
+    require_charts(charts)
     folder = options.out_folder(config, out)
-    paths = write_charts(opened(run, folder), folder, chart_format)
+    paths = write_charts(opened(run, folder), folder, charts)
     if not quiet:
         _tell(paths)
 

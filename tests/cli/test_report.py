@@ -131,12 +131,17 @@ def test_symbols_of_a_heatmap_are_sorted_by_any_metric(portfolio: Path) -> None:
     trades = [int(line.split()[1]) for line in shown[first : first + 4]]
     assert trades == sorted(trades, reverse=True)
     assert readable(portfolio) == before
-    document = json.loads(called("report", "heatmap", "--sort", "trades", "--json", *here).out)
+    document = json.loads(called("report", "heatmap", "--sort", "trades", "--json", "--charts", "none", *here).out)
     numbers = document["strategies"]["sma_cross"]
     written = json.loads(readable(portfolio)["heatmap/sma_cross.json"])
     assert (numbers["sort_by"], written["sort_by"]) == ("trades", "trades")
     assert [row["symbol"] for row in written["symbols"]] == [row["symbol"] for row in numbers["rows"]]
     assert called("report", "heatmap", *here).code == 0
+    pictures = {f"heatmap/sma_cross{ending}" for ending in (".png", "+months.png")}
+    assert readable(portfolio).keys() - before.keys() == pictures
+    for picture in pictures:
+        (portfolio / picture).unlink()
+    assert called("report", "heatmap", "--charts", "none", *here).code == 0
     assert readable(portfolio) == before
 
 

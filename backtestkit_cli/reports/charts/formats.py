@@ -6,6 +6,7 @@ from typing import Final
 from backtestkit_cli.errors import ConfigError, UnknownNameError
 
 FORMATS: Final = ("png", "svg")
+HOW_TO_DRAW: Final = "pip install 'backtestkit-cli[charts]'"
 
 
 def require_charts(chart_format: str, *, where: str = "--charts") -> None:
@@ -17,7 +18,10 @@ def require_charts(chart_format: str, *, where: str = "--charts") -> None:
     """
     if chart_format not in FORMATS:
         raise UnknownNameError("format", chart_format, FORMATS, where=where)
-    if find_spec("matplotlib") is None:
-        raise ConfigError(
-            f"{where}: expected matplotlib to draw with, found none; pip install 'backtestkit-cli[charts]'"
-        )
+    if not can_draw():
+        raise ConfigError(f"{where}: expected matplotlib to draw with, found none; {HOW_TO_DRAW}")
+
+
+def can_draw() -> bool:
+    """Say whether there is what pictures are drawn with."""
+    return find_spec("matplotlib") is not None
