@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain, count, cycle, repeat
+from itertools import chain, cycle, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +36,7 @@ class Meter:
 
     Code that runs millions of times does by itself what `timing` does, because a call of that would cost too much:
 
-        begun_s = meter.now() if meter.is_due() else None
+        begun_s = meter.now() if next(meter.dues) else None
         try:
             ...
         finally:
@@ -44,13 +44,13 @@ class Meter:
                 meter.ended(begun_s)
     """
 
-    __slots__ = ("_pieces", "is_due", "now", "seconds")
+    __slots__ = ("_pieces", "dues", "now", "seconds")
 
     def __init__(self, now: Callable[[], float]) -> None:
         """Read the time, in seconds from wherever, from *now*."""
         self.now = now
-        # Steps of an iterator, which counts along with the calls and answers faster than a function of ours.
-        self.is_due = chain(repeat(True, FIRST_TIMED), cycle((*repeat(False, STRIDE - 1), True))).__next__
+        # An iterator counts along with the calls, and answers faster than a function of ours.
+        self.dues: Iterator[bool] = chain(repeat(True, FIRST_TIMED), cycle((*repeat(False, STRIDE - 1), True)))
         self.seconds: list[float] = []
         self._pieces: int | None = None
 
@@ -61,7 +61,7 @@ class Meter:
     @contextmanager
     def timing(self) -> Iterator[None]:
         """Count the block as a piece of work."""
-        begun_s = self.now() if self.is_due() else None
+        begun_s = self.now() if next(self.dues) else None
         try:
             yield
         finally:
@@ -74,7 +74,7 @@ class Meter:
             more = len(self.seconds) - FIRST_TIMED
             if more < 0:
                 return len(self.seconds)
-            until_due = next(n for n in count(1) if self.is_due())
+            until_due = next(n for n, is_due in enumerate(self.dues, 1) if is_due)
             self._pieces = FIRST_TIMED + (more + 1) * STRIDE - until_due
         return self._pieces
 

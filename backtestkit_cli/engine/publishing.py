@@ -104,7 +104,7 @@ class Publisher:
         Who has asked `meter` already whether the call is due says when it has *begun*.
         """
         meter = self.meter
-        if begun_s is None and meter.is_due():
+        if begun_s is None and next(meter.dues):
             begun_s = meter.now()
         try:
             outcome = handler(event)

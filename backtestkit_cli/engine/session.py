@@ -100,7 +100,7 @@ class Session:
         strategy, symbol = self._plan.strategy.name, self._plan.symbol
         ticks, prices, last_row = self._market.ticks, desk.prices, self._last_row
         row = self._market.row_from(self._plan.start_ms)
-        is_due, now = publisher.meter.is_due, publisher.meter.now
+        dues, now = publisher.meter.dues, publisher.meter.now
         ambient.set(context)
         try:
             source = self._source_or_done()
@@ -123,10 +123,10 @@ class Session:
                 if state is None:
                     if row < last_row:
                         yield from self._ask(source, when_ms, price)
-                elif row < ahead.pings_until and type(state) is Position:
+                elif row < ahead.pings_until:  # there are such rows of a position only
                     ping = _new_tuple(PositionActive, (when_ms, strategy, symbol, price, state))
                     for handler in publisher.active:
-                        if is_due():
+                        if next(dues):
                             yield from publisher.tell(handler, ping, now())
                         else:
                             try:
@@ -218,7 +218,7 @@ class Session:
             self._slot = slot
             meter = source.meter
             try:
-                begun_s = meter.now() if meter.is_due() else None
+                begun_s = meter.now() if next(meter.dues) else None
                 try:
                     answer = source.ask(when_ms, price)
                     if answer is not None and type(answer) is not Signal:
