@@ -19,7 +19,8 @@ class Foresight:
     """Finds the next act of a state, and remembers up to which row it has been judged.
 
     Rows before `quiet_until` bring nothing by themselves; before `pings_until` the position does not change
-    either, and of anything but a position no row lies before it. A replay sees the rest of the frame; a clock that cannot see ahead looks one row at a time.
+    either, and of anything but a position no row lies before it. A replay sees the rest of the frame; a clock that
+    cannot see ahead looks one row at a time.
     """
 
     def __init__(self, rules: Rules, await_minutes: int, *, sees_ahead: bool) -> None:
