@@ -227,7 +227,8 @@ def _write(finished: Finished, out: str, charts: str | None) -> tuple[list[Path]
 
     paths: list[Path] = []
     try:
-        for record in finished.records.values():
+        # The run that was configured is written last: it is the latest, and so what `btk report` takes.
+        for record in sorted(finished.records.values(), key=lambda record: record is finished.main):
             before = len(paths)
             # Reports named after a strategy are those of the run that was configured.
             paths.extend(save_run(record, Path(out), has_reports=record is finished.main, chart_format=charts))

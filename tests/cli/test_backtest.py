@@ -104,6 +104,14 @@ def test_bounds_runs_both_fill_models_and_shows_their_span(folder: Path) -> None
     assert len(list(folder.glob("dump/runs/*/manifest.json"))) == 2
 
 
+def test_after_bounds_the_latest_run_is_the_one_that_was_configured(folder: Path) -> None:
+    ran = json.loads(called(*TWO, "--bounds", "--json").out)
+    reports = {path: path.read_bytes() for path in folder.glob("dump/*/*.md")}
+    assert json.loads(called("runs", "show", "--json").out)["run_id"] == ran["run_id"]
+    assert called("report", "all", "-q").code == 0
+    assert {path: path.read_bytes() for path in reports} == reports
+
+
 @pytest.mark.usefixtures("folder")
 def test_bounds_in_json_has_both_runs_and_the_distance_between_them() -> None:
     document = json.loads(called(*TWO, "--bounds", "--json").out)
