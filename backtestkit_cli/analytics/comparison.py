@@ -33,7 +33,7 @@ TRADE_FIGURES: Final = (
     "net_quote",
     "costs_quote",
 )
-"""The figures that are compared, named as in `TradeFigures`; `costs_quote` is slippage and fees."""
+"""The figures that are compared, named as in `TradeFigures`."""
 
 ORDER_MATTERS: Final = "the order of days matters"
 UNDEFINED: Final = "undefined in a run"
@@ -116,9 +116,7 @@ def _with_interval(found: Delta, drawn: Resampling, in_a: Samples, in_b: Samples
 def trade_values(trades: TradeColumns) -> dict[str, float | None]:
     """Return `TRADE_FIGURES` of *trades*; without trades money is 0 and every ratio undefined."""
     figures = figures_of(trades)
-    values = {name: getattr(figures, name, None) for name in TRADE_FIGURES}
-    costs = (figures.slippage_quote, figures.fee_quote)
-    values["costs_quote"] = None if None in costs else sum(cost for cost in costs if cost is not None)
+    values: dict[str, float | None] = {name: getattr(figures, name) for name in TRADE_FIGURES}
     if not len(trades):
         values |= dict.fromkeys(("total_pnl_pct", "max_drawdown_pct", "net_quote", "costs_quote"), 0.0)
     return values

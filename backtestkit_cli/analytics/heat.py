@@ -20,20 +20,18 @@ Figure: TypeAlias = float | None
 class HeatRow:
     """One symbol, or all trades pooled, where `symbol` is None.
 
-    `costs_quote` are fees and slippage, None without trades. `exposure_pct` is the time with an open position in
-    percent of the frame; of several sessions it is their mean. `month_pnl_pct` is the sum of the trades that closed
-    in each month of `Heat.months`, None where none did.
+    `exposure_pct` is the time with an open position in percent of the frame; of several sessions it is their mean.
+    `month_pnl_pct` is the sum of the trades that closed in each month of `Heat.months`, None where none did.
     """
 
     symbol: str | None
     figures: TradeFigures
-    costs_quote: Figure
     exposure_pct: Figure
     month_pnl_pct: tuple[Figure, ...]
 
     def metric(self, name: str) -> Figure:
         """Return the figure *name* of this row or of its `TradeFigures`."""
-        found: Figure = getattr(self, name) if name in {"costs_quote", "exposure_pct"} else getattr(self.figures, name)
+        found: Figure = self.exposure_pct if name == "exposure_pct" else getattr(self.figures, name)
         return found
 
 
@@ -68,7 +66,6 @@ def heat_of(trades: TradeColumns, *, sessions: Mapping[str, int], start_ms: int,
         return HeatRow(
             symbol=symbol,
             figures=figures_of(part),
-            costs_quote=activity.costs_quote if len(part) else None,
             exposure_pct=activity.exposure_pct,
             month_pnl_pct=tuple(total(by_month[month].pnl_pct) if month in by_month else None for month in months),
         )

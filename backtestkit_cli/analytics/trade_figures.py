@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backtestkit_cli.analytics.arithmetic import average, deviation, finite, percent, ratio, total
+from backtestkit_cli.analytics.arithmetic import added, average, deviation, finite, percent, ratio, total
 from backtestkit_cli.analytics.trade_columns import Flags, Times, TradeColumns
 from backtestkit_cli.analytics.years import YEAR_MS
 from backtestkit_cli.domain.candle import Floats
@@ -81,6 +81,11 @@ class TradeFigures:
     ambiguous_exits: int | None = None
     ambiguous_pnl_pct: float | None = None
     ambiguous_share_pct: float | None = None
+
+    @property
+    def costs_quote(self) -> float | None:
+        """Return what the trading cost: slippage and fees."""
+        return added(self.slippage_quote, self.fee_quote)
 
 
 def figures_of(trades: TradeColumns) -> TradeFigures:

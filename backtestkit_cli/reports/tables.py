@@ -10,7 +10,6 @@ import numpy as np
 
 from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.analytics.trade_figures import TradeFigures, figures_of
-from backtestkit_cli.reports.event_rows import finite
 from backtestkit_cli.reports.manifest import SavedSession
 from backtestkit_cli.reports.record import RunRecord
 
@@ -89,9 +88,7 @@ def _row(strategy: str | None, symbol: str, trades: TradeColumns, sessions: Sequ
     errors = [session.error for session in sessions if session.error is not None]
     row: Row = {"strategy": strategy, "symbol": symbol}
     row |= {name: getattr(figures, name) for name in _FIGURES}
-    row["costs_quote"] = None
-    if figures.slippage_quote is not None and figures.fee_quote is not None:
-        row["costs_quote"] = finite(figures.slippage_quote + figures.fee_quote)
+    row["costs_quote"] = figures.costs_quote
     row["error"] = errors[0] if len(errors) == 1 else f"{len(errors)} sessions failed" if errors else None
     return row
 

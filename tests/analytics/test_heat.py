@@ -113,7 +113,7 @@ def test_two_thousand_trades_are_all_counted() -> None:
 
 def test_a_symbol_without_trades_has_a_row_and_nothing_in_it() -> None:
     (row,) = heat(symbols=["A"]).rows
-    assert (row.figures.trades, row.figures.total_pnl_pct, row.costs_quote, row.month_pnl_pct) == (
+    assert (row.figures.trades, row.figures.total_pnl_pct, row.figures.costs_quote, row.month_pnl_pct) == (
         0,
         None,
         None,
@@ -155,5 +155,5 @@ def test_no_figure_of_any_trades_is_nan_or_infinite(results: dict[str, list[floa
     found = heat(*(trade for symbol, pnl in results.items() for trade in trades_of(*pnl, symbol=symbol)), symbols="ABC")
     rows: list[HeatRow] = [*found.rows, found.pooled]
     for row in rows:
-        for value in (*row.month_pnl_pct, row.metric("sharpe_ratio"), row.costs_quote, row.exposure_pct):
+        for value in (*row.month_pnl_pct, row.metric("sharpe_ratio"), row.figures.costs_quote, row.exposure_pct):
             assert value is None or math.isfinite(value)
