@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from backtestkit_cli.cli import console, options
+from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def import_cache(
     first, last = map(utc_text, done.span)
     texts = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     would = "would import: " if dry_run else ""
-    console.out(f"{would}{key}, {first} to {last}: {texts}; {console.counted(len(done.gaps), 'gap')}")
+    console.out(f"{would}{key}, {first} to {last}: {texts}; {counted(len(done.gaps), 'gap')}")
 
 
 def _symbol_in(file: Path) -> str:
@@ -166,4 +167,4 @@ def export_cache(
         document = {**_key_document(key), "path": str(file), "candles": done.candles, "gaps": done.gaps}
         console.out(console.json_text(document))
         return
-    console.out(f"wrote {file}: {done.candles:,} candles of {key}, {console.counted(len(done.gaps), 'gap')}")
+    console.out(f"wrote {file}: {done.candles:,} candles of {key}, {counted(len(done.gaps), 'gap')}")

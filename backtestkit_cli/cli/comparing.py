@@ -9,6 +9,7 @@ import typer
 from backtestkit_cli.cli import console, options
 from backtestkit_cli.cli.console import Heading
 from backtestkit_cli.cli.report import Markdown, opened
+from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,9 +110,7 @@ def _show(data: "RunComparison") -> None:
     console.out("")
     sections = [list(tables.match_rows(data.matches)), [tables.match_total(data.figures)]]
     console.show_table(_headings(tables.MATCH_TITLES, {}), sections)
-    console.out(
-        f"{utc_text(data.start_ms)} to {utc_text(data.end_ms)} UTC, {console.counted(len(data.symbols), 'symbol')}"
-    )
+    console.out(f"{utc_text(data.start_ms)} to {utc_text(data.end_ms)} UTC, {counted(len(data.symbols), 'symbol')}")
     console.out("intervals: 95 %, from days drawn in blocks for both runs together; `may be chance`: 0 is within")
     console.out("pp: percentage points")
     for text in (*tables.reasons((*data.figures, *data.account)), *caveats(data)):

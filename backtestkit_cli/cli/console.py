@@ -111,11 +111,6 @@ def problems_of(problem: BacktestKitError) -> tuple[str, ...]:
     return tuple(one_line(text) for text in found)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return `1 gap` or `2,345 gaps`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def size_text(size_bytes: int) -> str:
     """Return *size_bytes* as `120 B`, `12 kB` or `3.4 MB`."""
     if size_bytes < 1e3:

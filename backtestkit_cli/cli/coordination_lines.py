@@ -5,6 +5,7 @@ from typing import Any
 
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.portfolio import StopAction
+from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.reports.markdown import risk
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import Unit, number_text
@@ -42,9 +43,8 @@ def passing_stops(record: RunRecord) -> Iterator[str]:
     """Yield a line on the stops that ended at a midnight, if there were any."""
     stops = [row for row in record.event_rows("portfolio_stopped") if row["until"] is not None]
     if stops:
-        count = "1 stop" if len(stops) == 1 else f"{len(stops):,} stops"
-        until = utc_text(stops[0]["until"])
-        yield f"{count} of the portfolio for a day; the first: {_stop_text(stops[0])} until {until}"
+        first = f"{_stop_text(stops[0])} until {utc_text(stops[0]['until'])}"
+        yield f"{counted(len(stops), 'stop')} of the portfolio for a day; the first: {first}"
 
 
 def _stop_text(stop: Mapping[str, Any]) -> str:

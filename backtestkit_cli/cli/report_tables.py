@@ -7,6 +7,7 @@ from backtestkit_cli.cli import console, results
 from backtestkit_cli.cli.console import Heading
 from backtestkit_cli.cli.coordination_lines import coordination_lines
 from backtestkit_cli.cli.heat_lines import show_heatmap
+from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.reports.markdown.kinds import Kind
 from backtestkit_cli.reports.markdown.text import Summary
 from backtestkit_cli.reports.record import RunRecord
@@ -60,5 +61,5 @@ def _run_line(record: RunRecord, strategies: Sequence[str]) -> str:
     if len(strategies) < known:
         parts.append(f"{', '.join(strategies)} of {known:,} strategies")
     if record.shown_symbols is not None:
-        parts.append(f"{', '.join(record.shown_symbols)} of {console.counted(len(record.facts.symbols), 'symbol')}")
+        parts.append(f"{', '.join(record.shown_symbols)} of {counted(len(record.facts.symbols), 'symbol')}")
     return console.one_line("; ".join(parts))

@@ -7,6 +7,7 @@ import typer
 
 from backtestkit_cli.cli import console, options
 from backtestkit_cli.cli.console import Heading
+from backtestkit_cli.domain.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,11 +78,11 @@ def _verdict(found: "Reproduction") -> str:
     if found.trades_now is None:
         return f"run {found.run_id} cannot be repeated"
     if found.difference is not None:
-        counts = f"{console.counted(found.trades_saved, 'trade')} saved, {found.trades_now:,} now"
+        counts = f"{counted(found.trades_saved, 'trade')} saved, {found.trades_now:,} now"
         said = f"trades differ: {found.difference}; {counts}"
         return said if found.changed else f"{said}; no input changed that is known: {_UNSEEN}"
-    verdict = f"{found.trades_now:,} of {console.counted(found.trades_saved, 'trade')} equal"
-    return f"{verdict}, although {console.counted(len(found.changed), 'input')} changed" if found.changed else verdict
+    verdict = f"{found.trades_now:,} of {counted(found.trades_saved, 'trade')} equal"
+    return f"{verdict}, although {counted(len(found.changed), 'input')} changed" if found.changed else verdict
 
 
 def _document(found: "Reproduction") -> dict[str, object]:

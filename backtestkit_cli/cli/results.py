@@ -10,6 +10,7 @@ from backtestkit_cli.cli.console import Heading
 from backtestkit_cli.cli.coordination_lines import coordination_lines, passing_stops
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.settings import FillModelName, GapPolicy
+from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.events.facts import CANDLES, ErrorOccurred
 from backtestkit_cli.reports.event_rows import EventRow
 from backtestkit_cli.reports.manifest import SavedSession
@@ -161,7 +162,7 @@ def notes(record: RunRecord) -> Iterator[str]:
     missing = {s.symbol: s.candles.missing for s in record.sessions if s.candles is not None and s.candles.missing}
     if missing:
         done = "skipped" if any(s.gaps is GapPolicy.SKIP for s in record.facts.settings.values()) else "filled"
-        yield f"{_count(sum(missing.values()), 'missing minute')} {done}, in {_count(len(missing), 'symbol')}"
+        yield f"{counted(sum(missing.values()), 'missing minute')} {done}, in {counted(len(missing), 'symbol')}"
     yield from _symbols_elsewhere(record)
 
 
@@ -181,11 +182,7 @@ def _symbols_elsewhere(record: RunRecord) -> Iterator[str]:
 def _first_of(noun: str, events: Sequence[EventRow], text: str) -> str:
     first = events[0]
     place = " ".join(part for part in (first["symbol"], f"at {utc_text(first['at'])}") if part)
-    return f"{_count(len(events), noun)}; the first, {place}: {text}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{counted(len(events), noun)}; the first, {place}: {text}"
 
 
 def tracebacks(outcome: RunOutcome) -> Iterator[str]:

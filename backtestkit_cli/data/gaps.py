@@ -8,6 +8,7 @@ from backtestkit_cli.domain.candle import Candles, Floats, Times
 from backtestkit_cli.domain.interval import MINUTE_MS, utc_text
 from backtestkit_cli.domain.settings import GapPolicy
 from backtestkit_cli.domain.spans import Span
+from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.errors import MissingCandlesError, ShortHistoryError
 
 
@@ -42,7 +43,7 @@ def prepare(candles: Candles, start_ms: int, end_ms: int, policy: GapPolicy, sym
     gaps = gaps_of(inside.timestamp, start_ms, end_ms)
     if policy is GapPolicy.ERROR:
         raise MissingCandlesError(
-            f"{symbol}: {_count(missing, '1m candle')} missing in {_count(len(gaps), 'gap')}, the first"
+            f"{symbol}: {counted(missing, '1m candle')} missing in {counted(len(gaps), 'gap')}, the first"
             f" {_span_text(*gaps[0])}; expected none, as gaps: error asks for"
         )
     if policy is GapPolicy.FILL:
@@ -64,12 +65,12 @@ def _check_ends(inside: Candles, candles: Candles, start_ms: int, end_ms: int, s
     there = _span_text(first_ms, last_ms + MINUTE_MS) if len(candles) else ""
     if len(inside) == 0:
         found = f"1m candles are only there for {there}" if there else "there are no 1m candles of it"
-        raise ShortHistoryError(f"{asked}, {found}: all {_count((end_ms - start_ms) // MINUTE_MS, 'minute')} missing")
+        raise ShortHistoryError(f"{asked}, {found}: all {counted((end_ms - start_ms) // MINUTE_MS, 'minute')} missing")
     at_start = max(first_ms - start_ms, 0) // MINUTE_MS
     at_end = max(end_ms - last_ms - MINUTE_MS, 0) // MINUTE_MS
     if at_start or at_end:
         sides = [(at_start, "start"), (at_end, "end")]
-        first, *second = [(_count(minutes, "minute"), f"at the {side}") for minutes, side in sides if minutes]
+        first, *second = [(counted(minutes, "minute"), f"at the {side}") for minutes, side in sides if minutes]
         missing = " and ".join([f"{first[0]} missing {first[1]}", *(" ".join(part) for part in second)])
         raise ShortHistoryError(f"{asked}, 1m candles are there for {there}: {missing}")
 
@@ -96,7 +97,3 @@ def _filled(candles: Candles, start_ms: int, end_ms: int) -> Candles:
 
 def _span_text(start_ms: int, end_ms: int) -> str:
     return f"{utc_text(start_ms)} – {utc_text(end_ms)}"  # noqa: RUF001 - an en dash is meant
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,9 +1,14 @@
-"""How messages and events show a value that an author handed over, whatever it is."""
+"""How messages and events say things: numbers of something, and values of an author, whatever they are."""
 
 import math
 from numbers import Integral, Real
 
 _LONGEST = 80
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 gap` or `2,345 gaps`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def shown(value: object) -> str:

@@ -12,6 +12,7 @@ from typing import cast
 from backtestkit_cli.analytics.outcome import CandleFacts, RunFacts, RunOutcome
 from backtestkit_cli.api.log_context import LOG_KEYS, log_context
 from backtestkit_cli.api.specs import LogSink
+from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.engine.clock import SessionBody
 from backtestkit_cli.engine.failures import one_line
 from backtestkit_cli.engine.publishing import AUTHORS_FAILURES
@@ -47,14 +48,14 @@ class RunLog:
             return
         settings = {name: asdict(one) for name, one in plan.settings.items()}
         count = len(plan.symbols) * len(plan.strategies)
-        text = f"run begins: {_counted(count, 'session')} of {', '.join(sorted(plan.settings))}"
+        text = f"run begins: {counted(count, 'session')} of {', '.join(sorted(plan.settings))}"
         self._write(logging.INFO, text, {}, facts={"symbols": sorted(plan.symbols), "settings": settings})
 
     def ends(self, outcome: RunOutcome) -> None:
         """Say that the run ends, and with what."""
         trades = sum(len(session.trades) for session in outcome.sessions)
         failed = sum(session.failure is not None for session in outcome.sessions)
-        text = f"run ends: {_counted(trades, 'trade')}, {_counted(failed, 'session')} failed"
+        text = f"run ends: {counted(trades, 'trade')}, {counted(failed, 'session')} failed"
         self._write(logging.INFO, text, {}, facts={"trades": trades, "failed": failed})
 
     def read(self, candles: Mapping[str, CandleFacts], problems: Mapping[str, Unavailable]) -> None:
@@ -84,7 +85,7 @@ class RunLog:
             self._write(logging.INFO, "session begins", {"strategy": strategy, "symbol": symbol})
             await session.run(clock)
             end = "ends" if session.error is None else "fails"
-            self._write(logging.INFO, f"session {end}: {_counted(len(session.trades), 'trade')}", {})
+            self._write(logging.INFO, f"session {end}: {counted(len(session.trades), 'trade')}", {})
 
         return run
 
@@ -128,7 +129,3 @@ def _level_asked_for() -> int:
 def _is_asked(logger: logging.Logger) -> bool:
     """Say whether a level was chosen: that a program has left the root at its default is no wish to hear warnings."""
     return bool(logger.level or _TREE.level) or logging.getLogger().level not in {logging.NOTSET, logging.WARNING}
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

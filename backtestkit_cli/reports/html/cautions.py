@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backtestkit_cli.domain.interval import utc_text
+from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.reports.markdown import risk
 from backtestkit_cli.reports.markdown.coordination import stopped_action, stopped_rule
 from backtestkit_cli.reports.markdown.head import SYNTHETIC
@@ -52,7 +53,7 @@ def _failed(record: RunRecord) -> Iterator[Caution]:
         rows = [(one.symbol, one.strategy, one.failure.value if one.failure else "", one.error) for one in failed]
         columns = (Titled("Symbol"), Titled("Strategy"), Titled("Cause"), Titled("Error", is_long=True))
         text = "What they had traded until then is part of all figures; a position that was open counts for nothing."
-        yield Caution(f"{_counted(len(failed), 'session')} of {len(record.sessions)} failed", text, columns, rows, True)
+        yield Caution(f"{counted(len(failed), 'session')} of {len(record.sessions)} failed", text, columns, rows, True)
 
 
 def _stopped(account: Mapping[str, Any]) -> Iterator[Caution]:
@@ -69,7 +70,7 @@ def _stopped(account: Mapping[str, Any]) -> Iterator[Caution]:
             )
             for stop in stops
         ]
-        yield Caution(f"The portfolio stopped {_counted(len(stops), 'time')}", "", columns, rows)
+        yield Caution(f"The portfolio stopped {counted(len(stops), 'time')}", "", columns, rows)
 
 
 def _ambiguous(record: RunRecord) -> Iterator[Caution]:
@@ -106,7 +107,7 @@ def _gaps(record: RunRecord) -> Iterator[Caution]:
             *(Titled("Gaps", Unit.COUNT), Titled("Longest")),
         )
         text = "What was done about a missing minute is among the assumptions."
-        yield Caution(f"Candles are missing in {_counted(len(rows), 'symbol')}", text, columns, rows)
+        yield Caution(f"Candles are missing in {counted(len(rows), 'symbol')}", text, columns, rows)
 
 
 def _refusals(record: RunRecord) -> Iterator[Caution]:
@@ -117,15 +118,11 @@ def _refusals(record: RunRecord) -> Iterator[Caution]:
             *(Titled("Profile"), Titled("Rule"), Titled("As it appeared", Unit.COUNT)),
             *(Titled("As it would open", Unit.COUNT), Titled("Refused", Unit.COUNT)),
         )
-        yield Caution(f"{_counted(len(found.refused), 'signal')} refused by risk", "", rule_columns, rules)
+        yield Caution(f"{counted(len(found.refused), 'signal')} refused by risk", "", rule_columns, rules)
     if found.invalid_signals:
         problems = [(row.problem, row.signals) for row in found.by_problem[:SHOWN_ROWS]]
         columns = (Titled("Problem", is_long=True), Titled("Signals", Unit.COUNT))
         text = "Where texts differ in numbers only, the first of them is shown."
         if len(found.by_problem) > SHOWN_ROWS:
             text += f" The {SHOWN_ROWS} most frequent of {len(found.by_problem):,}."
-        yield Caution(f"{_counted(found.invalid_signals, 'signal')} refused as invalid", text, columns, problems)
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+        yield Caution(f"{counted(found.invalid_signals, 'signal')} refused as invalid", text, columns, problems)

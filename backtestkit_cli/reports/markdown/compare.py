@@ -8,6 +8,7 @@ from backtestkit_cli.analytics.comparison import Delta
 from backtestkit_cli.analytics.resampling import RESAMPLES
 from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.domain.interval import utc_text
+from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.reports.comparison_tables import (
     FIGURE_TITLES,
     INPUT_TITLES,
@@ -129,10 +130,7 @@ def _head(data: RunComparison) -> list[str]:
         ("Version", *(f"btk {escaped(one.version)}" for one in facts)),
     ]
     span = f"{utc_text(data.start_ms)} to {utc_text(data.end_ms)} UTC ({span_text(data.end_ms - data.start_ms)})"
-    count = len(data.symbols)
-    shared = (
-        f"Compared over {span}, on {count:,} symbol{'' if count == 1 else 's'}: {escaped(', '.join(data.symbols))}."
-    )
+    shared = f"Compared over {span}, on {counted(len(data.symbols), 'symbol')}: {escaped(', '.join(data.symbols))}."
     warnings = [f"**Note:** {escaped(text)}." for text in caveats(data)]
     return [f"# Comparison: {escaped(data.a.name)} and {escaped(data.b.name)}", *warnings, table(titles, rows), shared]
 

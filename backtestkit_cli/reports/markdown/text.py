@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple, TypeVar
 
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS
+from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.reports.event_rows import clean_text
 
 SHOWN_EVENTS = 250
@@ -35,8 +36,7 @@ def span_text(span_ms: int) -> str:
         if span_ms >= 2 * length_ms or span_ms == length_ms:
             number = f"{span_ms / length_ms:.1f}".removesuffix(".0")
             return f"{number} {unit}{'' if number == '1' else 's'}"
-    minutes = span_ms // MINUTE_MS
-    return f"{minutes} minute{'' if minutes == 1 else 's'}"
+    return counted(span_ms // MINUTE_MS, "minute")
 
 
 def latest(events: Sequence[T], run_id: str) -> tuple[Sequence[T], str]:
