@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 import typer
 
 from backtestkit_cli.cli import console, options
-from backtestkit_cli.errors import ConfigError, UnknownNameError
+from backtestkit_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from backtestkit_cli.reports.markdown.kinds import Kind
@@ -273,12 +273,12 @@ def chosen(record: "RunRecord", strategy: Sequence[str] | None) -> list[str]:
     Raises:
         UnknownNameError: the run has no such strategy.
     """
-    known = sorted(record.facts.settings)
     named = options.split(strategy)
-    for name in named or ():
-        if name not in known:
-            raise UnknownNameError("strategy", name, known, where=f"run {record.run_id}")
-    return known if named is None else list(dict.fromkeys(named))
+    if named is None:
+        return sorted(record.facts.settings)
+    for name in named:
+        record.require_strategy(name)
+    return list(dict.fromkeys(named))
 
 
 def _document(kind: "Kind[Any]", record: "RunRecord", strategies: Sequence[str]) -> dict[str, Any]:

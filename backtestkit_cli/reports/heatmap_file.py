@@ -1,14 +1,26 @@
-"""The files of one heatmap: as Markdown, as JSON and as pictures, sorted as asked."""
+"""The heatmap sorted as asked, and its files: the Markdown and the JSON of its kind, and pictures of it."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from backtestkit_cli.reports.charts.formats import require_charts
 from backtestkit_cli.reports.charts.heat import metrics_chart, months_chart
-from backtestkit_cli.reports.manifest import encoded
-from backtestkit_cli.reports.markdown.file_names import file_stems
-from backtestkit_cli.reports.markdown.heatmap import SHARPE, get_document, get_report
+from backtestkit_cli.reports.markdown import heatmap
+from backtestkit_cli.reports.markdown.heatmap import SHARPE, HeatmapData
+from backtestkit_cli.reports.markdown.kinds import Kind, report
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.report_files import write_or_remove
+
+
+def heatmap_by(metric: str) -> Kind[HeatmapData]:
+    """Return the kind `heatmap` with symbols sorted by *metric*; what it raises is also `UnknownNameError` of that."""
+    return replace(
+        report.heatmap,
+        numbers=partial(heatmap.get_data, sort_by=metric),
+        text=partial(heatmap.get_report, sort_by=metric),
+        document=partial(heatmap.get_document, sort_by=metric),
+    )
 
 
 def write(
@@ -27,13 +39,15 @@ def write(
     """
     if chart_format is not None:
         require_charts(chart_format)
-    stem = out / "heatmap" / file_stems(record.facts.settings)[strategy]
-    text = get_report(record, strategy, sort_by=sort_by)
-    pictures = () if chart_format is None else (f".{chart_format}", f"+months.{chart_format}")
-    contents: dict[str, bytes | None] = dict.fromkeys((".md", ".json", *pictures))
-    if text is not None:
-        contents |= {".md": text.encode(), ".json": encoded(get_document(record, strategy, sort_by=sort_by))}
-    if text is not None and chart_format is not None:
-        charts = (draw(record, chart_format, strategy, sort_by=sort_by) for draw in (metrics_chart, months_chart))
-        contents |= dict(zip(pictures, charts, strict=True))
-    return write_or_remove({stem.with_name(f"{stem.name}{ending}"): content for ending, content in contents.items()})
+    kind = heatmap_by(sort_by)
+    files = kind.write(record, strategy, out)
+    if chart_format is None:
+        return files
+    path = kind.path(record, out, strategy)
+    charts = {
+        path.with_name(f"{path.stem}{ending}.{chart_format}"): draw(record, chart_format, strategy, sort_by=sort_by)
+        if files
+        else None
+        for ending, draw in (("", metrics_chart), ("+months", months_chart))
+    }
+    return [*files, *write_or_remove(charts)]

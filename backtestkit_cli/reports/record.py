@@ -89,6 +89,15 @@ class RunRecord:
             is_ambiguous=table["is_ambiguous"].fill_null(value=False).to_numpy(),
         )
 
+    def require_strategy(self, name: str) -> None:
+        """Check that the run has a strategy *name*.
+
+        Raises:
+            UnknownNameError: it has none.
+        """
+        if name not in self.facts.settings:
+            raise UnknownNameError("strategy", name, self.facts.settings, where=f"run {self.run_id}")
+
     def trades_of(self, strategy: str | None = None, symbol: str | None = None) -> TradeColumns:
         """Return the trades of *strategy* and *symbol*, None for all, by closing time."""
         if strategy is None and symbol is None:

@@ -14,7 +14,7 @@ from backtestkit_cli.analytics.matching import MatchedTrades, MatchGroup, match_
 from backtestkit_cli.analytics.resampling import seed_of
 from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.domain.interval import utc_text
-from backtestkit_cli.errors import ConfigError, UnknownNameError
+from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.reports.account import daily_curve
 from backtestkit_cli.reports.input_differences import InputDifference, input_differences
 from backtestkit_cli.reports.record import RunRecord
@@ -139,8 +139,8 @@ def compare_runs(a: Side, b: Side) -> RunComparison:
 
 def _check_strategies(*sides: Side) -> None:
     for record, strategy in sides:
-        if strategy is not None and strategy not in record.facts.settings:
-            raise UnknownNameError("strategy", strategy, record.facts.settings, where=f"run {record.run_id}")
+        if strategy is not None:
+            record.require_strategy(strategy)
 
 
 def _common_span(a: Side, b: Side) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.reports.account import daily_curve
 from backtestkit_cli.reports.html.cautions import cautions
 from backtestkit_cli.reports.html.equity import equity_data
@@ -11,7 +10,7 @@ from backtestkit_cli.reports.html.months import months_data
 from backtestkit_cli.reports.html.packing import Packed, packed_candles
 from backtestkit_cli.reports.html.trades import trades_data
 from backtestkit_cli.reports.markdown.head import assumption_rows
-from backtestkit_cli.reports.markdown.text import span_text, unmarked
+from backtestkit_cli.reports.markdown.text import frame_text, unmarked
 from backtestkit_cli.reports.record import RunRecord
 
 _PRICES: Final = ("open", "high", "low", "close")
@@ -48,7 +47,7 @@ def document(record: RunRecord) -> dict[str, Any]:
 
 def _run(record: RunRecord) -> dict[str, Any]:
     facts = record.facts
-    span = f"{utc_text(facts.start_ms)} to {utc_text(facts.end_ms)} UTC ({span_text(facts.end_ms - facts.start_ms)})"
+    span = frame_text(facts.start_ms, facts.end_ms)
     return {
         "id": facts.run_id,
         "mode": facts.mode,

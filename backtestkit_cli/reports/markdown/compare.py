@@ -24,7 +24,7 @@ from backtestkit_cli.reports.comparison_tables import (
     unlike_rows,
 )
 from backtestkit_cli.reports.markdown.file_names import file_stems
-from backtestkit_cli.reports.markdown.text import document, escaped, span_text, table
+from backtestkit_cli.reports.markdown.text import document, escaped, frame_text, table
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.run_comparison import RunComparison, Side, compare_runs
 from backtestkit_cli.reports.run_folder import output_errors
@@ -129,7 +129,7 @@ def _head(data: RunComparison) -> list[str]:
         ("Symbols", *(f"{len({one.symbol for one in side.record.sessions_of(side.strategy)}):,}" for side in sides)),
         ("Version", *(f"btk {escaped(one.version)}" for one in facts)),
     ]
-    span = f"{utc_text(data.start_ms)} to {utc_text(data.end_ms)} UTC ({span_text(data.end_ms - data.start_ms)})"
+    span = frame_text(data.start_ms, data.end_ms)
     shared = f"Compared over {span}, on {counted(len(data.symbols), 'symbol')}: {escaped(', '.join(data.symbols))}."
     warnings = [f"**Note:** {escaped(text)}." for text in caveats(data)]
     return [f"# Comparison: {escaped(data.a.name)} and {escaped(data.b.name)}", *warnings, table(titles, rows), shared]

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, GapPolicy, PartialBasis, Settings
-from backtestkit_cli.errors import UnknownNameError
 from backtestkit_cli.reports.manifest import SavedSession
 from backtestkit_cli.reports.markdown.coordination import coordination_rows
-from backtestkit_cli.reports.markdown.text import escaped, span_text, table
+from backtestkit_cli.reports.markdown.text import escaped, frame_text, table
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import Unit, number_text
 
@@ -49,8 +47,7 @@ def head(record: RunRecord, strategy: str, title: str) -> list[str]:
     Raises:
         UnknownNameError: the run has no such strategy.
     """
-    if strategy not in record.facts.settings:
-        raise UnknownNameError("strategy", strategy, record.facts.settings)
+    record.require_strategy(strategy)
     warning = [f"**SYNTHETIC CANDLES:** {SYNTHETIC}"] if record.facts.is_synthetic else []
     assumptions = table(("Assumption", "Value"), assumption_rows(record, strategy))
     return [f"# {title}: {escaped(strategy)}", *warning, assumptions]
@@ -61,13 +58,12 @@ def assumption_rows(record: RunRecord, strategy: str) -> list[tuple[str, str]]:
     facts, settings = record.facts, record.facts.settings[strategy]
     note = facts.notes.get(strategy)
     synthetic = " (SYNTHETIC)" if facts.is_synthetic else ""
-    span = f"{utc_text(facts.start_ms)} to {utc_text(facts.end_ms)} UTC ({span_text(facts.end_ms - facts.start_ms)})"
-    frame = f"{escaped(facts.frame)}: {span}" if facts.frame else span
+    span = frame_text(facts.start_ms, facts.end_ms)
     model = _FILL_MODELS[settings.fill_model].format(candles=settings.avg_price_candles)
     return [
         *([("Note", escaped(note))] if note else []),
         ("Exchange", escaped(facts.exchange) + synthetic),
-        ("Frame", frame),
+        ("Frame", f"{escaped(facts.frame)}: {span}" if facts.frame else span),
         *_part(record),
         ("Fill model", f"**{settings.fill_model.value}**: {model}"),
         ("Fee", f"{settings.fee_pct:g} % of the money of each fill"),

@@ -10,7 +10,7 @@ from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.analytics.partials import PartialStatistics
 from backtestkit_cli.analytics.refusals import RefusalStatistics
 from backtestkit_cli.analytics.schedule import ScheduleStatistics
-from backtestkit_cli.errors import ConfigError, UnknownNameError
+from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.reports.manifest import encoded
 from backtestkit_cli.reports.markdown import backtest, heatmap, live, partial, performance, risk, schedule
 from backtestkit_cli.reports.markdown.backtest import BacktestData
@@ -154,6 +154,5 @@ def _strategy(record: RunRecord, strategy: str | None) -> str:
         return next(iter(known))
     if strategy is None:
         raise ConfigError(f"run {record.run_id}: expected the name of a strategy, found none; there are {len(known)}")
-    if strategy not in known:
-        raise UnknownNameError("strategy", strategy, known, where=f"run {record.run_id}")
+    record.require_strategy(strategy)
     return strategy

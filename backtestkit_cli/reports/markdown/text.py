@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple, TypeVar
 
-from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS
+from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS, utc_text
 from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.reports.event_rows import clean_text
 
@@ -37,6 +37,11 @@ def span_text(span_ms: int) -> str:
             number = f"{span_ms / length_ms:.1f}".removesuffix(".0")
             return f"{number} {unit}{'' if number == '1' else 's'}"
     return counted(span_ms // MINUTE_MS, "minute")
+
+
+def frame_text(start_ms: int, end_ms: int) -> str:
+    """Return from when to when it is, and how long that is: `2025-05-01 00:00 to 2025-05-28 00:00 UTC (27 days)`."""
+    return f"{utc_text(start_ms)} to {utc_text(end_ms)} UTC ({span_text(end_ms - start_ms)})"
 
 
 def latest(events: Sequence[T], run_id: str) -> tuple[Sequence[T], str]:
