@@ -1,29 +1,20 @@
 """The heatmap on a terminal: symbols × metrics and symbols × months, each cell coloured by how good it is."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from backtestkit_cli.cli import console
 from backtestkit_cli.cli.console import Heading, Painted
 from backtestkit_cli.reports.account import account_line
 from backtestkit_cli.reports.heat_columns import HEAT_COLUMNS
 from backtestkit_cli.reports.heat_tables import ON_SCREEN, WHITE, HeatCell, HeatTable, hex_text
-from backtestkit_cli.reports.markdown.heatmap import NOTHING_CLOSED, SHARPE, get_data
-
-if TYPE_CHECKING:
-    from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.markdown.heatmap import NOTHING_CLOSED, HeatmapData
 
 # The metrics that a narrow terminal keeps longest, first to last; all others go before them.
 _KEPT = ("sharpe_ratio", "total_pnl_pct", "trades", "win_rate_pct", "profit_factor", "max_drawdown_pct", "avg_pnl_pct")
 
 
-def show_heatmap(record: "RunRecord", strategy: str | None = None, *, sort_by: str = SHARPE) -> None:
-    """Print the heatmap of *strategy*, or of all together, on stdout.
-
-    Raises:
-        UnknownNameError: there is no metric *sort_by*.
-    """
-    data = get_data(record, strategy, sort_by=sort_by)
+def show_heatmap(data: HeatmapData) -> None:
+    """Print the heatmap on stdout."""
     if data.is_empty:
         console.out(NOTHING_CLOSED)
         return

@@ -1,7 +1,7 @@
 """`btk report`: any report of a saved run, once more."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
@@ -108,18 +108,10 @@ def report_heatmap(
     half-written or damaged.
     """
     from backtestkit_cli.reports import heatmap_file
-    from backtestkit_cli.reports.markdown import heatmap
-    from backtestkit_cli.reports.markdown.kinds import KINDS
 
-    chart_format = _chart_format(charts)
-    kind = replace(
-        KINDS["heatmap"],
-        numbers=partial(heatmap.get_data, sort_by=sort),
-        text=partial(heatmap.get_report, sort_by=sort),
-    )
     where = Where(run=run, strategy=strategy, symbols=symbols, out=out, config=config)
-    write = partial(heatmap_file.write, sort_by=sort, chart_format=chart_format)
-    _make(kind, where, json=json, markdown=markdown, quiet=quiet, write=write)
+    write = partial(heatmap_file.write, sort_by=sort, chart_format=_chart_format(charts))
+    _make(heatmap_file.heatmap_by(sort), where, json=json, markdown=markdown, quiet=quiet, write=write)
 
 
 def _chart_format(charts: str | None) -> str | None:

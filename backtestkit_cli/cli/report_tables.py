@@ -30,7 +30,7 @@ def show_kind(kind: Kind[Any], record: RunRecord, strategies: Sequence[str]) -> 
 
 def _show_one(kind: Kind[Any], record: RunRecord, strategy: str) -> None:
     if kind.name == "heatmap":
-        show_heatmap(record, strategy, sort_by=kind.get_data(record, strategy).sort_by)
+        show_heatmap(kind.get_data(record, strategy))
     elif kind.summary is not None:
         _show_summary(kind.summary(kind.get_data(record, strategy)))
     else:

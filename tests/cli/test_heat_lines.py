@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from backtestkit_cli.cli.heat_lines import show_heatmap
 from backtestkit_cli.errors import UnknownNameError
 from backtestkit_cli.reports.heat_columns import HEAT_COLUMNS
+from backtestkit_cli.reports.markdown.heatmap import get_data
 from backtestkit_cli.reports.record import RunRecord
 from tests.builders import a_record, a_session, trades_of
 
@@ -45,13 +46,13 @@ def on_a_screen(record: RunRecord, monkeypatch: pytest.MonkeyPatch, columns: int
     for name, value in {"COLUMNS": str(columns), "TERM": "xterm", "COLORTERM": "truecolor", **variables}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdout", screen)
-    show_heatmap(record)
+    show_heatmap(get_data(record))
     return screen.text
 
 
 def test_without_a_terminal_the_tables_are_whole_and_plain_with_signs(capsys: pytest.CaptureFixture[str]) -> None:
     """A160."""
-    show_heatmap(a_run(), "sma_cross")
+    show_heatmap(get_data(a_run(), "sma_cross"))
     text = capsys.readouterr().out
     assert "\033" not in text
     words = " ".join(text.split())
@@ -106,10 +107,10 @@ def test_letters_of_two_places_fit_a_narrow_terminal_too(monkeypatch: pytest.Mon
 
 
 def test_a_run_without_trades_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    show_heatmap(a_record(a_session()))
+    show_heatmap(get_data(a_record(a_session())))
     assert capsys.readouterr().out == "No position was closed: there is nothing to compare.\n"
 
 
 def test_an_unknown_metric_is_named() -> None:
     with pytest.raises(UnknownNameError, match="unknown metric 'x'"):
-        show_heatmap(a_run(), sort_by="x")
+        get_data(a_run(), sort_by="x")

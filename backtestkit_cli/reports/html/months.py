@@ -1,11 +1,10 @@
 """What each symbol won in each month, and how strongly to colour it."""
 
-from collections import Counter
 from typing import Any
 
-from backtestkit_cli.analytics.heat import HeatRow, heat_of, ranked
-from backtestkit_cli.reports.heat_tables import HeatCell, HeatTable, months_table
-from backtestkit_cli.reports.markdown.heatmap import SHARPE
+from backtestkit_cli.analytics.heat import HeatRow
+from backtestkit_cli.reports.heat_tables import HeatCell, HeatTable
+from backtestkit_cli.reports.markdown.heatmap import get_data
 from backtestkit_cli.reports.record import RunRecord
 
 
@@ -15,12 +14,9 @@ def months_data(record: RunRecord) -> dict[str, Any]:
     A row has its `name`, the sums `pnl_pct`, null where no trade closed, and `shades` from -1 (worst) to 1 (best).
     The last one is of all symbols together; without trades there are no rows.
     """
-    facts, failed = record.facts, {one.symbol: one.error for one in record.sessions if one.error is not None}
-    sessions = Counter(session.symbol for session in record.sessions)
-    heat = heat_of(record.columns, sessions=sessions, start_ms=facts.start_ms, end_ms=facts.end_ms)
-    rows = ranked(heat.rows, SHARPE)
-    table = months_table(heat.months, rows, heat.pooled, failed)
-    return {"titles": table.titles, "rows": _rows(table, (*rows, heat.pooled)) if len(record.columns) else []}
+    data = get_data(record)
+    table = data.by_month
+    return {"titles": table.titles, "rows": [] if data.is_empty else _rows(table, (*data.rows, data.pooled))}
 
 
 def _rows(table: HeatTable, rows: tuple[HeatRow, ...]) -> list[dict[str, Any]]:

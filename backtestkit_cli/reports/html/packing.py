@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from backtestkit_cli.analytics.trade_columns import Times
 from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.interval import MINUTE_MS
 
-Times: TypeAlias = npt.NDArray[np.int64]
 Packed: TypeAlias = dict[str, Any]
 
 MOST_DECIMALS: Final = 12
