@@ -4,18 +4,12 @@ With a portfolio the account begins with the portfolio's balance. Without one it
 could have paid for every entry (`required_capital`), so that percentages are of the money that was needed.
 """
 
-from collections.abc import Iterator
 from math import nan
 from typing import TYPE_CHECKING, Final
 
-import orjson
-
 from backtestkit_cli.analytics.account_figures import AccountFigures, account_figures
-from backtestkit_cli.analytics.capital import CashFlows, Fills, Sale, fills_from, required_capital, session_flows
+from backtestkit_cli.analytics.capital import CashFlows, required_capital
 from backtestkit_cli.analytics.daily_curve import DailyCurve
-from backtestkit_cli.domain.money import Costs
-from backtestkit_cli.domain.position import Entry
-from backtestkit_cli.domain.signal import Side
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.tables import Column, Unit, number_text
 
@@ -78,21 +72,9 @@ def balance(record: RunRecord, strategy: str | None = None) -> float:
 
 
 def _required(record: RunRecord, strategy: str | None) -> float:
-    settings = record.facts.settings
-    flows = [
-        session_flows(_fills(trades), Costs.of(settings[trades["strategy"][0]]))
-        for trades in _sessions(record.trades, strategy)
-    ]
+    flows = [moved for (of_strategy, _), moved in record.cash_flows.items() if strategy in (None, of_strategy)]
     capital = required_capital(CashFlows.joined(flows))
     return (nan if capital is None else capital) if flows else 0.0
-
-
-def _fills(trades: "pl.DataFrame") -> Iterator[Fills]:
-    for side, text in trades.select("side", "fills").iter_rows():
-        saved = orjson.loads(text)
-        entries = [Entry(one["at"], one["price"], one["cost"]) for one in saved["buys"]]
-        sales = [Sale(one["at"], one["price"], one["percent"], one["cost"]) for one in saved["sells"]]
-        yield fills_from(Side[side.upper()], entries, sales)
 
 
 def _sessions(table: "pl.DataFrame", strategy: str | None) -> "list[pl.DataFrame]":

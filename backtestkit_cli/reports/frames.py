@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from backtestkit_cli.analytics.account import account_curve
+from backtestkit_cli.analytics.capital import Fills, Sale, fills_from
 from backtestkit_cli.analytics.equity import equity_of
 from backtestkit_cli.analytics.outcome import RunOutcome, TradePath
 from backtestkit_cli.analytics.trade_columns import closing_order
 from backtestkit_cli.domain.interval import MINUTE_MS
-from backtestkit_cli.domain.position import Partial, Trade
+from backtestkit_cli.domain.position import Entry, Partial, Trade
 from backtestkit_cli.reports.event_rows import clean_text
 
 if TYPE_CHECKING:
@@ -83,6 +84,14 @@ def frame(rows: Sequence[tuple[object, ...]], kinds: Mapping[str, type]) -> "pl.
     columns = dict(zip(kinds, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(kinds, ())
     numbers = pl.selectors.float()
     return pl.DataFrame(columns, schema=kinds).with_columns(pl.when(numbers.is_finite()).then(numbers))
+
+
+def read_fills(side: str, text: str) -> Fills:
+    """Return what a trade of that *side* bought and sold, *text* being its cell in the column `fills`."""
+    saved = orjson.loads(text)
+    entries = [Entry(one["at"], one["price"], one["cost"]) for one in saved["buys"]]
+    sales = [Sale(one["at"], one["price"], one["percent"], one["cost"]) for one in saved["sells"]]
+    return fills_from(side, entries, sales)
 
 
 def _with_paths(outcome: RunOutcome) -> Iterator[tuple[Trade, TradePath | None]]:

@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from backtestkit_cli.analytics.capital import CashFlows, session_flows
 from backtestkit_cli.analytics.outcome import RunFacts, RunOutcome, Timing
 from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.domain.candle import Floats
+from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.errors import UnknownNameError
 from backtestkit_cli.reports.event_log import EventLog, EventsOf, HeldEvents
 from backtestkit_cli.reports.event_rows import EventRow
-from backtestkit_cli.reports.frames import account_frame, candles_frame, equity_frame, trades_frame
+from backtestkit_cli.reports.frames import account_frame, candles_frame, equity_frame, read_fills, trades_frame
 from backtestkit_cli.reports.manifest import SavedSession, encoded, facts_of, manifest, sessions_of
 
 if TYPE_CHECKING:
@@ -118,6 +120,15 @@ class RunRecord:
         keys = list(zip(self.trades["strategy"], self.trades["symbol"], strict=True))
         ordered = sorted(range(len(keys)), key=keys.__getitem__)
         return {key: np.array(list(rows), np.intp) for key, rows in groupby(ordered, keys.__getitem__)}
+
+    @cached_property
+    def cash_flows(self) -> dict[tuple[str, str], CashFlows]:
+        """Return what the trades of each session (strategy, symbol) that has some moved in cash."""
+        sides, fills, settings = self.trades["side"].to_list(), self.trades["fills"].to_list(), self.facts.settings
+        return {
+            session: session_flows((read_fills(sides[row], fills[row]) for row in rows), Costs.of(settings[session[0]]))
+            for session, rows in self._rows_by_session.items()
+        }
 
     def event_rows(self, *kinds: str, strategy: str | None = None) -> Iterator[EventRow]:
         """Yield the events of *kinds*, or all of them, of *strategy* or of all."""
