@@ -13,13 +13,13 @@ from backtestkit_cli.domain.settings import FillModelName, GapPolicy
 from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.events.facts import CANDLES, ErrorOccurred
 from backtestkit_cli.reports.event_rows import EventRow
+from backtestkit_cli.reports.figure_columns import SYMBOL_COLUMNS, TRADE, columns
 from backtestkit_cli.reports.manifest import SavedSession
 from backtestkit_cli.reports.markdown import partial, risk
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.summaries import partials_summary, refusals_summary
 from backtestkit_cli.reports.tables import (
     NOT_AVAILABLE,
-    SYMBOL_COLUMNS,
     TOTAL,
     Row,
     Unit,
@@ -34,7 +34,7 @@ _RANKS = {"best_pnl_pct": 7, "worst_pnl_pct": 6, "avg_pnl_pct": 5, "costs_quote"
 _RANKS |= {"sharpe_ratio": 2, "net_quote": 1}
 # What failed so ended its session and is shown there.
 _ENDING = {"strategy", CANDLES}
-_SPAN_FIGURES = {"total_pnl_pct": ("Total PNL", Unit.PERCENT), "trades": ("Trades", Unit.COUNT)}
+_SPAN_FIGURES = columns(TRADE, "total_pnl_pct", "trades")
 
 
 def show_result(record: RunRecord) -> None:
@@ -65,7 +65,7 @@ def show_bounds(records: Mapping[FillModelName, RunRecord]) -> None:
     first = next(iter(records.values()))
     several = len(first.facts.settings) > 1
     headings = [Heading("Symbol")]
-    for title, _ in _SPAN_FIGURES.values():
+    for _, title, _ in _SPAN_FIGURES:
         headings += [Heading(f"{title}\n{column}", is_number=True) for column in (*records, "span")]
     sections = [
         [_cells(row, [str(row["symbol"]), *_span_cells(row)], several=several) for row in rows]
@@ -100,7 +100,7 @@ def _span_rows(records: Mapping[FillModelName, RunRecord]) -> Iterator[list[Row]
 
 def _span_row(models: Sequence[FillModelName], rows: Sequence[Row]) -> Row:
     row: Row = {key: rows[0][key] for key in ("strategy", "symbol", "error")}
-    for figure in _SPAN_FIGURES:
+    for figure, _, _ in _SPAN_FIGURES:
         values = [each[figure] for each in rows]
         row |= {f"{figure}_{model.value}": value for model, value in zip(models, values, strict=True)}
         numbers = [value for value in values if isinstance(value, int | float)]
@@ -109,7 +109,7 @@ def _span_row(models: Sequence[FillModelName], rows: Sequence[Row]) -> Row:
 
 
 def _span_cells(row: Row) -> Iterator[str]:
-    for figure, (_, unit) in _SPAN_FIGURES.items():
+    for figure, _, unit in _SPAN_FIGURES:
         for key, value in row.items():
             if not key.startswith(f"{figure}_"):
                 continue

@@ -10,25 +10,14 @@ from typing import TYPE_CHECKING, Final
 from backtestkit_cli.analytics.account_figures import AccountFigures, account_figures
 from backtestkit_cli.analytics.capital import CashFlows, required_capital
 from backtestkit_cli.analytics.daily_curve import DailyCurve
+from backtestkit_cli.reports.figure_columns import ACCOUNT_COLUMNS
 from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.tables import Column, Unit, number_text
+from backtestkit_cli.reports.tables import Unit, number_text
 
 if TYPE_CHECKING:
     import polars as pl
 
 _SESSION: Final = ("strategy", "symbol")
-
-ACCOUNT_COLUMNS: Final = (
-    Column("return_pct", "Return", Unit.PERCENT),
-    Column("net_quote", "Net quote", Unit.MONEY),
-    Column("cagr_pct", "Return a year", Unit.PERCENT),
-    Column("sharpe_daily_annualized", "Sharpe of days, annualised", Unit.RATIO),
-    Column("sortino_annualized", "Sortino", Unit.RATIO),
-    Column("max_drawdown_pct", "Max drawdown", Unit.SHARE),
-    Column("calmar", "Calmar", Unit.RATIO),
-    Column("recovery_factor", "Recovery factor", Unit.RATIO),
-)
-"""The figures of an account that fit into one row."""
 
 
 def account_of(record: RunRecord, strategy: str | None = None) -> AccountFigures:

@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from backtestkit_cli.analytics.comparison import Delta
+from backtestkit_cli.analytics.account_comparison import ACCOUNT_FIGURES
+from backtestkit_cli.analytics.comparison import TRADE_FIGURES, Delta
 from backtestkit_cli.analytics.matching import Match, MatchGroup
 from backtestkit_cli.domain.interval import utc_text
+from backtestkit_cli.reports.figure_columns import ACCOUNT, TRADE
 from backtestkit_cli.reports.input_differences import InputDifference, Plain
 from backtestkit_cli.reports.run_comparison import Exit, PairedTrade
 from backtestkit_cli.reports.tables import NOT_AVAILABLE, TOTAL, Unit, number_text
@@ -23,22 +25,7 @@ UNLIKE_TITLES: Final = (
     *("Symbol", "Side", "Opened (UTC)", "Closed A", "Reason A", "PNL A", "Closed B", "Reason B", "PNL B", "B - A"),
 )
 
-_FIGURES: Final = {
-    "trades": ("Trades", Unit.COUNT),
-    "win_rate_pct": ("Win rate", Unit.SHARE),
-    "avg_pnl_pct": ("Average PNL", Unit.PERCENT),
-    "total_pnl_pct": ("Total PNL", Unit.PERCENT),
-    "sharpe_ratio": ("Sharpe per trade", Unit.RATIO),
-    "profit_factor": ("Profit factor", Unit.RATIO),
-    "expectancy_pct": ("Expectancy", Unit.PERCENT),
-    "max_drawdown_pct": ("Max drawdown", Unit.SHARE),
-    "net_quote": ("Net quote", Unit.MONEY),
-    "costs_quote": ("Costs", Unit.MONEY),
-    "return_pct": ("Return", Unit.PERCENT),
-    "sharpe_daily_annualized": ("Daily Sharpe", Unit.RATIO),
-    "sortino_annualized": ("Daily Sortino", Unit.RATIO),
-    "calmar": ("Calmar", Unit.RATIO),
-}
+_FIGURES: Final = {key: TRADE[key] for key in TRADE_FIGURES} | {key: ACCOUNT[key] for key in ACCOUNT_FIGURES}
 _MATCHES: Final = {
     Match.SAME: "The same in both",
     Match.ENDED_OTHERWISE: "Opened by both, ended otherwise",
@@ -53,7 +40,7 @@ _DIGEST_SHOWN: Final = 12
 def figure_rows(found: Iterable[Delta]) -> Iterator[tuple[str, ...]]:
     """Yield a row of `FIGURE_TITLES` for each figure; why one has no interval is in `reasons`."""
     for one in found:
-        title, unit = _FIGURES[one.name]
+        _, title, unit, _ = _FIGURES[one.name]
         span = share = NOT_AVAILABLE
         if one.interval is not None:
             low, high, above_share_pct = one.interval
@@ -79,7 +66,7 @@ def reasons(found: Iterable[Delta]) -> Iterator[str]:
     by_reason: dict[str, list[str]] = {}
     for one in found:
         if one.why:
-            by_reason.setdefault(one.why, []).append(_FIGURES[one.name][0])
+            by_reason.setdefault(one.why, []).append(_FIGURES[one.name].title)
     for why, titles in by_reason.items():
         yield f"no interval of {', '.join(dict.fromkeys(titles))}: {why}"
 
@@ -95,7 +82,7 @@ def symbol_delta_rows(by_symbol: Mapping[str, tuple[Delta, ...]]) -> Iterator[tu
 
 
 def _both(found: Delta, *, with_delta: bool) -> list[str]:
-    unit = _FIGURES[found.name][1]
+    unit = _FIGURES[found.name].unit
     cells = [number_text(found.a, unit), number_text(found.b, unit)]
     return [*cells, delta_text(found.delta, unit)] if with_delta else cells
 

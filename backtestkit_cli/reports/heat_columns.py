@@ -5,21 +5,35 @@ from typing import NamedTuple
 
 from backtestkit_cli.analytics.heat import Figure, shades
 from backtestkit_cli.errors import UnknownNameError
-from backtestkit_cli.reports.tables import Unit
+from backtestkit_cli.reports.figure_columns import ACTIVITY, TRADE
+from backtestkit_cli.reports.tables import Column, Unit
 
 
 class HeatColumn(NamedTuple):
-    """One metric: its name in `HeatRow.metric`, its title, its unit, and how it is judged.
+    """One metric, by its name in `HeatRow.metric`, and how it is judged.
 
     `neutral` is the value that is neither good nor bad; None for a metric that is not coloured.
     """
 
-    key: str
-    title: str
-    unit: Unit
+    column: Column
     neutral: float | None = None
     is_factor: bool = False
     is_less_better: bool = False
+
+    @property
+    def key(self) -> str:
+        """Return the name of the metric."""
+        return self.column.key
+
+    @property
+    def title(self) -> str:
+        """Return what it is called above a column."""
+        return self.column.title
+
+    @property
+    def unit(self) -> Unit:
+        """Return how it is written."""
+        return self.column.unit
 
     def shades_of(self, values: Sequence[Figure], *, compared: int) -> list[Figure]:
         """Return how strongly each of *values* is coloured, as in `shades`; not at all without a neutral value."""
@@ -35,24 +49,24 @@ class HeatColumn(NamedTuple):
 
 
 HEAT_COLUMNS = (
-    HeatColumn("trades", "Trades", Unit.COUNT),
-    HeatColumn("win_rate_pct", "Win rate", Unit.SHARE, 50.0),
-    HeatColumn("total_pnl_pct", "Total PNL", Unit.PERCENT, 0.0),
-    HeatColumn("avg_pnl_pct", "Avg PNL", Unit.PERCENT, 0.0),
-    HeatColumn("std_dev_pct", "Deviation", Unit.SHARE, is_less_better=True),
-    HeatColumn("sharpe_ratio", "Sharpe", Unit.RATIO, 0.0),
-    HeatColumn("sharpe_annualized", "Sharpe annualised", Unit.RATIO, 0.0),
-    HeatColumn("profit_factor", "Profit factor", Unit.RATIO, 1.0, is_factor=True),
-    HeatColumn("expectancy_pct", "Expectancy", Unit.PERCENT, 0.0),
-    HeatColumn("avg_win_pct", "Avg win", Unit.PERCENT),
-    HeatColumn("avg_loss_pct", "Avg loss", Unit.PERCENT),
-    HeatColumn("certainty_ratio", "Certainty ratio", Unit.RATIO, 1.0, is_factor=True),
-    HeatColumn("max_drawdown_pct", "Max drawdown", Unit.SHARE, 0.0, is_less_better=True),
-    HeatColumn("longest_win_streak", "Win streak", Unit.COUNT),
-    HeatColumn("longest_loss_streak", "Loss streak", Unit.COUNT, is_less_better=True),
-    HeatColumn("net_quote", "Net quote", Unit.MONEY, 0.0),
-    HeatColumn("costs_quote", "Costs", Unit.MONEY, is_less_better=True),
-    HeatColumn("exposure_pct", "Exposure", Unit.SHARE),
+    HeatColumn(TRADE["trades"].column),
+    HeatColumn(TRADE["win_rate_pct"].column, 50.0),
+    HeatColumn(TRADE["total_pnl_pct"].column, 0.0),
+    HeatColumn(TRADE["avg_pnl_pct"].column, 0.0),
+    HeatColumn(TRADE["std_dev_pct"].column, is_less_better=True),
+    HeatColumn(TRADE["sharpe_ratio"].column, 0.0),
+    HeatColumn(TRADE["sharpe_annualized"].column, 0.0),
+    HeatColumn(TRADE["profit_factor"].column, 1.0, is_factor=True),
+    HeatColumn(TRADE["expectancy_pct"].column, 0.0),
+    HeatColumn(TRADE["avg_win_pct"].column),
+    HeatColumn(TRADE["avg_loss_pct"].column),
+    HeatColumn(TRADE["certainty_ratio"].column, 1.0, is_factor=True),
+    HeatColumn(TRADE["max_drawdown_pct"].column, 0.0, is_less_better=True),
+    HeatColumn(TRADE["longest_win_streak"].column),
+    HeatColumn(TRADE["longest_loss_streak"].column, is_less_better=True),
+    HeatColumn(TRADE["net_quote"].column, 0.0),
+    HeatColumn(TRADE["costs_quote"].column, is_less_better=True),
+    HeatColumn(ACTIVITY["exposure_pct"].column),
 )
 """What a heatmap shows of each symbol, and what it can be sorted by."""
 

@@ -48,22 +48,6 @@ class Column(NamedTuple):
         return self.unit is not Unit.TEXT
 
 
-SYMBOL_COLUMNS = (
-    Column("symbol", "Symbol", Unit.TEXT),
-    Column("trades", "Trades", Unit.COUNT),
-    Column("win_rate_pct", "Win rate", Unit.SHARE),
-    Column("avg_pnl_pct", "Avg PNL", Unit.PERCENT),
-    Column("total_pnl_pct", "Total PNL", Unit.PERCENT),
-    Column("best_pnl_pct", "Best", Unit.PERCENT),
-    Column("worst_pnl_pct", "Worst", Unit.PERCENT),
-    Column("sharpe_ratio", "Sharpe", Unit.RATIO),
-    Column("profit_factor", "Profit factor", Unit.RATIO),
-    Column("net_quote", "Net quote", Unit.MONEY),
-    Column("costs_quote", "Costs", Unit.MONEY),
-)
-"""What a report shows of each symbol; a row has all of `TradeFigures`."""
-
-
 def symbol_rows(record: RunRecord, strategy: str | None = None) -> list[Row]:
     """Return a row a session, in the order of the record, of *strategy* or of all.
 

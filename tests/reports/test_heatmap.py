@@ -10,7 +10,8 @@ from backtestkit_cli.analytics.outcome import Failure
 from backtestkit_cli.domain.interval import DAY_MS
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import OutputError, UnknownNameError
-from backtestkit_cli.reports.account import ACCOUNT_COLUMNS, account_line, account_of
+from backtestkit_cli.reports.account import account_line, account_of
+from backtestkit_cli.reports.figure_columns import ACCOUNT_COLUMNS
 from backtestkit_cli.reports.heat_columns import HEAT_COLUMNS
 from backtestkit_cli.reports.heat_tables import INK, ON_PAPER, WHITE, hex_text
 from backtestkit_cli.reports.heatmap_file import write

@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 from backtestkit_cli.analytics.account_figures import account_figures
 from backtestkit_cli.analytics.arithmetic import finite
 from backtestkit_cli.analytics.daily_curve import DailyCurve
+from backtestkit_cli.reports.figure_columns import SYMBOL_COLUMNS
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.statistics import activity_in
-from backtestkit_cli.reports.tables import SYMBOL_COLUMNS, Column, Unit, symbol_rows, total_row
+from backtestkit_cli.reports.tables import Column, Unit, symbol_rows, total_row
 
 GAIN: Final = "gain"
 """Money whose sign says whether it was won; like the next one, a unit that only the page knows."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from backtestkit_cli.analytics.refusals import RefusalStatistics
 from backtestkit_cli.domain.interval import utc_text
+from backtestkit_cli.reports.figure_columns import SYMBOL_COLUMNS
 from backtestkit_cli.reports.manifest import SavedSession
 from backtestkit_cli.reports.markdown import risk
 from backtestkit_cli.reports.markdown.coordination import stopped_action, stopped_rule
@@ -17,7 +18,6 @@ from backtestkit_cli.reports.markdown.trade_list import trade_list
 from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.statistics import RunStatistics, statistics_of
 from backtestkit_cli.reports.tables import (
-    SYMBOL_COLUMNS,
     Row,
     Unit,
     cell_text,

@@ -8,7 +8,8 @@ from typing import Any, Final
 from backtestkit_cli.analytics.account_figures import AccountFigures, account_figures
 from backtestkit_cli.analytics.arithmetic import finite
 from backtestkit_cli.analytics.heat import Figure, HeatRow, heat_of, ranked
-from backtestkit_cli.reports.account import ACCOUNT_COLUMNS, daily_curve
+from backtestkit_cli.reports.account import daily_curve
+from backtestkit_cli.reports.figure_columns import ACCOUNT_COLUMNS
 from backtestkit_cli.reports.heat_columns import HEAT_COLUMNS, heat_column
 from backtestkit_cli.reports.heat_tables import POOLED, HeatTable, metrics_table, months_table
 from backtestkit_cli.reports.markdown.head import head

@@ -4,6 +4,7 @@ from typing import Final
 
 from backtestkit_cli.analytics.live_figures import LiveRow, LiveStatistics, live_statistics
 from backtestkit_cli.domain.interval import MINUTE_MS, utc_text
+from backtestkit_cli.reports.figure_columns import TRADE, figure_lines
 from backtestkit_cli.reports.markdown.head import head
 from backtestkit_cli.reports.markdown.text import Summary, document, escaped, latest, span_text, summary_table, table
 from backtestkit_cli.reports.record import RunRecord
@@ -25,23 +26,14 @@ _TITLES: Final = (
     "Duration",
 )
 _FIGURES: Final = (
-    ("avg_pnl_pct", "Average PNL (net)", Unit.PERCENT),
-    ("total_pnl_pct", "Total PNL (net)", Unit.PERCENT),
-    ("best_pnl_pct", "Best", Unit.PERCENT),
-    ("worst_pnl_pct", "Worst", Unit.PERCENT),
-    ("std_dev_pct", "Standard deviation (n-1)", Unit.SHARE),
-    ("sharpe_ratio", "Sharpe per trade", Unit.RATIO),
-    ("sharpe_annualized", "Sharpe, annualised (×√365)", Unit.RATIO),
-    ("certainty_ratio", "Certainty (average win ÷ average loss)", Unit.RATIO),
-    ("profit_factor", "Profit factor", Unit.RATIO),
-    ("expectancy_pct", "Expectancy", Unit.PERCENT),
-    ("max_drawdown_pct", "Max drawdown of the summed PNL", Unit.SHARE),
-    ("longest_win_streak", "Longest streak of wins", Unit.COUNT),
-    ("longest_loss_streak", "Longest streak of losses", Unit.COUNT),
+    *("avg_pnl_pct", "total_pnl_pct", "best_pnl_pct", "worst_pnl_pct", "std_dev_pct", "sharpe_ratio"),
+    *("sharpe_annualized", "certainty_ratio", "profit_factor", "expectancy_pct", "max_drawdown_pct"),
+    *("longest_win_streak", "longest_loss_streak"),
 )
 _LEGEND: Final = (
-    "PNL is net of fees and slippage, in percent of the money put into a trade. Prices are before slippage: the open"
-    " price is the effective entry, of a waiting signal the price it waits for."
+    "PNL is net of fees and slippage, in percent of the money put into a trade; certainty ratio is average win ÷"
+    " |average loss|. Prices are before slippage: the open price is the effective entry, of a waiting signal the"
+    " price it waits for."
 )
 
 
@@ -78,7 +70,7 @@ def summary(data: LiveStatistics) -> Summary:
         ("Total events", f"{data.total_events:,}"),
         ("Closed", f"{figures.trades:,}"),
         ("Win rate", f"{rate} ({figures.wins:,}W / {figures.losses:,}L)" if figures.trades else rate),
-        *((title, number_text(getattr(figures, name), unit)) for name, title, unit in _FIGURES),
+        *figure_lines(figures, TRADE, *_FIGURES),
         ("Average duration", _duration(figures.avg_minutes)),
     ]
     return Summary(("Figure", "Value"), rows)
