@@ -105,8 +105,8 @@ if TYPE_CHECKING:
     from backtestkit_cli.policies.sizing.correlation import Correlation
     from backtestkit_cli.policies.sizing.methods import Atr, FixedPct, Kelly
     from backtestkit_cli.reports.markdown.kinds import report
-    from backtestkit_cli.reports.record import RunRecord
-    from backtestkit_cli.reports.run_reading import find_run, load_run
+    from backtestkit_cli.reports.saved.record import RunRecord
+    from backtestkit_cli.reports.saved.run_reading import find_run, load_run
     from backtestkit_cli.runs.background import BackgroundRun
     from backtestkit_cli.runs.programs import backtest
 
@@ -162,8 +162,8 @@ _HOMES = {
     "policies.sizing.correlation": "Correlation",
     "policies.sizing.methods": "Atr FixedPct Kelly",
     "reports.markdown.kinds": "report",
-    "reports.record": "RunRecord",
-    "reports.run_reading": "find_run load_run",
+    "reports.saved.record": "RunRecord",
+    "reports.saved.run_reading": "find_run load_run",
     "runs.background": "BackgroundRun",
     "runs.programs": "backtest",
 }

@@ -10,7 +10,7 @@ from backtestkit_cli.domain.position import Closing, Entry, Plan, Position, Trad
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.signal import CloseReason, Side
 from backtestkit_cli.events.facts import Event
-from backtestkit_cli.reports.record import RunRecord, record_of
+from backtestkit_cli.reports.saved.record import RunRecord, record_of
 
 START_MS = 1_746_316_800_000
 """2025-05-04 00:00 UTC, where frames of tests start."""

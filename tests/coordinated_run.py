@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.config.loader import load_config
-from backtestkit_cli.reports.record import RunRecord, record_of
+from backtestkit_cli.reports.saved.record import RunRecord, record_of
 from backtestkit_cli.runs.assembly import assemble
 from backtestkit_cli.runs.backtest import run_backtest
 

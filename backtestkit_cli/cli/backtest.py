@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.cli.log_lines import LogPlan
     from backtestkit_cli.config.loader import LoadedConfig
     from backtestkit_cli.domain.settings import FillModelName
-    from backtestkit_cli.reports.record import RunRecord
+    from backtestkit_cli.reports.saved.record import RunRecord
     from backtestkit_cli.runs.backtest import OnProgress
     from backtestkit_cli.runs.markets import MarketBook
     from backtestkit_cli.runs.plan import RunPlan
@@ -185,7 +185,7 @@ def _finished(
     from backtestkit_cli.cli import results
     from backtestkit_cli.config.snapshot import snapshot_of
     from backtestkit_cli.domain.settings import FillModelName
-    from backtestkit_cli.reports.record import record_of
+    from backtestkit_cli.reports.saved.record import record_of
     from backtestkit_cli.runs.assembly import with_fill_model
 
     told = {model: with_fill_model(loaded, model) if bounds else loaded for model in outcomes}

@@ -14,7 +14,7 @@ from backtestkit_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from backtestkit_cli.analytics.comparison import Delta
-    from backtestkit_cli.reports.run_comparison import RunComparison, Side
+    from backtestkit_cli.reports.comparison.run_comparison import RunComparison, Side
 
 RunA: TypeAlias = Annotated[
     str,
@@ -49,8 +49,8 @@ def compare_saved_runs(
     Exit codes: 0 done, 1 the file could not be written, 2 wrong input or nothing to compare, 3 a run is half-written
     or damaged.
     """
+    from backtestkit_cli.reports.comparison.run_comparison import compare_runs
     from backtestkit_cli.reports.markdown.compare import report_of, write_comparison
-    from backtestkit_cli.reports.run_comparison import compare_runs
 
     if json and markdown:
         raise ConfigError("--json and --markdown contradict each other: leave out one")
@@ -85,7 +85,7 @@ def _named(strategy: Sequence[str] | None) -> tuple[str | None, str | None]:
 
 
 def _sides(runs: tuple[str, str], strategies: tuple[str | None, str | None], out: Path) -> "Iterator[Side]":
-    from backtestkit_cli.reports.run_comparison import Side
+    from backtestkit_cli.reports.comparison.run_comparison import Side
 
     for run, strategy in zip(runs, strategies, strict=True):
         yield Side(opened(run, out), strategy)
@@ -94,7 +94,7 @@ def _sides(runs: tuple[str, str], strategies: tuple[str | None, str | None], out
 def _show(data: "RunComparison") -> None:
     """Print what differs in the inputs, the figures, the symbols, and where the difference comes from."""
     from backtestkit_cli.domain.interval import utc_text
-    from backtestkit_cli.reports import comparison_tables as tables
+    from backtestkit_cli.reports.comparison import comparison_tables as tables
     from backtestkit_cli.reports.markdown.compare import caveats
 
     figures = [list(tables.figure_rows(part)) for part in (data.figures, data.account) if part]

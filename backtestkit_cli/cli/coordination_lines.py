@@ -7,7 +7,7 @@ from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.portfolio import StopAction
 from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.reports.markdown import risk
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.tables import Unit, number_text
 
 _DONE = {

@@ -13,7 +13,7 @@ from backtestkit_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from backtestkit_cli.reports.markdown.kinds import Kind
-    from backtestkit_cli.reports.record import RunRecord
+    from backtestkit_cli.reports.saved.record import RunRecord
 
 Markdown: TypeAlias = Annotated[
     bool, typer.Option("--markdown", help="Print the text of the report instead of tables.")
@@ -187,8 +187,8 @@ def report_page(
     Without RUN it is the latest. The file is report.html in the folder of the run, byte for byte as the run wrote it.
     Exit codes: 0 done, 1 the file could not be written, 2 wrong input, 3 the run is half-written or damaged.
     """
-    from backtestkit_cli.reports.run_folder import PAGE
-    from backtestkit_cli.reports.run_reading import find_run, load_run
+    from backtestkit_cli.reports.saved.run_folder import PAGE
+    from backtestkit_cli.reports.saved.run_reading import find_run, load_run
     from backtestkit_cli.reports.saving import write_page
 
     folder = find_run(run, options.out_folder(config, out))
@@ -233,8 +233,8 @@ def report_all(
     half-written or damaged.
     """
     from backtestkit_cli.reports.markdown.kinds import write_reports
-    from backtestkit_cli.reports.run_folder import PAGE
-    from backtestkit_cli.reports.run_reading import find_run, load_run
+    from backtestkit_cli.reports.saved.run_folder import PAGE
+    from backtestkit_cli.reports.saved.run_reading import find_run, load_run
     from backtestkit_cli.reports.saving import write_page
 
     base = options.out_folder(config, out)
@@ -252,7 +252,7 @@ def opened(name: str, out: Path, symbols: Sequence[str] | None = None) -> "RunRe
         ConfigError: there is no such run, or it has no such symbol.
         SavedRunError: it is half-written, damaged, or of another program or version.
     """
-    from backtestkit_cli.reports.run_reading import find_run, load_run
+    from backtestkit_cli.reports.saved.run_reading import find_run, load_run
 
     record = load_run(find_run(name, out))
     listed = options.split(symbols)

@@ -10,7 +10,7 @@ from backtestkit_cli.cli.heat_lines import show_heatmap
 from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.reports.markdown.kinds import Kind
 from backtestkit_cli.reports.markdown.text import Summary
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 
 
 def show_kind(kind: Kind[Any], record: RunRecord, strategies: Sequence[str]) -> None:

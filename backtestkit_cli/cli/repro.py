@@ -12,7 +12,7 @@ from backtestkit_cli.domain.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from backtestkit_cli.reports.record import RunRecord
+    from backtestkit_cli.reports.saved.record import RunRecord
     from backtestkit_cli.runs.inputs import Input
     from backtestkit_cli.runs.repro import Reproduction
 
@@ -35,7 +35,7 @@ def repro(
     Nothing is written to the folder of results. Exit codes: 0 the trades are equal, 1 they are not, 2 the strategy
     or the config of then is not there, 3 candles of then are missing or bad, 5 a venue refused or was not reached.
     """
-    from backtestkit_cli.reports.run_reading import find_run, load_run
+    from backtestkit_cli.reports.saved.run_reading import find_run, load_run
 
     results = options.load(None, (), {"out": out}).config.out
     saved = load_run(find_run(run, Path(results)))

@@ -12,12 +12,12 @@ from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.settings import FillModelName, GapPolicy
 from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.events.facts import CANDLES, ErrorOccurred
-from backtestkit_cli.reports.event_rows import EventRow
 from backtestkit_cli.reports.figure_columns import SYMBOL_COLUMNS, TRADE, columns
-from backtestkit_cli.reports.manifest import SavedSession
 from backtestkit_cli.reports.markdown import partial, risk
-from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.summaries import partials_summary, refusals_summary
+from backtestkit_cli.reports.saved.event_rows import EventRow
+from backtestkit_cli.reports.saved.manifest import SavedSession
+from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.summaries import partials_summary, refusals_summary
 from backtestkit_cli.reports.tables import (
     NOT_AVAILABLE,
     TOTAL,

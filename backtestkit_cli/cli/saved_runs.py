@@ -14,8 +14,8 @@ from backtestkit_cli.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from backtestkit_cli.reports.record import RunRecord
-    from backtestkit_cli.reports.run_listing import RunSummary, UnreadableRun
+    from backtestkit_cli.reports.saved.record import RunRecord
+    from backtestkit_cli.reports.saved.run_listing import RunSummary, UnreadableRun
 
 Limit: TypeAlias = Annotated[
     int, typer.Option("--limit", "-n", metavar="N", min=0, help="Show the latest N runs; 0 shows all.")
@@ -41,7 +41,7 @@ def list_runs(
 
     A folder that is no whole run is listed with what is wrong with it. Exit codes: 0 done, 2 wrong input.
     """
-    from backtestkit_cli.reports.run_listing import RunSummary, UnreadableRun, run_summaries
+    from backtestkit_cli.reports.saved.run_listing import RunSummary, UnreadableRun, run_summaries
 
     folder = options.out_folder(config, out)
     found = (
@@ -71,7 +71,7 @@ def _summary_document(run: "RunSummary | UnreadableRun") -> dict[str, Any]:
 
 
 def _show_runs(runs: "Sequence[RunSummary | UnreadableRun]") -> None:
-    from backtestkit_cli.reports.run_listing import RunSummary
+    from backtestkit_cli.reports.saved.run_listing import RunSummary
 
     several = len({run.exchange for run in runs if isinstance(run, RunSummary)}) > 1
     headings = [Heading("Run"), Heading("Finished", rank=2), Heading("Mode", rank=6), Heading("Strategies", rank=8)]
@@ -84,7 +84,7 @@ def _show_runs(runs: "Sequence[RunSummary | UnreadableRun]") -> None:
 
 def _run_cells(run: "RunSummary | UnreadableRun", *, several: bool) -> list[str]:
     from backtestkit_cli.domain.interval import utc_text
-    from backtestkit_cli.reports.run_listing import UnreadableRun
+    from backtestkit_cli.reports.saved.run_listing import UnreadableRun
     from backtestkit_cli.reports.tables import Unit, number_text
 
     if isinstance(run, UnreadableRun):
@@ -117,7 +117,7 @@ def show_run(
     Without RUN it is the latest. Exit codes: 0 done, 2 wrong input, 3 the run is half-written or damaged.
     """
     from backtestkit_cli.cli import results
-    from backtestkit_cli.reports.run_reading import find_run, load_run
+    from backtestkit_cli.reports.saved.run_reading import find_run, load_run
 
     folder = find_run(run, options.out_folder(config, out))
     record = load_run(folder)
@@ -165,8 +165,8 @@ def delete_runs(
 
     The readable reports stay. Exit codes: 0 done or left alone, 1 a file could not be deleted, 2 wrong input.
     """
-    from backtestkit_cli.reports.run_reading import find_run
-    from backtestkit_cli.reports.run_removal import delete_run, run_files
+    from backtestkit_cli.reports.saved.run_reading import find_run
+    from backtestkit_cli.reports.saved.run_removal import delete_run, run_files
 
     base = options.out_folder(config, out)
     folders = list(dict.fromkeys(find_run(run, base) for run in runs))

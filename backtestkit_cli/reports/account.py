@@ -11,7 +11,7 @@ from backtestkit_cli.analytics.account_figures import AccountFigures, account_fi
 from backtestkit_cli.analytics.capital import CashFlows, required_capital
 from backtestkit_cli.analytics.daily_curve import DailyCurve
 from backtestkit_cli.reports.figure_columns import ACCOUNT_COLUMNS
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.tables import Unit, number_text
 
 if TYPE_CHECKING:

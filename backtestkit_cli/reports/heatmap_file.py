@@ -9,8 +9,8 @@ from backtestkit_cli.reports.charts.heat import metrics_chart, months_chart
 from backtestkit_cli.reports.markdown import heatmap
 from backtestkit_cli.reports.markdown.heatmap import SHARPE, HeatmapData
 from backtestkit_cli.reports.markdown.kinds import Kind, report
-from backtestkit_cli.reports.record import RunRecord
 from backtestkit_cli.reports.report_files import write_or_remove
+from backtestkit_cli.reports.saved.record import RunRecord
 
 
 def heatmap_by(metric: str) -> Kind[HeatmapData]:

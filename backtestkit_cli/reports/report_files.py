@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from backtestkit_cli.atomic import write_bytes
-from backtestkit_cli.reports.run_folder import output_errors
+from backtestkit_cli.reports.saved.run_folder import output_errors
 
 
 def write_or_remove(contents: Mapping[Path, bytes | None]) -> list[Path]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.reports.html.page import html_page
 from backtestkit_cli.reports.markdown.kinds import write_reports
-from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_folder import PAGE, is_worse_than_saved, output_errors, write_run
+from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_folder import PAGE, is_worse_than_saved, output_errors, write_run
 
 
 def save_run(

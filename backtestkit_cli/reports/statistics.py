@@ -12,7 +12,7 @@ from backtestkit_cli.analytics.grouping import FiguresByGroup, by_hour, by_month
 from backtestkit_cli.analytics.monthly import MonthReturn, month_returns
 from backtestkit_cli.analytics.trade_figures import TradeFigures, expected_yearly_trades, figures_of
 from backtestkit_cli.reports.account import daily_curve
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 
 SHOWN_DRAWDOWNS: Final = 5
 

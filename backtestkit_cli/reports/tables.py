@@ -10,8 +10,8 @@ import numpy as np
 
 from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.analytics.trade_figures import TradeFigures, figures_of
-from backtestkit_cli.reports.manifest import SavedSession
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.manifest import SavedSession
+from backtestkit_cli.reports.saved.record import RunRecord
 
 Cell: TypeAlias = str | int | float | None
 Row: TypeAlias = dict[str, Cell]

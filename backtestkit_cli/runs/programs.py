@@ -127,7 +127,7 @@ def _write(outcome: RunOutcome, out: Path, told: Mapping[str, Any]) -> None:
     Raises:
         OutputError: a file could not be written.
     """
-    from backtestkit_cli.reports.record import record_of
+    from backtestkit_cli.reports.saved.record import record_of
     from backtestkit_cli.reports.saving import save_run
 
     program = shlex.join([Path(sys.argv[0]).name, *map(without_secrets, sys.argv[1:])])

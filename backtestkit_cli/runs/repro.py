@@ -11,9 +11,13 @@ from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.config.places import is_file_path
 from backtestkit_cli.config.snapshot import from_snapshot, is_snapshot, resolved_now
 from backtestkit_cli.errors import BacktestKitError, ConfigError, DataError, VenueError
-from backtestkit_cli.reports.differences import TradeDifference, first_candle_difference, first_trade_difference
-from backtestkit_cli.reports.manifest import versions
-from backtestkit_cli.reports.record import RunRecord, record_of
+from backtestkit_cli.reports.comparison.differences import (
+    TradeDifference,
+    first_candle_difference,
+    first_trade_difference,
+)
+from backtestkit_cli.reports.saved.manifest import versions
+from backtestkit_cli.reports.saved.record import RunRecord, record_of
 from backtestkit_cli.runs.assembly import assemble
 from backtestkit_cli.runs.backtest import OnProgress
 from backtestkit_cli.runs.facts import installed_version

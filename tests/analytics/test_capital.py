@@ -24,7 +24,7 @@ from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.portfolio import Portfolio
 from backtestkit_cli.domain.position import Entry, Trade
 from backtestkit_cli.domain.signal import Side
-from backtestkit_cli.reports.frames import trades_frame
+from backtestkit_cli.reports.saved.frames import trades_frame
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.analytics.random_trades import trade_lists
 from tests.builders import COSTS, START_MS, a_session, a_trade, an_outcome

@@ -5,7 +5,7 @@ from backtestkit_cli.analytics.refusals import ProblemCount, RuleCount
 from backtestkit_cli.domain.risk import Stage
 from backtestkit_cli.events.facts import SignalInvalid, SignalRefused
 from backtestkit_cli.reports.markdown import risk
-from backtestkit_cli.reports.record import record_of
+from backtestkit_cli.reports.saved.record import record_of
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.builders import START_MS, a_record, a_session
 from tests.coordinated_run import coordinated_record

@@ -5,8 +5,8 @@ from typing import Any
 
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.reports.markdown.kinds import write_reports
-from backtestkit_cli.reports.record import RunRecord, record_of
-from backtestkit_cli.reports.run_folder import write_run
+from backtestkit_cli.reports.saved.record import RunRecord, record_of
+from backtestkit_cli.reports.saved.run_folder import write_run
 from tests.builders import START_MS, a_session, a_trade, an_outcome
 
 HOUR_MS = 3_600_000

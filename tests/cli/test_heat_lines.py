@@ -9,7 +9,7 @@ from backtestkit_cli.cli.heat_lines import show_heatmap
 from backtestkit_cli.errors import UnknownNameError
 from backtestkit_cli.reports.heat_columns import HEAT_COLUMNS
 from backtestkit_cli.reports.markdown.heatmap import get_data
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from tests.builders import a_record, a_session, trades_of
 
 

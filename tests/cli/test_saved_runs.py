@@ -10,8 +10,8 @@ import pytest
 
 from backtestkit_cli.analytics.outcome import Failure
 from backtestkit_cli.cli import console
-from backtestkit_cli.reports.record import record_of
-from backtestkit_cli.reports.run_folder import RUN_FILES
+from backtestkit_cli.reports.saved.record import record_of
+from backtestkit_cli.reports.saved.run_folder import RUN_FILES
 from tests.builders import a_session, a_trade, an_outcome
 from tests.cli.program import RUN, called, on_a_terminal
 from tests.cli.saved import ENDED, RUN_ID, a_saved_record, saved

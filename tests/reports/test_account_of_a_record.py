@@ -10,9 +10,9 @@ from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.reports.account import account_of, balance, daily_curve
-from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_folder import write_run
-from backtestkit_cli.reports.run_reading import load_run
+from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_folder import write_run
+from backtestkit_cli.reports.saved.run_reading import load_run
 from tests.builders import START_MS, a_record, a_session, a_trade, trades_of
 from tests.coordinated_run import coordinated_record
 

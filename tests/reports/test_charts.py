@@ -19,7 +19,7 @@ from backtestkit_cli.reports.charts.files import write_charts
 from backtestkit_cli.reports.charts.formats import require_charts
 from backtestkit_cli.reports.charts.heat import metrics_chart, months_chart
 from backtestkit_cli.reports.heatmap_file import write
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from tests.builders import START_MS, a_record, a_session, a_trade, trades_of
 from tests.coordinated_run import coordinated_record
 

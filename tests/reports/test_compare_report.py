@@ -13,11 +13,11 @@ from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.errors import ConfigError, OutputError, UnknownNameError
-from backtestkit_cli.reports.input_differences import InputDifference
+from backtestkit_cli.reports.comparison.input_differences import InputDifference
 from backtestkit_cli.reports.markdown.compare import SHOWN_TRADES, get_data, get_report, write_comparison
-from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_folder import write_run
-from backtestkit_cli.reports.run_reading import load_run
+from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_folder import write_run
+from backtestkit_cli.reports.saved.run_reading import load_run
 from tests.builders import START_MS, a_record, a_session, a_trade
 from tests.coordinated_run import coordinated_record
 from tests.reports.markdown_cells import cells_of, section

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtestkit_cli.reports.differences import first_candle_difference, first_trade_difference
-from backtestkit_cli.reports.frames import CANDLES, TRADES, trades_frame
+from backtestkit_cli.reports.comparison.differences import first_candle_difference, first_trade_difference
+from backtestkit_cli.reports.saved.frames import CANDLES, TRADES, trades_frame
 from tests.builders import START_MS, a_session, an_outcome, trades_of
 
 

@@ -30,7 +30,7 @@ from backtestkit_cli.events.facts import (
     TargetMoved,
 )
 from backtestkit_cli.policies.orders.stop_limit import StopLimit
-from backtestkit_cli.reports.event_rows import event_kind, event_row, event_rows
+from backtestkit_cli.reports.saved.event_rows import event_kind, event_row, event_rows
 from tests.builders import START_MS, a_position, a_trade
 
 STAMP = (START_MS, "sma_cross", "BTCUSDT")

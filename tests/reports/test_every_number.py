@@ -21,8 +21,8 @@ from backtestkit_cli.reports.html.document import document
 from backtestkit_cli.reports.json_values import json_value
 from backtestkit_cli.reports.markdown import compare
 from backtestkit_cli.reports.markdown.kinds import KINDS, write_reports
-from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_folder import write_run
+from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_folder import write_run
 from tests.builders import START_MS, a_record, a_session, a_trade, trades_of
 
 _UNREAL = re.compile(r"\b(nan|inf|infinity)\b", re.IGNORECASE)

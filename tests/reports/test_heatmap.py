@@ -17,9 +17,9 @@ from backtestkit_cli.reports.heat_tables import INK, ON_PAPER, WHITE, hex_text
 from backtestkit_cli.reports.heatmap_file import write
 from backtestkit_cli.reports.markdown.heatmap import get_data, get_document, get_report
 from backtestkit_cli.reports.markdown.kinds import report, write_reports
-from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_folder import write_run
-from backtestkit_cli.reports.run_reading import load_run
+from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_folder import write_run
+from backtestkit_cli.reports.saved.run_reading import load_run
 from backtestkit_cli.reports.tables import Unit, number_text
 from tests.builders import START_MS, a_record, a_session, a_trade, trades_of
 from tests.coordinated_run import coordinated_record

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from backtestkit_cli.reports.input_differences import InputDifference, input_differences
+from backtestkit_cli.reports.comparison.input_differences import InputDifference, input_differences
 from tests.builders import START_MS, a_record, a_session
 
 

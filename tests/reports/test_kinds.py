@@ -17,7 +17,7 @@ from backtestkit_cli.errors import ConfigError, UnknownNameError
 from backtestkit_cli.reports.figure_columns import SYMBOL_COLUMNS
 from backtestkit_cli.reports.json_values import json_value
 from backtestkit_cli.reports.markdown.kinds import Kind
-from backtestkit_cli.reports.run_folder import write_run
+from backtestkit_cli.reports.saved.run_folder import write_run
 from backtestkit_cli.reports.tables import cell_text
 from tests.builders import a_record, a_session, a_trade, an_outcome, trades_of
 from tests.coordinated_run import coordinated_record, coordinated_run

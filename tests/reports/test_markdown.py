@@ -16,7 +16,7 @@ from backtestkit_cli.reports.markdown.backtest import get_report
 from backtestkit_cli.reports.markdown.file_names import file_stems
 from backtestkit_cli.reports.markdown.kinds import write_reports
 from backtestkit_cli.reports.markdown.text import escaped
-from backtestkit_cli.reports.record import RunRecord, record_of
+from backtestkit_cli.reports.saved.record import RunRecord, record_of
 from backtestkit_cli.reports.tables import Unit, number_text, price_text, symbol_rows, total_row
 from tests.builders import START_MS, a_record, a_session, a_trade, an_outcome, trades_of
 from tests.coordinated_run import coordinated_record

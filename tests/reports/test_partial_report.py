@@ -7,7 +7,7 @@ from backtestkit_cli.errors import UnknownNameError
 from backtestkit_cli.events.facts import Event, ProfitLevelReached
 from backtestkit_cli.reports.markdown.kinds import write_reports
 from backtestkit_cli.reports.markdown.partial import get_data, get_report
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from tests.builders import START_MS, a_position, a_record, a_session
 from tests.coordinated_run import coordinated_record
 from tests.reports.markdown_cells import cells_of, section

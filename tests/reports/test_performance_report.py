@@ -8,7 +8,7 @@ import pytest
 from backtestkit_cli.analytics.outcome import Timing
 from backtestkit_cli.errors import UnknownNameError
 from backtestkit_cli.reports.markdown.performance import get_data, get_report
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from tests.builders import a_record, a_session
 from tests.coordinated_run import coordinated_record
 from tests.reports.markdown_cells import cells_of, section

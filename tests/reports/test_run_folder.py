@@ -14,8 +14,8 @@ from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.signal import CloseReason, Side
 from backtestkit_cli.errors import OutputError
 from backtestkit_cli.events.facts import PositionClosed, PositionOpened
-from backtestkit_cli.reports.record import record_of
-from backtestkit_cli.reports.run_folder import run_folder, write_run
+from backtestkit_cli.reports.saved.record import record_of
+from backtestkit_cli.reports.saved.run_folder import run_folder, write_run
 from tests.builders import START_MS, a_position, a_session, a_trade, an_outcome
 from tests.coordinated_run import coordinated_run
 
@@ -202,6 +202,7 @@ def test_a_folder_that_may_not_be_written_is_one_line() -> None:
 
 
 def test_importing_the_reports_does_not_import_polars() -> None:
-    code = "import sys, backtestkit_cli.reports.markdown.kinds, backtestkit_cli.reports.run_folder; print(*sys.modules)"
+    modules = "backtestkit_cli.reports.markdown.kinds, backtestkit_cli.reports.saved.run_folder"
+    code = f"import sys, {modules}; print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "polars" not in ended.stdout.split()

@@ -10,11 +10,11 @@ from backtestkit_cli.analytics.outcome import Failure
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import SavedRunError
 from backtestkit_cli.events.facts import ErrorOccurred, PositionOpened, SignalInvalid
-from backtestkit_cli.reports.event_log import SavedEvents
 from backtestkit_cli.reports.markdown.kinds import write_reports
-from backtestkit_cli.reports.record import RunRecord, record_of
-from backtestkit_cli.reports.run_folder import write_run
-from backtestkit_cli.reports.run_reading import find_run, load_run
+from backtestkit_cli.reports.saved.event_log import SavedEvents
+from backtestkit_cli.reports.saved.record import RunRecord, record_of
+from backtestkit_cli.reports.saved.run_folder import write_run
+from backtestkit_cli.reports.saved.run_reading import find_run, load_run
 from tests.builders import START_MS, a_position, a_record, a_session, a_trade, an_outcome, trades_of
 from tests.coordinated_run import coordinated_record
 

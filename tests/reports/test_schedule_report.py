@@ -10,7 +10,7 @@ from backtestkit_cli.domain.signal import CancelReason, Side
 from backtestkit_cli.errors import UnknownNameError
 from backtestkit_cli.events.facts import Event, PositionOpened, SignalCancelled, SignalScheduled
 from backtestkit_cli.reports.markdown.schedule import get_data, get_report
-from backtestkit_cli.reports.record import record_of
+from backtestkit_cli.reports.saved.record import record_of
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.builders import START_MS, a_position, a_record, a_session
 from tests.markets import plan_for, random_candles, registered

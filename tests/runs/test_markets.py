@@ -13,7 +13,7 @@ from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.settings import GapPolicy
 from backtestkit_cli.errors import MissingCandlesError
-from backtestkit_cli.reports.manifest import manifest
+from backtestkit_cli.reports.saved.manifest import manifest
 from backtestkit_cli.runs.backtest import run_backtest
 from backtestkit_cli.runs.history import HistoryPlan, read_history
 from backtestkit_cli.runs.markets import MarketBook

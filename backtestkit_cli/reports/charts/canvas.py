@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from backtestkit_cli.domain.interval import utc_text
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ from backtestkit_cli.analytics.drawdowns import drawdown_series
 from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.reports.account import account_line, daily_curve
 from backtestkit_cli.reports.charts.canvas import FAINT, LOSSES, SMALL_LETTER_IN, WINS, heading, own_look, picture
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.tables import Unit, number_text
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from backtestkit_cli.reports.charts.equity import equity_chart
 from backtestkit_cli.reports.charts.formats import require_charts
 from backtestkit_cli.reports.charts.heat import metrics_chart, months_chart
 from backtestkit_cli.reports.markdown.file_names import file_stems
-from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_folder import output_errors
+from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_folder import output_errors
 
 _CHARTS: Final[dict[str, Callable[[RunRecord, str, str | None], bytes]]] = {
     "equity": equity_chart,

@@ -17,7 +17,7 @@ from backtestkit_cli.reports.charts.canvas import (
 from backtestkit_cli.reports.heat_columns import heat_column
 from backtestkit_cli.reports.heat_tables import ON_PAPER, HeatCell, HeatTable, hex_text
 from backtestkit_cli.reports.markdown.heatmap import NOTHING_CLOSED, SHARPE, HeatmapData, get_data
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

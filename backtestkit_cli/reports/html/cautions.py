@@ -11,7 +11,7 @@ from backtestkit_cli.reports.markdown import risk
 from backtestkit_cli.reports.markdown.coordination import stopped_action, stopped_rule
 from backtestkit_cli.reports.markdown.head import SYNTHETIC
 from backtestkit_cli.reports.markdown.text import span_text
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.tables import Unit, number_text
 
 SHOWN_ROWS = 50

@@ -11,7 +11,7 @@ from backtestkit_cli.reports.html.packing import Packed, packed_candles
 from backtestkit_cli.reports.html.trades import trades_data
 from backtestkit_cli.reports.markdown.head import assumption_rows
 from backtestkit_cli.reports.markdown.text import frame_text, unmarked
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 
 _PRICES: Final = ("open", "high", "low", "close")
 

@@ -8,7 +8,7 @@ from backtestkit_cli.analytics.account_figures import account_figures
 from backtestkit_cli.analytics.arithmetic import finite
 from backtestkit_cli.analytics.daily_curve import DailyCurve
 from backtestkit_cli.reports.figure_columns import SYMBOL_COLUMNS
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.statistics import activity_in
 from backtestkit_cli.reports.tables import Column, Unit, symbol_rows, total_row
 

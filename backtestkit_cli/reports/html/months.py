@@ -5,7 +5,7 @@ from typing import Any
 from backtestkit_cli.analytics.heat import HeatRow
 from backtestkit_cli.reports.heat_tables import HeatCell, HeatTable
 from backtestkit_cli.reports.markdown.heatmap import get_data
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 
 
 def months_data(record: RunRecord) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from backtestkit_cli.reports.html.document import document
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 
 _LIBRARY: Final = "lightweight-charts.standalone.production.js"
 _NOTICE: Final = "lightweight-charts.NOTICE"

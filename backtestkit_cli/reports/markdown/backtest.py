@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from backtestkit_cli.analytics.refusals import RefusalStatistics
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.reports.figure_columns import SYMBOL_COLUMNS
-from backtestkit_cli.reports.manifest import SavedSession
 from backtestkit_cli.reports.markdown import risk
 from backtestkit_cli.reports.markdown.coordination import stopped_action, stopped_rule
 from backtestkit_cli.reports.markdown.head import head
 from backtestkit_cli.reports.markdown.statistics import account_blocks, activity_blocks, origin_blocks, trade_blocks
 from backtestkit_cli.reports.markdown.text import document, escaped, span_text, table
 from backtestkit_cli.reports.markdown.trade_list import trade_list
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.manifest import SavedSession
+from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.statistics import RunStatistics, statistics_of
 from backtestkit_cli.reports.tables import (
     Row,

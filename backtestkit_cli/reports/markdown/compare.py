@@ -9,7 +9,7 @@ from backtestkit_cli.analytics.resampling import RESAMPLES
 from backtestkit_cli.atomic import write_bytes
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.wording import counted
-from backtestkit_cli.reports.comparison_tables import (
+from backtestkit_cli.reports.comparison.comparison_tables import (
     FIGURE_TITLES,
     INPUT_TITLES,
     MATCH_TITLES,
@@ -23,11 +23,11 @@ from backtestkit_cli.reports.comparison_tables import (
     symbol_delta_rows,
     unlike_rows,
 )
+from backtestkit_cli.reports.comparison.run_comparison import RunComparison, Side, compare_runs
 from backtestkit_cli.reports.markdown.file_names import file_stems
 from backtestkit_cli.reports.markdown.text import document, escaped, frame_text, table
-from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_comparison import RunComparison, Side, compare_runs
-from backtestkit_cli.reports.run_folder import output_errors
+from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_folder import output_errors
 from backtestkit_cli.reports.tables import Unit, number_text
 
 SHOWN_TRADES: Final = 50

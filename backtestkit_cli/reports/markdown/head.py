@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, GapPolicy, PartialBasis, Settings
-from backtestkit_cli.reports.manifest import SavedSession
 from backtestkit_cli.reports.markdown.coordination import coordination_rows
 from backtestkit_cli.reports.markdown.text import escaped, frame_text, table
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.manifest import SavedSession
+from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.tables import Unit, number_text
 
 SYNTHETIC = "this market is made up. The numbers show how btk works, not how a strategy earns."

@@ -14,7 +14,7 @@ from backtestkit_cli.reports.heat_columns import HEAT_COLUMNS, heat_column
 from backtestkit_cli.reports.heat_tables import POOLED, HeatTable, metrics_table, months_table
 from backtestkit_cli.reports.markdown.head import head
 from backtestkit_cli.reports.markdown.text import document, escaped, table
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.tables import Unit, number_text
 
 SHARPE: Final = "sharpe_ratio"

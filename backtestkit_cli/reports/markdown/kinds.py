@@ -11,15 +11,15 @@ from backtestkit_cli.analytics.partials import PartialStatistics
 from backtestkit_cli.analytics.refusals import RefusalStatistics
 from backtestkit_cli.analytics.schedule import ScheduleStatistics
 from backtestkit_cli.errors import ConfigError
-from backtestkit_cli.reports.manifest import encoded
 from backtestkit_cli.reports.markdown import backtest, heatmap, live, partial, performance, risk, schedule
 from backtestkit_cli.reports.markdown.backtest import BacktestData
 from backtestkit_cli.reports.markdown.file_names import file_stems
 from backtestkit_cli.reports.markdown.heatmap import HeatmapData
 from backtestkit_cli.reports.markdown.performance import Performance
 from backtestkit_cli.reports.markdown.text import Summary
-from backtestkit_cli.reports.record import RunRecord, record_of
 from backtestkit_cli.reports.report_files import write_or_remove
+from backtestkit_cli.reports.saved.manifest import encoded
+from backtestkit_cli.reports.saved.record import RunRecord, record_of
 
 D = TypeVar("D")
 Run: TypeAlias = RunOutcome | RunRecord

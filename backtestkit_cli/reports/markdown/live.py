@@ -7,7 +7,7 @@ from backtestkit_cli.domain.interval import MINUTE_MS, utc_text
 from backtestkit_cli.reports.figure_columns import TRADE, figure_lines
 from backtestkit_cli.reports.markdown.head import head
 from backtestkit_cli.reports.markdown.text import Summary, document, escaped, latest, span_text, summary_table, table
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.tables import NOT_AVAILABLE, Unit, number_text, price_text
 
 _TITLES: Final = (

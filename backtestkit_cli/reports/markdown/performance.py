@@ -6,7 +6,7 @@ from backtestkit_cli.analytics.outcome import Timing
 from backtestkit_cli.analytics.timings import ENTRIES, FIRST_TIMED, GET_SIGNAL, HANDLER, JOB, LOAD, RUN, STRIDE
 from backtestkit_cli.reports.markdown.head import head
 from backtestkit_cli.reports.markdown.text import Summary, document, summary_table
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.tables import NOT_AVAILABLE
 
 _TITLES = ("Metric", "Count", "Total", "Avg", "Min", "Max", "Deviation", "P95", "P99")

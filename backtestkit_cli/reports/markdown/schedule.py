@@ -4,7 +4,7 @@ from backtestkit_cli.analytics.schedule import SCHEDULE_KINDS, ScheduleRow, Sche
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.reports.markdown.head import head
 from backtestkit_cli.reports.markdown.text import Summary, document, escaped, latest, summary_table, table
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.tables import Unit, number_text, price_text
 
 _TITLES = (

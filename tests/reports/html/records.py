@@ -12,7 +12,7 @@ from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.signal import CloseReason, Side
 from backtestkit_cli.events.facts import Event
-from backtestkit_cli.reports.record import RunRecord, record_of
+from backtestkit_cli.reports.saved.record import RunRecord, record_of
 from tests.builders import START_MS, a_session, a_trade, an_outcome
 
 HOSTILE = "</script><script>document.title = 1</script><img src=x onerror='document.title = 1'> {{style}} & <b>"

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, ViewportSize, async_playwright, 
 
 from backtestkit_cli.reports.html.packing import packed_candles
 from backtestkit_cli.reports.html.page import html_page
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.record import RunRecord
 from tests.builders import START_MS, a_record, a_session
 from tests.reports.html.records import HOSTILE, a_long_record, a_varied_record
 

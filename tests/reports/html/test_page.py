@@ -17,9 +17,9 @@ from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.events.facts import MovedBy, PositionOpened, StopMoved
 from backtestkit_cli.reports.heat_tables import POOLED
 from backtestkit_cli.reports.html.page import html_page
-from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_folder import write_run
-from backtestkit_cli.reports.run_reading import load_run
+from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_folder import write_run
+from backtestkit_cli.reports.saved.run_reading import load_run
 from backtestkit_cli.reports.tables import symbol_rows, total_row
 from tests.builders import START_MS, a_position, a_record, a_session, a_trade, trades_of
 from tests.coordinated_run import coordinated_record

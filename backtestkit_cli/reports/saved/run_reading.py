@@ -10,11 +10,11 @@ import orjson
 
 from backtestkit_cli.analytics.outcome import Timing
 from backtestkit_cli.errors import ConfigError, SavedRunError, UnknownNameError
-from backtestkit_cli.reports import frames
-from backtestkit_cli.reports.event_log import SavedEvents
-from backtestkit_cli.reports.manifest import FORMAT, facts_of, sessions_of
-from backtestkit_cli.reports.record import RunRecord
-from backtestkit_cli.reports.run_folder import (
+from backtestkit_cli.reports.saved import frames
+from backtestkit_cli.reports.saved.event_log import SavedEvents
+from backtestkit_cli.reports.saved.manifest import FORMAT, facts_of, sessions_of
+from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_folder import (
     ACCOUNT,
     CANDLES,
     EQUITY,

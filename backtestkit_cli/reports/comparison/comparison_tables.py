@@ -9,9 +9,9 @@ from backtestkit_cli.analytics.account_comparison import ACCOUNT_FIGURES
 from backtestkit_cli.analytics.comparison import TRADE_FIGURES, Delta
 from backtestkit_cli.analytics.matching import Match, MatchGroup
 from backtestkit_cli.domain.interval import utc_text
+from backtestkit_cli.reports.comparison.input_differences import InputDifference, Plain
+from backtestkit_cli.reports.comparison.run_comparison import Exit, PairedTrade
 from backtestkit_cli.reports.figure_columns import ACCOUNT, TRADE
-from backtestkit_cli.reports.input_differences import InputDifference, Plain
-from backtestkit_cli.reports.run_comparison import Exit, PairedTrade
 from backtestkit_cli.reports.tables import NOT_AVAILABLE, TOTAL, Unit, number_text
 
 FIGURE_TITLES: Final = ("Figure", "A", "B", "B - A", "95 % interval", "B above A", "What it says")

@@ -15,8 +15,8 @@ import orjson
 from backtestkit_cli.analytics.outcome import Failure
 from backtestkit_cli.atomic import replacing, write_bytes
 from backtestkit_cli.errors import OutputError
-from backtestkit_cli.reports.manifest import encoded
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.saved.manifest import encoded
+from backtestkit_cli.reports.saved.record import RunRecord
 
 if TYPE_CHECKING:
     import polars as pl

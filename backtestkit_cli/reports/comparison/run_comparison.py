@@ -16,8 +16,8 @@ from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.reports.account import daily_curve
-from backtestkit_cli.reports.input_differences import InputDifference, input_differences
-from backtestkit_cli.reports.record import RunRecord
+from backtestkit_cli.reports.comparison.input_differences import InputDifference, input_differences
+from backtestkit_cli.reports.saved.record import RunRecord
 
 
 class Side(NamedTuple):

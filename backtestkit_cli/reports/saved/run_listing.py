@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backtestkit_cli.errors import SavedRunError
-from backtestkit_cli.reports.event_rows import finite
-from backtestkit_cli.reports.manifest import SavedSession, facts_of, sessions_of
-from backtestkit_cli.reports.run_reading import read_manifest, run_folders
+from backtestkit_cli.reports.saved.event_rows import finite
+from backtestkit_cli.reports.saved.manifest import SavedSession, facts_of, sessions_of
+from backtestkit_cli.reports.saved.run_reading import read_manifest, run_folders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

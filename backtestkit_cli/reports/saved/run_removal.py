@@ -5,8 +5,8 @@ import stat
 from pathlib import Path
 
 from backtestkit_cli.errors import ConfigError
-from backtestkit_cli.reports.run_folder import MANIFEST, RUN_FILES, output_errors
-from backtestkit_cli.reports.run_reading import is_foreign
+from backtestkit_cli.reports.saved.run_folder import MANIFEST, RUN_FILES, output_errors
+from backtestkit_cli.reports.saved.run_reading import is_foreign
 
 _DRAFT = re.compile(r"\.(?P<name>.+)\.\d+\.draft")
 

@@ -13,8 +13,8 @@ import orjson
 
 from backtestkit_cli.analytics.outcome import CandleFacts, Failure, RunFacts, RunOutcome
 from backtestkit_cli.domain.settings import Settings
-from backtestkit_cli.reports.event_rows import clean_text, finite
-from backtestkit_cli.reports.summaries import account_summary
+from backtestkit_cli.reports.saved.event_rows import clean_text, finite
+from backtestkit_cli.reports.saved.summaries import account_summary
 
 FORMAT: Final = 1
 """Of the folder of a run; a btk that changes what files mean raises it."""

@@ -1,0 +1,1 @@
+"""Two runs held against each other: their inputs, their figures and their trades."""

@@ -1,0 +1,1 @@
+"""A run as its folder holds it: written, listed, read back and deleted."""
