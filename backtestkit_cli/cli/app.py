@@ -15,7 +15,8 @@ from backtestkit_cli.cli.cache_files import export_cache, import_cache, verify_c
 from backtestkit_cli.cli.check import check_config
 from backtestkit_cli.cli.comparing import compare_saved_runs
 from backtestkit_cli.cli.listing import list_names
-from backtestkit_cli.cli.report import ABOUT, report_all, report_charts, report_command, report_heatmap, report_page
+from backtestkit_cli.cli.report import ABOUT, report_all, report_charts, report_command, report_heatmap
+from backtestkit_cli.cli.report_page import report_page
 from backtestkit_cli.cli.repro import repro
 from backtestkit_cli.cli.saved_runs import delete_runs, list_runs, show_run
 from backtestkit_cli.cli.size import size_atr, size_fixed, size_kelly

@@ -30,7 +30,6 @@ Picture: TypeAlias = Annotated[
     str | None,
     typer.Option("--charts", metavar="FORMAT", help="Draw it as png, the default, as svg, or none."),
 ]
-To: TypeAlias = Annotated[str | None, typer.Option("--to", metavar="FILE", help="Write this file instead.")]
 Strategies: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--strategy", metavar="NAME", help="Strategy of the run; may be given again, or as A,B."),
@@ -172,29 +171,6 @@ def _make(
         if name not in told:
             console.note(f"{f'{name}: ' if len(strategies) > 1 else ''}{kind.nothing}: nothing to report")
     _tell(paths)
-
-
-def report_page(
-    run: options.SavedRun = "latest",
-    *,
-    to: To = None,
-    out: options.Out = None,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-) -> None:
-    """Write the page of a saved run anew: its figures, curves, tables and trades in one HTML file without a network.
-
-    Without RUN it is the latest. The file is report.html in the folder of the run, byte for byte as the run wrote it.
-    Exit codes: 0 done, 1 the file could not be written, 2 wrong input, 3 the run is half-written or damaged.
-    """
-    from backtestkit_cli.reports.saved.run_folder import PAGE
-    from backtestkit_cli.reports.saved.run_reading import find_run, load_run
-    from backtestkit_cli.reports.saving import write_page
-
-    folder = find_run(run, options.out_folder(config, out))
-    path = write_page(load_run(folder), folder / PAGE if to is None else Path(to))
-    if not quiet:
-        _tell([path])
 
 
 def report_charts(

@@ -8,6 +8,7 @@ from backtestkit_cli.reports.html.page import html_page
 from backtestkit_cli.reports.markdown.kinds import write_reports
 from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.saved.run_folder import PAGE, is_worse_than_saved, output_errors, write_run
+from backtestkit_cli.reports.saved.run_part import RunPart
 
 
 def save_run(
@@ -39,13 +40,13 @@ def save_run(
         yield from write_charts(record, out, chart_format)
 
 
-def write_page(record: RunRecord, path: Path) -> Path:
-    """Write the page of *record* and return its *path*.
+def write_page(record: RunRecord, path: Path, part: RunPart | None = None) -> Path:
+    """Write the page of *record*, with the candles and trades of *part* if it is given, and return its *path*.
 
     Raises:
         OutputError: the file could not be written; the message names it and says why.
     """
-    content = html_page(record)
+    content = html_page(record, part)
     with output_errors(path):
         write_bytes(path, content)
     return path

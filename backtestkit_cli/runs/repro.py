@@ -85,7 +85,7 @@ def reproduce(
     """
     told = saved.manifest
     check_repeatable(saved)
-    loaded, of_config = _configs(saved)
+    loaded, of_config = config_then(saved)
     inputs = [
         *of_config,
         *program_inputs(told.get(BY_PROGRAM, ())),
@@ -117,8 +117,12 @@ def check_repeatable(saved: RunRecord) -> None:
         raise ConfigError(f"run {saved.run_id}: cannot be repeated: its manifest does not hold a whole config")
 
 
-def _configs(saved: RunRecord) -> tuple[LoadedConfig, list[Input]]:
-    """Return the config of the run, and what has become of the file it came from."""
+def config_then(saved: RunRecord) -> tuple[LoadedConfig, list[Input]]:
+    """Return the config of the run, which its manifest holds whole, and what has become of the file it came from.
+
+    Raises:
+        ConfigError: it is no config today.
+    """
     told, where = saved.manifest, f"run {saved.run_id}"
     file = told["config_file"]
     try:

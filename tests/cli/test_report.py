@@ -70,7 +70,7 @@ def test_the_page_is_written_anew_where_it_was_or_elsewhere(portfolio: Path, tmp
     page.write_text("edited")
     assert called("report", "html", "-o", str(portfolio)).err == f"wrote {page}\n"
     assert page.read_bytes() == before
-    assert called("report", "html", str(page.parent), "--to", str(tmp_path / "my/page.html"), "-q").err == ""
+    assert called("report", "html", str(page.parent), "--file", str(tmp_path / "my/page.html"), "-q").err == ""
     assert (tmp_path / "my/page.html").read_bytes() == before
 
 
@@ -242,7 +242,7 @@ def test_symbols_of_odd_characters_are_shown_and_can_be_named(folder: Path, symb
         (("report", "charts", RUN_ID, "--charts", "pgn"), 2, ("format", "'pgn'", "'png'")),
         (("report", "heatmap", RUN_ID, "--charts", "pgn"), 2, ("format", "'pgn'", "'png'")),
         (("report", "html", "nope"), 2, ("'nope'", RUN_ID)),
-        (("report", "html", RUN_ID, "--to", "tiny.py/x.html"), 1, ("tiny.py/x.html", "tiny.py is a file")),
+        (("report", "html", RUN_ID, "--file", "tiny.py/x.html"), 1, ("tiny.py/x.html", "tiny.py is a file")),
         (("report", "backtest", "--jsn"), 2, ("'--jsn'", "'--json'")),
         (("runs", "lst"), 2, ("btk runs", "'lst'", "'list'")),
         (("runs", "list", "-o", "tiny.py"), 2, ("tiny.py", "expected a folder, found a file")),

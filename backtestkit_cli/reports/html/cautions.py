@@ -12,6 +12,7 @@ from backtestkit_cli.reports.markdown.coordination import stopped_action, stoppe
 from backtestkit_cli.reports.markdown.head import SYNTHETIC
 from backtestkit_cli.reports.markdown.text import span_text
 from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_part import RunPart
 from backtestkit_cli.reports.tables import Unit, number_text
 
 SHOWN_ROWS = 50
@@ -35,8 +36,10 @@ class Caution(NamedTuple):
     is_open: bool = False
 
 
-def cautions(record: RunRecord) -> Iterator[Caution]:
-    """Yield what there is to say, the most serious first."""
+def cautions(record: RunRecord, part: RunPart | None = None) -> Iterator[Caution]:
+    """Yield what there is to say, the most serious first; with *part*, before it what of the page is of that part."""
+    if part is not None:
+        yield _part(part)
     if record.facts.is_synthetic:
         yield Caution("Synthetic candles", f"{SYNTHETIC[0].upper()}{SYNTHETIC[1:]}")
     yield from _failed(record)
@@ -45,6 +48,19 @@ def cautions(record: RunRecord) -> Iterator[Caution]:
     yield from _errors(record)
     yield from _gaps(record)
     yield from _refusals(record)
+
+
+def _part(part: RunPart) -> Caution:
+    span, symbols = f"{utc_text(part.start_ms)} to {utc_text(part.end_ms)} UTC", part.record.shown_symbols
+    text = (
+        f"Candles ({part.interval}) and the list of trades are those of {span}{_of(symbols)}: every trade that was open"
+        " in it. Figures, equity, months and symbols are those of the whole run."
+    )
+    return Caution("Part of the run", text)
+
+
+def _of(symbols: Sequence[str] | None) -> str:
+    return "" if symbols is None else f", {', '.join(symbols)}"
 
 
 def _failed(record: RunRecord) -> Iterator[Caution]:

@@ -12,29 +12,33 @@ from backtestkit_cli.reports.html.trades import trades_data
 from backtestkit_cli.reports.markdown.head import assumption_rows
 from backtestkit_cli.reports.markdown.text import frame_text, unmarked
 from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_part import RunPart
 
 _PRICES: Final = ("open", "high", "low", "close")
 
 
-def document(record: RunRecord) -> dict[str, Any]:
+def document(record: RunRecord, part: RunPart | None = None) -> dict[str, Any]:
     """Return the content of the page, ready for JSON but for NaN, which is to become null.
 
     Keys: `run`, `warnings`, `figures`, `equity`, `months`, `symbols`, `trades`, `candles` (by symbol, packed) and
-    `assumptions` (by strategy). A value that the browser writes comes with its `unit`.
+    `assumptions` (by strategy). A value that the browser writes comes with its `unit`. With *part* trades and candles
+    are those of that part, and `part` says from when to when it is (ms).
     """
     curve = daily_curve(record)
+    shown = record if part is None else part.record
     return {
         "run": _run(record),
         "warnings": [
             caution._asdict() | {"columns": [column._asdict() for column in caution.columns]}
-            for caution in cautions(record)
+            for caution in cautions(record, part)
         ],
         "figures": figures_data(record, curve),
         "equity": equity_data(curve, has_portfolio=record.account_curve is not None),
         "months": months_data(record),
         "symbols": symbols_data(record),
-        "trades": trades_data(record),
-        "candles": _candles(record),
+        "trades": trades_data(shown),
+        "candles": _candles(shown),
+        **({} if part is None else {"part": {"start": part.start_ms, "end": part.end_ms}}),
         "assumptions": [
             {
                 "strategy": strategy,

@@ -11,6 +11,7 @@ import orjson
 
 from backtestkit_cli.reports.html.document import document
 from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_part import RunPart
 
 _LIBRARY: Final = "lightweight-charts.standalone.production.js"
 _NOTICE: Final = "lightweight-charts.NOTICE"
@@ -26,14 +27,17 @@ _POLICY: Final = (
 )
 
 
-def html_page(record: RunRecord) -> bytes:
-    """Return the page of *record* as the bytes of an HTML file; the same record gives the same bytes."""
+def html_page(record: RunRecord, part: RunPart | None = None) -> bytes:
+    """Return the page of *record* as the bytes of an HTML file; the same record gives the same bytes.
+
+    With *part* its candles and trades are those of that part, and everything else is of the whole run.
+    """
     library, script = _asset(_LIBRARY), _script()
     parts = {
         "policy": _POLICY.format(scripts=" ".join(_hash(code) for code in (library, script))),
         "title": html.escape(f"{', '.join(sorted(record.facts.strategies))} · {record.run_id}"),
         "style": _asset("page.css"),
-        "document": _json(document(record) | {"library": _notice()}),
+        "document": _json(document(record, part) | {"library": _notice()}),
         "library": library,
         "script": script,
     }

@@ -11,6 +11,7 @@ from backtestkit_cli.analytics.capital import Fills, Sale, fills_from
 from backtestkit_cli.analytics.equity import equity_of
 from backtestkit_cli.analytics.outcome import RunOutcome, TradePath
 from backtestkit_cli.analytics.trade_columns import closing_order
+from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.position import Entry, Partial, Trade
 from backtestkit_cli.reports.saved.event_rows import clean_text
@@ -66,13 +67,13 @@ def account_frame(outcome: RunOutcome) -> "pl.DataFrame | None":
     return None if outcome.account is None else frame(account_curve(outcome), ACCOUNT)
 
 
-def candles_frame(outcome: RunOutcome) -> "pl.DataFrame":
-    """Return the candles of the pictures, symbol by symbol, oldest first."""
+def candles_frame(charts: Mapping[str, Candles]) -> "pl.DataFrame":
+    """Return the candles of pictures, by symbol in *charts*, symbol by symbol, oldest first."""
     import polars as pl  # noqa: PLC0415 - takes 0.1 s, and only who writes Parquet needs it
 
     parts = [
         pl.DataFrame({"symbol": symbol, **{name: getattr(candles, name) for name in tuple(CANDLES)[1:]}}, CANDLES)
-        for symbol, candles in sorted(outcome.charts.items())
+        for symbol, candles in sorted(charts.items())
     ]
     return pl.concat(parts) if parts else pl.DataFrame(schema=CANDLES)
 

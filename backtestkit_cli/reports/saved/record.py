@@ -177,7 +177,7 @@ def record_of(outcome: RunOutcome, extra: Mapping[str, Any] | None = None) -> Ru
         trades=trades_frame(outcome),
         equity=equity_frame(outcome),
         account_curve=account_frame(outcome),
-        candles=candles_frame(outcome),
+        candles=candles_frame(outcome.charts),
         events=HeldEvents(outcome.events),
         timings=outcome.timings,
     )

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -30,9 +31,20 @@ EVENTS: Final = "events.jsonl"
 TIMINGS: Final = "performance.json"
 PAGE: Final = "report.html"
 RUN_FILES: Final = frozenset({MANIFEST, TRADES, EQUITY, ACCOUNT, CANDLES, EVENTS, TIMINGS, PAGE})
-"""Everything that the folder of a run may hold."""
+"""Everything that a run writes into its folder."""
+_PART_PAGE: Final = re.compile(r"report-[\dT-]+_[\dT-]+\.html")
 HASHES: Final = "files_sha256"
 """The entry of the manifest with the hash of each file that reports are computed from."""
+
+
+def part_page(part: str) -> str:
+    """Return the name of the page of a *part* of a run, which is called as frames are, `2025-05-04_2025-05-06`."""
+    return f"report-{part}.html"
+
+
+def is_run_file(name: str) -> bool:
+    """Say whether a file of this *name* may be in the folder of a run: it wrote it, or it is a page of a part of it."""
+    return name in RUN_FILES or _PART_PAGE.fullmatch(name) is not None
 
 
 def run_folder(out: Path, run_id: str) -> Path:

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 from backtestkit_cli.errors import ConfigError
-from backtestkit_cli.reports.saved.run_folder import MANIFEST, RUN_FILES, output_errors
+from backtestkit_cli.reports.saved.run_folder import MANIFEST, is_run_file, output_errors
 from backtestkit_cli.reports.saved.run_reading import is_foreign
 
 _DRAFT = re.compile(r"\.(?P<name>.+)\.\d+\.draft")
@@ -23,7 +23,7 @@ def run_files(folder: Path) -> list[Path]:
     for file in files:
         draft = _DRAFT.fullmatch(file.name)
         name = draft["name"] if draft else file.name
-        if name not in RUN_FILES or not stat.S_ISREG(file.lstat().st_mode):
+        if not is_run_file(name) or not stat.S_ISREG(file.lstat().st_mode):
             raise ConfigError(
                 f"{folder}: expected nothing but the files of a run, found {file.name}: delete it yourself"
             )

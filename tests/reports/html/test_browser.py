@@ -11,11 +11,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
+from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.reports.html.packing import packed_candles
 from backtestkit_cli.reports.html.page import html_page
 from backtestkit_cli.reports.saved.record import RunRecord
+from backtestkit_cli.reports.saved.run_part import RunPart, part_of
 from tests.builders import START_MS, a_record, a_session
-from tests.reports.html.records import HOSTILE, a_long_record, a_varied_record
+from tests.reports.html.records import HOSTILE, a_long_record, a_varied_record, chart_candles
 
 expect.set_options(timeout=20_000)  # a busy machine is slow; what is there is found at once
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -96,10 +98,12 @@ async def fresh(browser: Browser, tmp_path: Path) -> AsyncIterator[Opened]:
     await found.page.close()
 
 
-async def opened(browser: Browser, folder: Path, record: RunRecord, viewport: ViewportSize = DESKTOP) -> Opened:
-    """Return the page of *record* opened from a file."""
+async def opened(
+    browser: Browser, folder: Path, record: RunRecord, viewport: ViewportSize = DESKTOP, part: RunPart | None = None
+) -> Opened:
+    """Return the page of *record*, or of a *part* of it, opened from a file."""
     path = folder / "report.html"
-    path.write_bytes(html_page(record))
+    path.write_bytes(html_page(record, part))
     page = await browser.new_page(viewport=viewport, color_scheme="light")
     page.set_default_timeout(20_000)
     result = Opened(page)
@@ -120,6 +124,22 @@ async def test_cards_and_charts_are_drawn(shared: Opened) -> None:
     await expect(shared.page.locator("#candles-readout")).to_contain_text("BTCUSDT")
     for chart in ("#equity-chart", "#candles-chart"):
         assert await shared.colours_drawn(chart) > 10
+
+
+async def test_a_part_of_a_run_says_so_and_shows_trades_that_began_before_it(browser: Browser, tmp_path: Path) -> None:
+    record = a_varied_record()
+    span = START_MS + 25 * MINUTE_MS, START_MS + 145 * MINUTE_MS
+    candles = chart_candles(0, step_ms=MINUTE_MS).between(*span)
+    found = await opened(browser, tmp_path, record, part=part_of(record, span, "1m", {"BTCUSDT": candles}))
+    await expect(found.page.locator("#warnings")).to_contain_text("Part of the run Candles (1m) and the list of trades")
+    # One opens every 20 minutes for 15: the one of 00:20 is open when the part begins, the one of 02:20 when it ends.
+    await expect(found.page.locator("#trades-count")).to_contain_text("7 trades, net ")
+    for row in (0, -1):
+        await found.page.locator("#trades-table tbody button").nth(row).click()
+        await expect(found.page.locator("#trade")).to_contain_text("BTCUSDT")
+    assert found.complaints == []
+    assert await found.colours_drawn("#candles-chart") > 10
+    await found.page.close()
 
 
 async def test_what_an_author_wrote_is_shown_as_text(fresh: Opened) -> None:

@@ -19,7 +19,7 @@ const LEGEND = [
 ];
 
 // Starts the chart and returns { showSymbol(symbol), showTrade(trade) }; both resolve when it is drawn.
-function candleChart({ candles, trades, onChoose }) {
+function candleChart({ candles, part, trades, onChoose }) {
   const symbols = Object.keys(candles);
   const place = byId("candles-chart");
   const entry = ([sign, name, text]) => make("li", {}, signOf(sign, name), text);
@@ -34,7 +34,8 @@ function candleChart({ candles, trades, onChoose }) {
   const chart = LightweightCharts.createChart(place, CHART_OPTIONS);
   const series = chart.addSeries(LightweightCharts.CandlestickSeries, { priceLineVisible: false });
   const marks = LightweightCharts.createSeriesMarkers(series, []);
-  const levels = new TradeLevels();
+  const hasCandles = (ms) => !part || (ms >= part.start && ms <= part.end);
+  const levels = new TradeLevels(hasCandles);
   series.attachPrimitive(levels);
   const unpacked = new Map();
   const state = { symbol: null, minutes: 0, candles: null, bars: [], trade: null, unmarked: null };
@@ -83,7 +84,7 @@ function candleChart({ candles, trades, onChoose }) {
     const isTooMany = seen.length > MOST_MARKED;
     state.unmarked = isTooMany ? `${written(seen.length, "count")} trades` : isCrowded ? "entries" : null;
     const drawn = (isTooMany ? seen.filter((row) => row === chosen) : seen).flatMap((row) => tradeMarks(
-      trades.at(row), state.bars, { isAnyChosen, isChosen: row === chosen, isCrowded },
+      trades.at(row), state.bars, { hasCandles, isAnyChosen, isChosen: row === chosen, isCrowded },
     ));
     marks.setMarkers(drawn.sort((one, other) => one.time - other.time));
     levels.show(state.trade, state.bars);

@@ -39,6 +39,7 @@ function startPage(page) {
   const bySymbol = tradesBySymbol(table);
   const chart = candleChart({
     candles: page.candles,
+    part: page.part,
     trades: {
       at: table.at,
       of: (symbol) => bySymbol.get(symbol) ?? [],

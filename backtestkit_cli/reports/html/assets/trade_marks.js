@@ -46,8 +46,8 @@ function levelPaths(trade) {
   };
 }
 
-// Returns the marks of a trade; a chosen one has words, beside a chosen one the others step back.
-function tradeMarks(trade, bars, { isChosen, isAnyChosen, isCrowded }) {
+// Returns the marks of a trade, of fills that have candles; a chosen one has words, beside it the others step back.
+function tradeMarks(trade, bars, { hasCandles, isChosen, isAnyChosen, isCrowded }) {
   const { buys, sells } = fillsOf(trade);
   const opacity = isAnyChosen && !isChosen ? 0.35 : 1;
   const isLong = trade.side === "long";
@@ -57,30 +57,35 @@ function tradeMarks(trade, bars, { isChosen, isAnyChosen, isCrowded }) {
   const isWhole = isChosen || !isCrowded;
   return [
     ...(isWhole ? buys : []).map(([at], index) => ({
-      time: place(at), position: isLong ? "belowBar" : "aboveBar", shape: isLong ? "arrowUp" : "arrowDown",
+      at, time: place(at), position: isLong ? "belowBar" : "aboveBar", shape: isLong ? "arrowUp" : "arrowDown",
       color: colour("accent", opacity), size: index ? 0.6 : 1,
       text: words(index ? `+ entry ${index + 1}` : trade.side),
     })),
     ...(isWhole ? sells.slice(0, -1) : []).map(([at, price, percent]) => ({
-      time: place(at), position: "atPriceMiddle", price, shape: "circle", size: 0.6,
+      at, time: place(at), position: "atPriceMiddle", price, shape: "circle", size: 0.6,
       color: colour("accent", opacity), text: words(`− ${decimals(percent, 0)} %`),
     })),
     ...sells.slice(-1).map(([at, price]) => ({
-      time: place(at), position: "atPriceMiddle", price, shape: trade.net < 0 ? "square" : "circle",
+      at, time: place(at), position: "atPriceMiddle", price, shape: trade.net < 0 ? "square" : "circle",
       color: outcome, size: isWhole ? 1 : 0.6,
     })),
-  ];
+  ].filter(({ at }) => hasCandles(at));
 }
 
 // A primitive of the chart library that draws the levels of one trade, from its opening to its close.
 class TradeLevels {
   #context = null;
+  #hasCandles;
   #trade = null;
   #bars = [];
   #views = [
     { zOrder: () => "bottom", renderer: () => ({ draw: (target) => this.#draw(target) }) },
     { zOrder: () => "top", renderer: () => ({ draw: (target) => this.#label(target) }) },
   ];
+
+  constructor(hasCandles) {
+    this.#hasCandles = hasCandles;
+  }
 
   attached(context) {
     this.#context = context;
@@ -131,6 +136,7 @@ class TradeLevels {
     if (this.#trade === null || !this.#bars.length) return;
     const { chart, series } = this.#context;
     const trade = this.#trade;
+    if (!this.#hasCandles(trade.closed)) return;
     const x = chart.timeScale().timeToCoordinate(this.#bars[barAt(this.#bars, trade.closed)].time);
     const y = series.priceToCoordinate(trade.exit);
     if (x === null || y === null) return;
