@@ -229,7 +229,7 @@ def test_symbols_of_odd_characters_are_shown_and_can_be_named(folder: Path, symb
         (("report", "bcktest"), 2, ("btk report", "'bcktest'", "'backtest'")),
         (("report", "backtest", "sma_cros-0123456789"), 2, ("dump/runs", "'sma_cros-0123456789'", f"'{RUN_ID}'")),
         (("report", "backtest", ""), 2, ("unknown run ''", RUN_ID)),
-        (("report", "backtest", "sma"), 2, ("'sma'", "2 runs begin so", RUN_ID)),
+        (("report", "backtest", "sma"), 2, ("'sma'", "found 2 that begin so", RUN_ID)),
         (("report", "backtest", "nowhere/at/all"), 2, ("nowhere/at/all", "found nothing")),
         (("report", "backtest", "tiny.py/"), 2, ("tiny.py", "found a file")),
         (("report", "backtest", "-o", "tiny.py"), 2, ("tiny.py", "expected a folder, found a file")),
