@@ -1,6 +1,5 @@
 """How much of its time and money a run had at work, how much it traded, and what the trading cost."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,15 +87,6 @@ def activity_of(
         costs_of_turnover_pct=percent(costs, turnover),
         costs_of_gross_pct=percent(costs, gross) if gross is not None and gross > 0 else None,
     )
-
-
-def exposure_by_session(trades: TradeColumns, *, start_ms: int, end_ms: int) -> dict[tuple[str, str], float | None]:
-    """Return the percent of the frame in which each (strategy, symbol) that traded had an open position, by name."""
-    held_ms: defaultdict[tuple[str, str], int] = defaultdict(int)
-    opened, closed = _times_within(trades, start_ms, end_ms)
-    for strategy, symbol, ms in zip(trades.strategy, trades.symbol, (closed - opened).tolist(), strict=True):
-        held_ms[strategy, symbol] += ms
-    return {session: percent(held_ms[session], end_ms - start_ms) for session in sorted(held_ms)}
 
 
 def _times_within(trades: TradeColumns, start_ms: int, end_ms: int) -> tuple[Times, Times]:

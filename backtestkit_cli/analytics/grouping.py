@@ -44,16 +44,6 @@ def by_weekday(trades: TradeColumns) -> FiguresByGroup:
     return _figures(_split(trades, (trades.opened_at_ms // DAY_MS + _WEEKDAY_OF_EPOCH) % 7, WEEKDAYS))
 
 
-def by_symbol(trades: TradeColumns) -> FiguresByGroup:
-    """Return the figures of each symbol, by name."""
-    return _figures(split_by_symbol(trades))
-
-
-def by_strategy(trades: TradeColumns) -> FiguresByGroup:
-    """Return the figures of each strategy, by name."""
-    return _figures(split_by_strategy(trades))
-
-
 def split_by_month(trades: TradeColumns) -> Groups:
     """Return the trades that closed in each month, as in `by_month`."""
     months, codes = np.unique(trades.closed_at_ms.astype("datetime64[ms]").astype("datetime64[M]"), return_inverse=True)
@@ -63,11 +53,6 @@ def split_by_month(trades: TradeColumns) -> Groups:
 def split_by_symbol(trades: TradeColumns) -> Groups:
     """Return the trades of each symbol, by name."""
     return _split_by_text(trades, trades.symbol)
-
-
-def split_by_strategy(trades: TradeColumns) -> Groups:
-    """Return the trades of each strategy, by name."""
-    return _split_by_text(trades, trades.strategy)
 
 
 def _figures(groups: Groups) -> FiguresByGroup:

@@ -1,6 +1,6 @@
 import pytest
 
-from backtestkit_cli.analytics.activity import activity_of, exposure_by_session
+from backtestkit_cli.analytics.activity import activity_of
 from backtestkit_cli.analytics.trade_columns import columns_of
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.money import Costs
@@ -29,13 +29,11 @@ def test_time_and_money_at_work_of_two_sessions_that_overlap() -> None:
         a_trade(symbol="A", minutes=4 * DAY_MINUTES, cost=100.0),
         a_trade(symbol="B", opened_at_ms=START_MS + 2 * DAY_MS, minutes=4 * DAY_MINUTES, cost=300.0),
     ]
-    columns = columns_of(trades)
-    figures = activity_of(columns, **FRAME, sessions=2, capital_quote=1000.0)
+    figures = activity_of(columns_of(trades), **FRAME, sessions=2, capital_quote=1000.0)
     assert figures.exposure_pct == pytest.approx(20)  # 8 of 40 days of sessions
     assert figures.any_open_pct == pytest.approx(30)  # 6 of 20 days
     assert (figures.peak_open, figures.peak_invested_quote) == (2, 400)
     assert figures.avg_invested_quote == pytest.approx((4 * 100 + 4 * 300) / 20)
-    assert exposure_by_session(columns, **FRAME) == {("sma_cross", "A"): 20, ("sma_cross", "B"): 20}
 
 
 def test_a_position_that_follows_another_does_not_stand_beside_it() -> None:

@@ -20,8 +20,6 @@ ALL: list[Callable[[TradeColumns], FiguresByGroup]] = [
     grouping.by_side,
     grouping.by_hour,
     grouping.by_weekday,
-    grouping.by_symbol,
-    grouping.by_strategy,
 ]
 SUNDAY_MS = START_MS  # 2025-05-04
 
@@ -54,7 +52,7 @@ def test_reasons_and_sides_come_in_the_order_of_their_kinds_and_names_in_that_of
     trades = columns_of(a_trade(reason=reason, symbol=s, strategy=s, side=side) for reason, s, side in reversed_kinds)
     assert list(grouping.by_reason(trades)) == [reason.value for reason in CloseReason]
     assert list(counts(grouping.by_side(trades)).items()) == [("long", 3), ("short", 3)]
-    assert list(grouping.by_symbol(trades)) == list(grouping.by_strategy(trades)) == list("abcdef")
+    assert list(grouping.split_by_symbol(trades)) == list("abcdef")
 
 
 @pytest.mark.parametrize("by", ALL, ids=lambda by: str(by.__name__))
@@ -89,5 +87,3 @@ def test_every_trade_is_in_one_group_and_a_group_is_what_a_mask_would_find(trade
         assert figures == figures_of(columns.where(columns.side == side))
     for symbol, group in grouping.split_by_symbol(columns).items():
         assert np.array_equal(group.closed_at_ms, columns.closed_at_ms[columns.symbol == symbol])
-    for strategy, figures in grouping.by_strategy(columns).items():
-        assert figures == figures_of(columns_of(trade for trade in trades if trade.strategy == strategy))

@@ -84,9 +84,7 @@ def find_run(name: str = LATEST, out: str | Path = "dump") -> Path:
     begin_so = [run for run in runs if name and run.name.startswith(name)]
     if len(begin_so) > 1:
         names = ", ".join(run.name for run in begin_so[:5])
-        raise ConfigError(
-            f"run {name!r}: expected the beginning of one, found {len(begin_so)} that begin so: {names}"
-        )
+        raise ConfigError(f"run {name!r}: expected the beginning of one, found {len(begin_so)} that begin so: {names}")
     if not begin_so:
         raise UnknownNameError("run", name, [run.name for run in runs], where=str(out / "runs"))
     return begin_so[0]
