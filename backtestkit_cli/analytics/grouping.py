@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from backtestkit_cli.analytics.monthly import months_of
 from backtestkit_cli.analytics.trade_columns import Texts, Times, TradeColumns
 from backtestkit_cli.analytics.trade_figures import TradeFigures, figures_of
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS
@@ -20,7 +21,10 @@ _WEEKDAY_OF_EPOCH = 3
 
 
 def by_month(trades: TradeColumns) -> FiguresByGroup:
-    """Return the figures of each month of closing (UTC, `2025-05`), oldest first; a month without trades is absent."""
+    """Return the figures of each month of closing (UTC, `2025-05`), oldest first; a month without trades is absent.
+
+    Midnight ends its day, as in `monthly`: what closes where May ends is May's, and a frame up to 1 June has no June.
+    """
     return _figures(split_by_month(trades))
 
 
@@ -46,7 +50,7 @@ def by_weekday(trades: TradeColumns) -> FiguresByGroup:
 
 def split_by_month(trades: TradeColumns) -> Groups:
     """Return the trades that closed in each month, as in `by_month`."""
-    months, codes = np.unique(trades.closed_at_ms.astype("datetime64[ms]").astype("datetime64[M]"), return_inverse=True)
+    months, codes = np.unique(months_of(trades.closed_at_ms), return_inverse=True)
     return _split(trades, codes, np.datetime_as_string(months).tolist())
 
 

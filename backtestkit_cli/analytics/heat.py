@@ -10,6 +10,7 @@ import numpy as np
 from backtestkit_cli.analytics.activity import activity_of
 from backtestkit_cli.analytics.arithmetic import total
 from backtestkit_cli.analytics.grouping import split_by_month, split_by_symbol
+from backtestkit_cli.analytics.monthly import months_of
 from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.analytics.trade_figures import TradeFigures, figures_of
 
@@ -54,7 +55,7 @@ def heat_of(trades: TradeColumns, *, sessions: Mapping[str, int], start_ms: int,
         trades: Those of all symbols.
         sessions: Every symbol, without trades too, and how many sessions it had.
         start_ms: Where the frame starts.
-        end_ms: Where it ends; a trade that closes at it belongs to the month of that instant.
+        end_ms: Where it ends; what closes at a midnight belongs to the month that it ends.
     """
     months = _months(trades, start_ms, end_ms)
     by_symbol = split_by_symbol(trades)
@@ -122,6 +123,6 @@ def _share(distance: float, strongest: float) -> float:
 
 
 def _months(trades: TradeColumns, start_ms: int, end_ms: int) -> tuple[str, ...]:
-    last_ms = max(start_ms, end_ms - 1, trades.closed_at_ms.max(initial=start_ms))
-    first, last = np.array([start_ms, last_ms], "datetime64[ms]").astype("datetime64[M]")
+    closed_ms = trades.closed_at_ms
+    first, last = months_of(np.array([closed_ms.min(initial=start_ms + 1), closed_ms.max(initial=end_ms)]))
     return tuple(np.datetime_as_string(np.arange(first, last + 1)).tolist())

@@ -1,12 +1,16 @@
 """What an account won in each calendar month, from its daily curve."""
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from backtestkit_cli.analytics.arithmetic import finite, ratio
 from backtestkit_cli.analytics.daily_curve import DailyCurve
+from backtestkit_cli.analytics.trade_columns import Times
+
+Months: TypeAlias = npt.NDArray[np.datetime64]
 
 
 class MonthReturn(NamedTuple):
@@ -22,10 +26,14 @@ class MonthReturn(NamedTuple):
     days: int
 
 
+def months_of(ends_ms: Times) -> Months:
+    """Return the month UTC of what ended at each of *ends_ms*: a midnight ends the day, and the month, before it."""
+    return (ends_ms - 1).astype("datetime64[ms]").astype("datetime64[M]")
+
+
 def month_returns(curve: DailyCurve) -> list[MonthReturn]:
     """Return the months of *curve*, oldest first; the day that a midnight ends belongs to the month before it."""
-    ends = (curve.times_ms - 1).astype("datetime64[ms]").astype("datetime64[M]")
-    months, starts = np.unique(ends, return_index=True)
+    months, starts = np.unique(months_of(curve.times_ms), return_index=True)
     bounds = [*starts.tolist(), curve.days]
     equity = pairwise(curve.values[bounds].tolist())
     lengths = np.diff(bounds).tolist()

@@ -28,16 +28,17 @@ def counts(groups: FiguresByGroup) -> dict[str, int]:
     return {name: figures.trades for name, figures in groups.items()}
 
 
-def test_a_trade_belongs_to_the_month_in_which_it_closed() -> None:
+def test_a_trade_belongs_to_the_month_in_which_it_closed_and_midnight_ends_a_month() -> None:
     to_june_ms = SUNDAY_MS + 28 * DAY_MS
     trades = columns_of(
         [
             a_trade(opened_at_ms=to_june_ms - HOUR_MS, minutes=59),
             a_trade(opened_at_ms=to_june_ms - HOUR_MS, minutes=60),
+            a_trade(opened_at_ms=to_june_ms - HOUR_MS, minutes=61),
             a_trade(opened_at_ms=to_june_ms + 230 * DAY_MS),
         ]
     )
-    assert counts(grouping.by_month(trades)) == {"2025-05": 1, "2025-06": 1, "2026-01": 1}
+    assert counts(grouping.by_month(trades)) == {"2025-05": 2, "2025-06": 1, "2026-01": 1}
 
 
 def test_a_trade_belongs_to_the_hour_and_the_weekday_in_which_it_opened() -> None:

@@ -98,9 +98,11 @@ def test_months_are_those_of_the_frame_and_sum_up_to_the_totals() -> None:
         assert math.fsum(value or 0.0 for value in row.month_pnl_pct) == pytest.approx(row.figures.total_pnl_pct)
 
 
-def test_a_trade_that_closes_at_the_end_of_the_frame_has_its_month() -> None:
+def test_what_closes_where_a_month_and_the_frame_end_adds_no_month_that_the_frame_lacks() -> None:
     at_midnight = a_trade(opened_at_ms=START_MS + 27 * DAY_MS, minutes=1440)
-    assert heat(at_midnight, days=28).months == ("2025-05", "2025-06")
+    found = heat(at_midnight, days=28)
+    assert found.months == ("2025-05",)
+    assert found.pooled.month_pnl_pct == (found.pooled.figures.total_pnl_pct,)
     assert heat(symbols=["A"], days=28).months == ("2025-05",)
 
 

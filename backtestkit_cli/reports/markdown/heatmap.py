@@ -31,7 +31,9 @@ _ACCOUNT_LEGEND = (
     "From the equity at each midnight UTC and at the end, days without trades included. The balance is that of the"
     " portfolio, or without one the least that could have paid for every entry."
 )
-_MONTHS_LEGEND = "Total PNL of the trades that closed in each month UTC; N/A: none did."
+_MONTHS_LEGEND = (
+    "Total PNL of the trades that closed in each month UTC, the midnight that ends it included; N/A: none did."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
