@@ -48,3 +48,13 @@ def test_frame_candles_and_versions_are_named_the_fingerprints_last() -> None:
     ]
     assert found[1][1:] == ("2025-05-06 00:00", "2025-05-05 00:00")
     assert found[3][1:] == ("of-ETHUSDT", None)
+
+
+def test_candles_of_stretches_of_another_length_are_told_apart_by_their_minutes() -> None:
+    a = a_manifest()
+    longer = {"minutes": 10_000, "fingerprint": "of-more"}
+    candles = {**a["candles"], "BTCUSDT": a["candles"]["BTCUSDT"] | longer}
+    minutes = a["candles"]["BTCUSDT"]["minutes"]
+    assert input_differences(a, a_manifest(candles=candles)) == (
+        InputDifference("candles.BTCUSDT", f"{minutes:,} minutes", "10,000 minutes"),
+    )

@@ -27,19 +27,27 @@ def input_differences(
     """Return where the inputs of the manifests *a* and *b* differ, by name; candles and versions come last.
 
     With *strategies*, one of each run, these are held against each other whatever they are called; without, every
-    strategy is compared with the one of its name.
+    strategy is compared with the one of its name. Candles are told apart by their fingerprint; where the runs read
+    stretches of another length, such as for more warm-up, by how many minutes those are: the rest may be the same.
     """
-    in_a, in_b = (_inputs(one, name) for one, name in zip((a, b), strategies or (None, None), strict=True))
+    name_a, name_b = strategies or (None, None)
+    in_a, in_b = _inputs(a, name_a, b["candles"]), _inputs(b, name_b, a["candles"])
     names = sorted(in_a.keys() | in_b.keys(), key=lambda name: (name.startswith(_LAST), name))
     found = (InputDifference(name, in_a.get(name), in_b.get(name)) for name in names)
     return tuple(one for one in found if one.a != one.b)
 
 
-def _inputs(manifest: Mapping[str, Any], strategy: str | None) -> dict[str, Plain]:
+def _inputs(manifest: Mapping[str, Any], strategy: str | None, candles: Mapping[str, Any]) -> dict[str, Plain]:
+    """Return the inputs of *manifest* by their places; *candles* are those of the other run."""
     frame = manifest["frame"]
     inputs = {name: manifest[name] for name in _SHARED if name in manifest}
     inputs["frame"] = {"name": frame["name"], "from": utc_text(frame["start"]), "to": utc_text(frame["end"])}
-    inputs["candles"] = {symbol: facts["fingerprint"] for symbol, facts in manifest["candles"].items()}
+    inputs["candles"] = {
+        symbol: facts["fingerprint"]
+        if facts["minutes"] == candles.get(symbol, facts)["minutes"]
+        else f"{facts['minutes']:,} minutes"
+        for symbol, facts in manifest["candles"].items()
+    }
     for name in _BY_STRATEGY:
         part = manifest.get(name, {})
         inputs[name] = part if strategy is None else part.get(strategy, {})
