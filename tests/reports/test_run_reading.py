@@ -116,3 +116,12 @@ def test_the_latest_run_is_not_what_another_program_left(tmp_path: Path) -> None
     (tmp_path / "runs" / "app" / "manifest.json").write_text("{}")
     assert find_run("latest", tmp_path) == run
     assert find_run(out=tmp_path) == find_run("sma", str(tmp_path)) == find_run(str(run)) == run
+
+
+def test_a_half_written_run_is_found_by_the_beginning_of_its_id_where_no_whole_one_begins_so(tmp_path: Path) -> None:
+    half = tmp_path / "runs" / "other-half"
+    half.mkdir(parents=True)
+    whole = write_run(a_record(run_id="sma-whole"), tmp_path)
+    assert find_run("oth", tmp_path) == half
+    (tmp_path / "runs" / "sma-half").mkdir()
+    assert find_run("sma", tmp_path) == whole

@@ -82,6 +82,8 @@ def find_run(name: str = LATEST, out: str | Path = "dump") -> Path:
     if folder.is_dir() and name:
         return _folder_at(folder)
     begin_so = [run for run in runs if name and run.name.startswith(name)]
+    # `btk runs list` shows half-written runs too: one that is meant is not unknown.
+    begin_so = begin_so or [run for run in run_folders(out) if name and run.name.startswith(name)]
     if len(begin_so) > 1:
         names = ", ".join(run.name for run in begin_so[:5])
         raise ConfigError(f"run {name!r}: expected the beginning of one, found {len(begin_so)} that begin so: {names}")
