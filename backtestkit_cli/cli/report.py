@@ -109,11 +109,11 @@ def report_heatmap(
     from backtestkit_cli.reports import heatmap_file
 
     where = Where(run=run, strategy=strategy, symbols=symbols, out=out, config=config)
-    write = partial(heatmap_file.write, sort_by=sort, chart_format=_chart_format(charts))
+    write = partial(heatmap_file.write, sort_by=sort, chart_format=_chart_format(charts, is_part=bool(symbols)))
     _make(heatmap_file.heatmap_by(sort), where, json=json, markdown=markdown, quiet=quiet, write=write)
 
 
-def _chart_format(charts: str | None) -> str | None:
+def _chart_format(charts: str | None, *, is_part: bool) -> str | None:
     """Return the format that a heatmap is drawn in, None where it is not.
 
     Raises:
@@ -121,10 +121,12 @@ def _chart_format(charts: str | None) -> str | None:
     """
     from backtestkit_cli.reports.charts.formats import FORMATS, HOW_TO_DRAW, can_draw, require_charts
 
+    if is_part and charts not in {None, "none"}:
+        raise ConfigError("--charts and --symbols contradict each other: pictures are of the whole run")
+    if is_part or charts == "none":
+        return None
     if charts is None and not can_draw():
         console.note(f"there is no picture without matplotlib: {HOW_TO_DRAW}")
-        return None
-    if charts == "none":
         return None
     require_charts(charts or FORMATS[0])
     return charts or FORMATS[0]
@@ -150,6 +152,8 @@ def _make(
 
     if json and markdown:
         raise ConfigError("--json and --markdown contradict each other: leave out one")
+    if where.symbols and kind.is_of_whole_run:
+        raise ConfigError(f"--symbols: the {kind.name} of a run is not known by symbol: leave it out")
     folder = options.out_folder(where.config, where.out)
     record = opened(where.run, folder, where.symbols)
     strategies = chosen(record, where.strategy)

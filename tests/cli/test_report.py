@@ -238,6 +238,8 @@ def test_symbols_of_odd_characters_are_shown_and_can_be_named(folder: Path, symb
         (("report", "backtest", RUN_ID, "--strategy", "sma_cros"), 2, (RUN_ID, "'sma_cros'", "'sma_cross'")),
         (("report", "backtest", RUN_ID, "--symbols", "BTCUSD"), 2, (RUN_ID, "'BTCUSD'", "'BTCUSDT'")),
         (("report", "backtest", "--json", "--markdown"), 2, ("--json", "--markdown")),
+        (("report", "performance", RUN_ID, "-s", "BTCUSDT"), 2, ("--symbols", "performance", "leave it out")),
+        (("report", "heatmap", RUN_ID, "-s", "BTCUSDT", "--charts", "png"), 2, ("--charts", "--symbols")),
         (("report", "heatmap", RUN_ID, "--sort", "trads"), 2, ("metric", "'trads'", "'trades'")),
         (("report", "charts", RUN_ID, "--charts", "pgn"), 2, ("format", "'pgn'", "'png'")),
         (("report", "heatmap", RUN_ID, "--charts", "pgn"), 2, ("format", "'pgn'", "'png'")),

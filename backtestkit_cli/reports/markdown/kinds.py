@@ -42,6 +42,7 @@ class Kind(Generic[D]):
         summary: Returns the numbers as one table for a terminal, None where terminals show the kind in their own way.
         document: Returns the numbers of a strategy as plain values for `<strategy>.json` beside the text, if a file.
         written_by: Says whether a run writes it by itself; else it is written where it is asked for.
+        is_of_whole_run: Whether its numbers are not known by symbol.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Kind(Generic[D]):
     summary: Callable[[D], Summary] | None = None
     document: Callable[[RunRecord, str], Mapping[str, Any]] | None = None
     written_by: Callable[[RunRecord], bool] = _every_run
+    is_of_whole_run: bool = False
 
     def get_data(self, run: Run, strategy: str | None = None) -> D:
         """Return the numbers of *strategy*; where none is named, of the only one, or of all together.
@@ -125,7 +127,12 @@ report: Final = Reports(
     ),
     risk=Kind("risk", risk.get_data, risk.get_report, "no signal was refused", risk.summary),
     performance=Kind(
-        "performance", performance.get_data, performance.get_report, "nothing was measured", performance.summary
+        "performance",
+        performance.get_data,
+        performance.get_report,
+        "nothing was measured",
+        performance.summary,
+        is_of_whole_run=True,
     ),
 )
 """The reports of a run, in the order they are written."""
