@@ -16,10 +16,10 @@ import numpy as np
 from backtestkit_cli.analytics.equity import ledger_of
 from backtestkit_cli.analytics.outcome import TradePath
 from backtestkit_cli.analytics.trade_columns import Flags, Times
-from backtestkit_cli.domain.account import cash_effect, valuation
+from backtestkit_cli.domain.account import net_lines
 from backtestkit_cli.domain.candle import Candles, Floats
 from backtestkit_cli.domain.interval import MINUTE_MS
-from backtestkit_cli.domain.money import Costs
+from backtestkit_cli.domain.money import NOTHING, Costs
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.signal import CloseReason
 
@@ -27,13 +27,15 @@ _AT_A_LEVEL = frozenset({CloseReason.STOP_LOSS, CloseReason.TAKE_PROFIT})
 
 
 class _Segment(NamedTuple):
-    """The time `[start_ms, end_ms)` from a fill at `price` to the next: the result is `fixed + per_price * price`."""
+    """The time `[start_ms, end_ms)` from a fill at `price` to the next, and what the position was then."""
 
     start_ms: int
     end_ms: int
     price: float
-    fixed: float
-    per_price: float
+    sign: float
+    realised_net: float
+    cost_left: float
+    price_effective: float
 
 
 def trade_paths(
@@ -55,9 +57,10 @@ def trade_paths(
     for trade in trades:
         firsts.append(len(segments))
         segments += _segments(trade, costs)
-    start_ms, end_ms, price, fixed, per_price = (np.array(column) for column in zip(*segments, strict=True))
+    start_ms, end_ms, price, sign, net, left, effective = (np.array(column) for column in zip(*segments, strict=True))
     starts, ends = np.searchsorted(candles.timestamp, start_ms), np.searchsorted(candles.timestamp, end_ms)
     with np.errstate(over="ignore", invalid="ignore"):
+        fixed, per_price = net_lines(sign, net, left, effective, costs)
         at_low = fixed + per_price * _extreme(np.minimum, candles.low, starts, ends, price)
         at_high = fixed + per_price * _extreme(np.maximum, candles.high, starts, ends, price)
         scale = 100 / np.array([trade.invested for trade in trades])
@@ -71,13 +74,16 @@ def trade_paths(
 
 def _segments(trade: Trade, costs: Costs) -> Iterator[_Segment]:
     """Yield the times between the fills of *trade*; the last ends where the candle of the exit opens."""
-    exit_opened_ms = trade.closed_at_ms - MINUTE_MS
+    exit_opened_ms, sign = trade.closed_at_ms - MINUTE_MS, float(trade.side.sign)
+    if len(trade.entries) == 1 and not trade.partials:  # nearly always, and there are many
+        at_ms, price, cost = trade.entries[0]
+        yield _Segment(at_ms, exit_opened_ms, price, sign, NOTHING.net, cost, price)
+        return
     ledger = list(ledger_of(trade, costs))
     ends = [*(at_ms for at_ms, _, _ in ledger[1:]), exit_opened_ms]
     for (at_ms, price, position), end_ms in zip(ledger, ends, strict=True):
-        value = valuation(position, costs)
-        fixed = cash_effect(position, costs) + value.fixed
-        yield _Segment(at_ms, min(end_ms, exit_opened_ms), price, fixed, value.per_price)
+        now = position.realised.net, position.cost_left, position.price_effective
+        yield _Segment(at_ms, min(end_ms, exit_opened_ms), price, sign, *now)
 
 
 def _extreme(furthest: np.ufunc, column: Floats, starts: Times, ends: Times, price: Floats) -> Floats:
@@ -87,7 +93,7 @@ def _extreme(furthest: np.ufunc, column: Floats, starts: Times, ends: Times, pri
     if some.any():
         bounds = np.stack((starts[some], ends[some]), axis=1).reshape(-1)
         # One row more, for reduceat takes no bound behind the last; every second result is of the rows between.
-        rows = np.append(column, column[-1])
+        rows = column if bounds.max() < len(column) else np.append(column, column[-1])
         found[some] = furthest(found[some], furthest.reduceat(rows, bounds)[::2])
     return found
 

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
+from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Position
 
@@ -39,3 +42,17 @@ def cash_effect(position: Position, costs: Costs) -> float:
     `cash + Σ value = equity` by construction of `round_trip`.
     """
     return position.realised.net - position.cost_left * (1 + costs.fee_rate)
+
+
+def net_lines(
+    sign: Floats, realised_net: Floats, cost_left: Floats, price_effective: Floats, costs: Costs
+) -> tuple[Floats, Floats]:
+    """Return `cash_effect + valuation` of many positions at once: their net gain is `fixed + per_price * price`.
+
+    *sign* is that of the side, the others are what a position says of itself; to the last bit it is the same.
+    """
+    slippage = sign * costs.slippage_rate
+    opened = price_effective * (1 + slippage)
+    per_price = sign * (cost_left * (1 - slippage) / opened * (1 - sign * costs.fee_rate))
+    returned = np.where(sign > 0, 0.0, 2 * cost_left)
+    return realised_net - cost_left * (1 + costs.fee_rate) + returned, per_price

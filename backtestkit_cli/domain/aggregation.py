@@ -47,8 +47,9 @@ def _from_contiguous(candles: Candles, per_candle: int) -> Candles:
     return Candles.frozen(
         candles.timestamp[::per_candle],
         opened[:, 0],
-        high.max(axis=1),
-        low.min(axis=1),
+        # Turned first: along rows as short as these numpy takes ten times as long.
+        high.T.copy().max(axis=0),
+        low.T.copy().min(axis=0),
         close[:, -1],
         volume.sum(axis=1),
     )
