@@ -58,7 +58,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         a_strategy(home, STRATEGY, "busy.py")
         assert called(*BASE, "-s", SYMBOLS).code == 0
     files = written(home / "dump")
-    assert sum(path.endswith((".parquet", ".jsonl", ".json", ".md", ".html")) for path in files) == len(files) == 9
+    assert sum(path.endswith((".parquet", ".jsonl", ".json", ".md", ".html")) for path in files) == len(files) == 10
     return files
 
 
