@@ -12,6 +12,7 @@ from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.settings import FillModelName, GapPolicy
 from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.events.facts import CANDLES, ErrorOccurred
+from backtestkit_cli.reports.disagreement import disagreement
 from backtestkit_cli.reports.figure_columns import SYMBOL_COLUMNS, TRADE, columns
 from backtestkit_cli.reports.markdown import partial, risk
 from backtestkit_cli.reports.saved.event_rows import EventRow
@@ -163,6 +164,9 @@ def notes(record: RunRecord) -> Iterator[str]:
     if missing:
         done = "skipped" if any(s.gaps is GapPolicy.SKIP for s in record.facts.settings.values()) else "filled"
         yield f"{counted(sum(missing.values()), 'missing minute')} {done}, in {counted(len(missing), 'symbol')}"
+    opposed = disagreement(total_row(record))
+    if opposed is not None:
+        yield opposed
     yield from _symbols_elsewhere(record)
 
 

@@ -7,13 +7,14 @@ import numpy as np
 
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.wording import counted
+from backtestkit_cli.reports.disagreement import disagreement
 from backtestkit_cli.reports.markdown import risk
 from backtestkit_cli.reports.markdown.coordination import stopped_action, stopped_rule
 from backtestkit_cli.reports.markdown.head import SYNTHETIC
 from backtestkit_cli.reports.markdown.text import span_text
 from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.saved.run_part import RunPart
-from backtestkit_cli.reports.tables import Unit, number_text
+from backtestkit_cli.reports.tables import Unit, number_text, total_row
 
 SHOWN_ROWS = 50
 
@@ -44,6 +45,7 @@ def cautions(record: RunRecord, part: RunPart | None = None) -> Iterator[Caution
         yield Caution("Synthetic candles", f"{SYNTHETIC[0].upper()}{SYNTHETIC[1:]}")
     yield from _failed(record)
     yield from _stopped(record.account or {})
+    yield from _opposed(record)
     yield from _ambiguous(record)
     yield from _errors(record)
     yield from _gaps(record)
@@ -87,6 +89,12 @@ def _stopped(account: Mapping[str, Any]) -> Iterator[Caution]:
             for stop in stops
         ]
         yield Caution(f"The portfolio stopped {counted(len(stops), 'time')}", "", columns, rows)
+
+
+def _opposed(record: RunRecord) -> Iterator[Caution]:
+    text = disagreement(total_row(record))
+    if text is not None:
+        yield Caution("Percent and money disagree", f"{text[0].upper()}{text[1:]}.")
 
 
 def _ambiguous(record: RunRecord) -> Iterator[Caution]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from backtestkit_cli.analytics.refusals import RefusalStatistics
 from backtestkit_cli.domain.interval import utc_text
+from backtestkit_cli.reports.disagreement import disagreement
 from backtestkit_cli.reports.figure_columns import SYMBOL_COLUMNS
 from backtestkit_cli.reports.markdown import risk
 from backtestkit_cli.reports.markdown.coordination import stopped_action, stopped_rule
@@ -115,7 +116,7 @@ def get_report(record: RunRecord, strategy: str) -> str:
     sessions = record.sessions_of(strategy)
     sections = [
         blocks,
-        ["## Results", *_results(data), _LEGEND],
+        ["## Results", *_results(data), _LEGEND, *_warned(disagreement(data.total))],
         ["## Trade figures", *trade_blocks(data.statistics)],
         ["## Account figures", *account_blocks(data.statistics)],
         ["## Activity and costs", *activity_blocks(data.statistics)],
@@ -136,6 +137,10 @@ def _results(data: BacktestData) -> list[str]:
     cells[-1] = [f"**{text}**" for text in cells[-1]]
     titles = [column.title for column in SYMBOL_COLUMNS]
     return [table(titles, cells, right={i for i, column in enumerate(SYMBOL_COLUMNS) if column.is_number})]
+
+
+def _warned(text: str | None) -> list[str]:
+    return [] if text is None else [f"**Mind:** {text}."]
 
 
 def _origins(statistics: RunStatistics) -> list[str]:

@@ -19,10 +19,16 @@ _TRADES_LEGEND: Final = (
     " first: it is booked as a stop, and its share is of the sum of all |PNL|."
 )
 _ACCOUNT_LEGEND: Final = (
-    "From the equity at each midnight UTC and at the end, days without trades included; annual figures need 14 days."
+    "From the equity at each midnight UTC and at the end, days without trades included; a fall within a day is not"
+    " seen. Annual figures need 14 days."
     " Without a portfolio the account begins with the least balance that could have paid for every entry. Calmar is"
     " annual growth ÷ max drawdown, recovery factor net ÷ max drawdown in money, Sortino takes the downside"
     " deviation over all days."
+)
+
+_ACTIVITY_LEGEND: Final = (
+    "Money at work counts a trade with all that was put into it, from its opening to its close: what was bought later"
+    " counts early, and what was sold before counts late. Turnover is the money of all fills."
 )
 
 
@@ -58,7 +64,7 @@ def account_blocks(statistics: RunStatistics) -> list[str]:
 
 def activity_blocks(statistics: RunStatistics) -> list[str]:
     """Return how much time and money was at work, and what trading cost."""
-    return [table(("Figure", "Value"), list(figure_lines(statistics.activity, ACTIVITY)), right={1})]
+    return [table(("Figure", "Value"), list(figure_lines(statistics.activity, ACTIVITY)), right={1}), _ACTIVITY_LEGEND]
 
 
 def origin_blocks(statistics: RunStatistics) -> list[str]:
