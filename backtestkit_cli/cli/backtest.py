@@ -87,11 +87,11 @@ def backtest(
 ) -> None:
     """Run strategies over history and show what each symbol won.
 
-    Tables go to stdout, everything else to stderr. Reports are written to <out>/backtest/ and <out>/heatmap/, and
-    where there is something to say to <out>/partial/ and <out>/risk/; the run with its trades, equity and events to
-    <out>/runs/<run id>/. Candles of a venue that are not in the cache are fetched first. Exit codes: 0 done,
-    1 failed, 2 wrong input, 3 candles missing or bad, 4 some symbols failed and the others finished, 5 a venue
-    refused or was not reached, 6 a portfolio rule stopped the run.
+    Tables go to stdout, everything else to stderr. Reports are written to <out>/backtest/ and <out>/performance/, and
+    where there is something to say to <out>/heatmap/, <out>/schedule/, <out>/partial/ and <out>/risk/; the run with
+    its trades, equity, events and page to <out>/runs/<run id>/. Candles of a venue that are not in the cache are
+    fetched first. Exit codes: 0 done, 1 failed, 2 wrong input, 3 candles missing or bad, 4 some symbols failed and the
+    others finished, 5 a venue refused or was not reached, 6 a portfolio rule stopped the run.
     """
     from backtestkit_cli.cli.log_lines import log_plan, written
     from backtestkit_cli.reports.charts.formats import require_charts

@@ -25,7 +25,7 @@ def coordination_lines(record: RunRecord) -> Iterator[str]:
         )
         won = number_text(account["return_pct"], Unit.PERCENT)
         fall = number_text(account["max_drawdown_pct"], Unit.SHARE)
-        yield f"account: {start} to {end} ({won}), max drawdown {fall}, reserve {reserve}"
+        yield f"account: {start} to {end} ({won}), max drawdown {fall} by the minute, reserve {reserve}"
     rules = risk.get_data(record).by_rule
     if rules:
         yield f"refused: {', '.join(f'{rule.total:,} by {rule.profile}.{rule.rule}' for rule in rules)}"

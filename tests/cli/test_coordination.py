@@ -37,7 +37,7 @@ def test_a_portfolio_stop_is_told_with_its_numbers_and_ends_with_6(stopped: Ende
 
 def test_the_account_and_refusals_by_rule_are_below_the_table(stopped: Ended) -> None:
     (account,) = lines_of(stopped.out, "account: ")
-    assert account == "account: 1,000.00 to 962.05 (-3.79 %), max drawdown 4.01 %, reserve 100.00"
+    assert account == "account: 1,000.00 to 962.05 (-3.79 %), max drawdown 4.01 % by the minute, reserve 100.00"
     (refused,) = lines_of(stopped.out, "refused: ")
     assert refused == (
         "refused: 59 by careful.max_open, 3 by careful.min_win_rate, 1 by careful.max_open_per_group_side"

@@ -53,7 +53,7 @@ TRADE_CARDS = (
     Card("avg_minutes", "Average time", MINUTES, "from opening to close"),
 )
 ACTIVITY_CARDS = (
-    Card("exposure_pct", "Exposure", Unit.SHARE, "of the time a position was open"),
+    Card("exposure_pct", "Exposure", Unit.SHARE, "of the time of all sessions"),
     Card("turnover_quote", "Turnover", Unit.MONEY, "of all fills, quote money"),
     Card("fee_quote", "Fees", Unit.MONEY, "quote money"),
     Card("slippage_quote", "Slippage", Unit.MONEY, "quote money"),
