@@ -124,6 +124,15 @@ def command_rows(data: Path, runs: int) -> Iterator[tuple[str, float, float]]:
         yield name, statistics.median(w for w, _ in pairs), statistics.median(p for _, p in pairs)
 
 
+def reports_row(data: Path, runs: int) -> tuple[str, float, float]:
+    """Return what writing everything of the run of `command_rows` takes: name, wall clock, peak memory."""
+    out = data.parent / "dump"
+    latest = max((out / "runs").iterdir(), key=lambda folder: folder.stat().st_mtime)
+    found = [json.loads(subprocess.check_output([sys.executable, HERE / "reports.py", latest])) for _ in range(runs)]
+    wall_s, peak_mb = (statistics.median(column) for column in zip(*found, strict=True))
+    return "reports, 9 × 27 days", wall_s, peak_mb
+
+
 def table_of(cells: Sequence[Cell]) -> Table:
     """Return the workloads as a table."""
     table = Table(title=f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
@@ -150,7 +159,7 @@ def main() -> None:
     console = Console(width=120)
     console.print(table_of([run_cell(name, data, arguments.runs) for name in CELLS if name in wanted]))
     if arguments.data is None:
-        for name, wall_s, peak_mb in command_rows(data, arguments.runs):
+        for name, wall_s, peak_mb in (*command_rows(data, arguments.runs), reports_row(data, arguments.runs)):
             console.print(f"{name}: {wall_s:.3f} s, {peak_mb:.0f} MB")
 
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from backtestkit_cli.analytics.outcome import Failure, SessionOutcome, TradePath
+from backtestkit_cli.analytics.trade_columns import closing_order
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.signal import CloseReason, Side
-from backtestkit_cli.events.facts import Event
+from backtestkit_cli.events.facts import Event, PositionClosed
 from backtestkit_cli.reports.saved.record import RunRecord, record_of
 from tests.builders import START_MS, a_session, a_trade, an_outcome
 
@@ -74,8 +75,8 @@ def a_varied_record() -> RunRecord:
     )
 
 
-def a_long_record(*, symbols: int, days: int, trades_each: int) -> RunRecord:
-    """Return a run of that size, with made-up trades."""
+def a_long_record(*, symbols: int, days: int, trades_each: int, step_ms: int = STEP_MS) -> RunRecord:
+    """Return a run of that size, with made-up trades and the events of their closes."""
     sessions = []
     for number in range(symbols):
         name = f"S{number:03}USDT"
@@ -83,7 +84,9 @@ def a_long_record(*, symbols: int, days: int, trades_each: int) -> RunRecord:
         trades = [_some_trade(name, chance, days) for _ in range(trades_each)]
         trades.sort(key=lambda trade: trade.closed_at_ms)
         sessions.append(a_session(*trades, symbol=name, days=days))
-    return with_charts(*sessions, days=days)
+    trades = sorted((trade for session in sessions for trade in session.trades), key=closing_order)
+    events = [PositionClosed(trade.closed_at_ms, trade.strategy, trade.symbol, trade) for trade in trades]
+    return with_charts(*sessions, events=events, days=days, step_ms=step_ms)
 
 
 def _some_trade(symbol: str, chance: random.Random, days: int) -> Trade:
