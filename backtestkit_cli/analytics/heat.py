@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from backtestkit_cli.analytics.activity import activity_of
+from backtestkit_cli.analytics.activity import exposure_pct
 from backtestkit_cli.analytics.arithmetic import total
 from backtestkit_cli.analytics.grouping import split_by_month, split_by_symbol
 from backtestkit_cli.analytics.monthly import months_of
@@ -62,12 +62,11 @@ def heat_of(trades: TradeColumns, *, sessions: Mapping[str, int], start_ms: int,
     nothing = trades.where(slice(0))
 
     def row(symbol: str | None, part: TradeColumns, count: int) -> HeatRow:
-        activity = activity_of(part, start_ms=start_ms, end_ms=end_ms, sessions=count, capital_quote=None)
         by_month = split_by_month(part)
         return HeatRow(
             symbol=symbol,
             figures=figures_of(part),
-            exposure_pct=activity.exposure_pct,
+            exposure_pct=exposure_pct(part, start_ms=start_ms, end_ms=end_ms, sessions=count),
             month_pnl_pct=tuple(total(by_month[month].pnl_pct) if month in by_month else None for month in months),
         )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backtestkit_cli.analytics.account_figures import AccountFigures, account_figures
-from backtestkit_cli.analytics.activity import ActivityFigures, activity_of
+from backtestkit_cli.analytics.activity import ActivityFigures, HeldMoney, activity_of
 from backtestkit_cli.analytics.arithmetic import finite
 from backtestkit_cli.analytics.daily_curve import DailyCurve
 from backtestkit_cli.analytics.drawdowns import Drawdown, worst_drawdowns
@@ -63,6 +63,7 @@ def activity_in(record: RunRecord, curve: DailyCurve, strategy: str | None = Non
     """Return how much time and money *strategy* had at work in *record*, or all together, of the account *curve*."""
     return activity_of(
         record.trades_of(strategy),
+        HeldMoney.joined(held for session, held in record.held_money.items() if strategy in (None, session[0])),
         start_ms=record.facts.start_ms,
         end_ms=record.facts.end_ms,
         sessions=len(record.sessions_of(strategy)),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtestkit_cli.analytics.activity import activity_of
+from backtestkit_cli.analytics.activity import HeldMoney, activity_of
 from backtestkit_cli.analytics.trade_columns import TradeColumns, columns_of
 from backtestkit_cli.analytics.trade_figures import TradeFigures, expected_yearly_trades, figures_of, figures_of_pnl
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
@@ -227,5 +227,6 @@ def test_no_figure_of_trades_is_nan_or_infinite_whatever_they_hold(
     for name, value in asdict(figures_of(trades)).items():
         assert value is None or math.isfinite(value), name
     frame = {"start_ms": START_MS, "end_ms": START_MS + 20 * DAY_MS}
-    for name, value in asdict(activity_of(trades, **frame, sessions=1, capital_quote=rows[0][0])).items():
+    held = HeldMoney(trades.opened_at_ms, trades.invested_quote)
+    for name, value in asdict(activity_of(trades, held, **frame, sessions=1, capital_quote=rows[0][0])).items():
         assert value is None or math.isfinite(value), name

@@ -26,6 +26,6 @@ def test_percent_that_gains_and_money_that_loses_are_said_wherever_they_are_show
 
 
 def test_money_at_work_says_what_it_counts() -> None:
-    assert "Money at work counts a trade with all that was put into it" in (
+    assert "Money at work is what the positions held at a time had cost" in (
         report.backtest.get_report(a_record()) or ""
     )

@@ -27,8 +27,8 @@ _ACCOUNT_LEGEND: Final = (
 )
 
 _ACTIVITY_LEGEND: Final = (
-    "Money at work counts a trade with all that was put into it, from its opening to its close: what was bought later"
-    " counts early, and what was sold before counts late. Turnover is the money of all fills."
+    "Money at work is what the positions held at a time had cost: an entry adds to it, and a sale takes off what the"
+    " sold part had cost. Turnover is the money of all fills."
 )
 
 

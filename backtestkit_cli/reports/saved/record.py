@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from backtestkit_cli.analytics.capital import CashFlows, session_flows
+from backtestkit_cli.analytics.activity import HeldMoney, held_money
+from backtestkit_cli.analytics.capital import CashFlows, Fills, session_flows
 from backtestkit_cli.analytics.outcome import RunFacts, RunOutcome, Timing
 from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.domain.candle import Floats
@@ -124,9 +125,19 @@ class RunRecord:
     @cached_property
     def cash_flows(self) -> dict[tuple[str, str], CashFlows]:
         """Return what the trades of each session (strategy, symbol) that has some moved in cash."""
-        sides, fills, settings = self.trades["side"].to_list(), self.trades["fills"].to_list(), self.facts.settings
+        settings = self.facts.settings
+        return {session: session_flows(fills, Costs.of(settings[session[0]])) for session, fills in self._fills.items()}
+
+    @cached_property
+    def held_money(self) -> dict[tuple[str, str], HeldMoney]:
+        """Return how what the positions of each session (strategy, symbol) had cost grew and shrank."""
+        return {session: held_money(fills) for session, fills in self._fills.items()}
+
+    @cached_property
+    def _fills(self) -> dict[tuple[str, str], list[Fills]]:
+        sides, fills = self.trades["side"].to_list(), self.trades["fills"].to_list()
         return {
-            session: session_flows((read_fills(sides[row], fills[row]) for row in rows), Costs.of(settings[session[0]]))
+            session: [read_fills(sides[row], fills[row]) for row in rows]
             for session, rows in self._rows_by_session.items()
         }
 
