@@ -125,3 +125,17 @@ def test_a_half_written_run_is_found_by_the_beginning_of_its_id_where_no_whole_o
     assert find_run("oth", tmp_path) == half
     (tmp_path / "runs" / "sma-half").mkdir()
     assert find_run("sma", tmp_path) == whole
+
+
+def test_the_latest_run_is_the_one_that_finished_last_whatever_copied_its_files(tmp_path: Path) -> None:
+    for name, finished_at in (("late", "2025-05-04T12:00:00+00:00"), ("early", "2025-05-04T11:00:00+00:00")):
+        write_run(record_of(an_outcome(run_id=name), {"finished_at": finished_at}), tmp_path)
+    assert find_run("latest", tmp_path).name == "late"
+
+
+def test_a_run_written_again_leaves_no_page_of_the_one_before(tmp_path: Path) -> None:
+    folder = write_run(record_of(an_outcome()), tmp_path)
+    for name in ("report.html", "report-2025-05-04_2025-05-05.html", "mine.html"):
+        (folder / name).write_text("old")
+    write_run(record_of(an_outcome()), tmp_path)
+    assert sorted(path.name for path in folder.glob("*.html")) == ["mine.html"]

@@ -66,6 +66,9 @@ def write_run(record: RunRecord, out: Path) -> Path:
     folder = run_folder(out, record.run_id)
     with suppress(OSError):  # what hinders it hinders the next line as well, which says so
         (folder / MANIFEST).unlink(missing_ok=True)  # beside files of another run it would call them complete
+        for page in folder.glob("*.html"):  # and pages would show what is no more
+            if is_run_file(page.name):
+                page.unlink()
     tables = {TRADES: record.trades, EQUITY: record.equity, ACCOUNT: record.account_curve, CANDLES: record.candles}
     hashes = {name: _write_parquet(folder / name, table) for name, table in tables.items() if table is not None}
     hashes[EVENTS] = _write_events(folder / EVENTS, record)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,14 +52,20 @@ def run_folders(out: Path) -> list[Path]:
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"{folder}: expected a folder, found a file")
     folders = [path for path in (out / "runs").glob("*") if path.is_dir()]
-    return sorted(folders, key=lambda folder: (-_written_at_ns(folder), folder.name))
+    return sorted(folders, key=lambda folder: (*_age(folder), folder.name))
 
 
-def _written_at_ns(folder: Path) -> int:
+def _age(folder: Path) -> tuple[float, int]:
+    """Return what orders runs, the latest first: when each finished, which no copying changes, then its file's time."""
+    written_ns = 0
     for path in (folder / MANIFEST, folder):
         with suppress(OSError):
-            return path.stat().st_mtime_ns
-    return 0
+            written_ns = path.stat().st_mtime_ns
+            break
+    finished_s = written_ns / 1e9
+    with suppress(OSError, LookupError, TypeError, ValueError):  # what is wrong with a run is said where it is read
+        finished_s = datetime.fromisoformat(orjson.loads((folder / MANIFEST).read_bytes())["finished_at"]).timestamp()
+    return -finished_s, -written_ns
 
 
 def find_run(name: str = LATEST, out: str | Path = "dump") -> Path:
