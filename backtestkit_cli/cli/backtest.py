@@ -154,6 +154,8 @@ def _run_all(
     loaded: "LoadedConfig", *, bounds: bool, quiet: bool, log: "LogPlan | None"
 ) -> "dict[FillModelName, RunOutcome]":
     """Return the run of the config by its fill model; where *bounds* are asked for, first that one, then the others."""
+    # Before the folder of the strategy is on the path: a neighbour called html.py would be taken for the library's.
+    import backtestkit_cli.reports.saving  # noqa: F401
     from backtestkit_cli.cli.progress import access_for, shown_progress
     from backtestkit_cli.domain.settings import FillModelName
     from backtestkit_cli.runs.assembly import assemble, with_fill_model

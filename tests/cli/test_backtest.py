@@ -92,6 +92,15 @@ def test_json_tells_that_files_could_not_be_written(folder: Path) -> None:
     assert document["paths"] == []
 
 
+def test_files_beside_a_strategy_do_not_stand_in_for_the_standard_library(folder: Path) -> None:
+    (folder / "own").mkdir()
+    (folder / "own" / "tiny.py").write_text(TINY)
+    for name in ("html", "base64", "zipfile", "string"):
+        (folder / "own" / f"{name}.py").write_text("raise RuntimeError('not me')")
+    ended = started(*RUN, "-e", "own/tiny.py", folder=folder)
+    assert (ended.code, "not me" in ended.err) == (0, False)
+
+
 def test_bounds_runs_both_fill_models_and_shows_their_span(folder: Path) -> None:
     ended = called(*TWO, "--bounds")
     assert ended.code == 0
