@@ -45,12 +45,14 @@ class TradePath(NamedTuple):
 class Timing:
     """How long one kind of work of a run took: `count` pieces of it, in milliseconds of the wall clock.
 
-    `strategy` is empty for what belongs to none. `deviation_ms` (n-1) is None for a single piece.
+    `strategy` is empty for what belongs to none. Only `timed` of the pieces were timed, and where those are not all,
+    `total_ms` is an estimate that may exceed the run. `deviation_ms` (n-1) is None for a single piece.
     """
 
     metric: str
     strategy: str
     count: int
+    timed: int
     total_ms: float
     avg_ms: float
     min_ms: float
@@ -58,6 +60,11 @@ class Timing:
     deviation_ms: float | None
     p95_ms: float
     p99_ms: float
+
+    @property
+    def is_estimated(self) -> bool:
+        """Say whether samples stand for pieces that were not timed."""
+        return self.timed < self.count
 
 
 # Without a repr: asyncio prints the result of a main task that has ended, and this one holds all trades.

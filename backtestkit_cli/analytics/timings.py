@@ -122,6 +122,7 @@ def _timing(samples: list[Samples]) -> Timing:
         metric=samples[0].metric,
         strategy=samples[0].strategy,
         count=pieces,
+        timed=len(took_ms),
         total_ms=total_ms,
         avg_ms=avg_ms,
         min_ms=float(took_ms.min()),

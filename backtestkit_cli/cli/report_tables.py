@@ -43,6 +43,8 @@ def _show_summary(summary: Summary) -> None:
         for place, title in enumerate(summary.titles)
     ]
     console.show_table(headings, [summary.rows, [summary.total]] if summary.total else [summary.rows])
+    if summary.note:
+        console.out(summary.note)
 
 
 def _rank(summary: Summary, place: int) -> int:

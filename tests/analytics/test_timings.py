@@ -41,6 +41,7 @@ def test_a_single_piece_has_no_deviation() -> None:
         metric="get_signal",
         strategy="s",
         count=1,
+        timed=1,
         total_ms=250.0,
         avg_ms=250.0,
         min_ms=250.0,
@@ -55,7 +56,7 @@ def test_a_sample_stands_for_all_pieces_since_the_one_before() -> None:
     """After the first ones, a slow sample weighs as much as the calls that were not timed."""
     pieces = FIRST_TIMED + STRIDE
     timing = timing_of(*[0.001] * FIRST_TIMED, 0.003, pieces=pieces)
-    assert timing.count == pieces
+    assert (timing.count, timing.timed, timing.is_estimated) == (pieces, FIRST_TIMED + 1, True)
     assert timing.total_ms == pytest.approx(FIRST_TIMED + 3 * STRIDE)
     assert timing.avg_ms == pytest.approx((FIRST_TIMED + 3 * STRIDE) / pieces)
 
@@ -74,7 +75,7 @@ def test_pooled_figures_are_those_of_every_piece_written_out(sessions: list[tupl
         written_out.append(np.repeat(seconds * 1000, weights))
     (timing,) = timings_of(samples)
     every = np.concatenate(written_out)
-    assert timing.count == len(every)
+    assert (timing.count, timing.timed) == (len(every), sum(len(one.seconds) for one in samples))
     assert timing.total_ms == pytest.approx(every.sum())
     assert timing.avg_ms == pytest.approx(every.mean())
     assert (timing.min_ms, timing.max_ms) == (every.min(), every.max())

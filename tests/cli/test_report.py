@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.main import get_command
 
+from backtestkit_cli.analytics.timings import Samples, timings_of
 from backtestkit_cli.cli.app import app
 from backtestkit_cli.reports.markdown import kinds
 from tests.builders import a_record, a_session
@@ -313,6 +315,14 @@ def test_a_run_that_is_not_whole_is_one_line(
     assert [word for word in words if word not in ended.errors[0]] == []
     assert capfd.readouterr() == ("", "")  # polars tells of a panic there
     assert readable(Path("dump")) == before
+
+
+def test_a_terminal_says_that_a_total_of_samples_is_an_estimate(folder: Path) -> None:
+    samples = Samples("get_signal", "sma_cross", 150, [0.001] * 100)
+    saved(Path("dump"), replace(a_saved_record(), timings=timings_of([samples])))
+    ended = called("report", "performance")
+    assert "≈ 150.00 ms" in ended.out
+    assert "≈ is estimated from samples" in ended.out
 
 
 def test_numbers_are_shown_where_the_report_cannot_be_written(folder: Path) -> None:

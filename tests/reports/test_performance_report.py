@@ -7,7 +7,7 @@ import pytest
 
 from backtestkit_cli.analytics.outcome import Timing
 from backtestkit_cli.errors import UnknownNameError
-from backtestkit_cli.reports.markdown.performance import get_data, get_report
+from backtestkit_cli.reports.markdown.performance import get_data, get_report, summary
 from backtestkit_cli.reports.saved.record import RunRecord
 from tests.builders import a_record, a_session
 from tests.coordinated_run import coordinated_record
@@ -25,6 +25,7 @@ def a_timing(metric: str, strategy: str = "", **numbers: object) -> Timing:
         "p95_ms": 60.0,
         "p99_ms": 1_000.0,
     }
+    usual["timed"] = numbers.get("count", usual["count"])
     return Timing(metric=metric, strategy=strategy, **usual | numbers)  # type: ignore[arg-type]
 
 
@@ -49,6 +50,16 @@ def test_a_strategy_has_its_own_times_and_those_of_no_strategy() -> None:
     text = get_report(record, "sma_cross") or ""
     assert cells_of(text, "run")[6] == "N/A"
     assert "77" not in section(text, "Times")
+
+
+def test_a_total_of_samples_is_marked_as_an_estimate_and_a_line_says_so() -> None:
+    record = a_record_with(a_timing("run", count=1), a_timing("get_signal", "calm", timed=111, total_ms=1_780.0))
+    text = get_report(record, "calm") or ""
+    assert cells_of(text, "get_signal")[2] == "≈ 1.78 s"
+    assert cells_of(text, "run")[2] == "61.20 s"
+    assert "a total marked ≈ is an estimate that may exceed the run" in text
+    assert "it may exceed the run" in summary(get_data(record, "calm")).note
+    assert summary(get_data(a_record_with(a_timing("run")))).note == ""
 
 
 def test_it_says_that_times_are_sampled_and_what_the_metrics_are() -> None:

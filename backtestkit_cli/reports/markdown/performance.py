@@ -20,9 +20,14 @@ _MEANINGS = {
 }
 _SAMPLED = (
     f"All calls are counted. Of each session the first {FIRST_TIMED} are timed and then one in {STRIDE}, which stands"
-    " for those between: a longer one may have been among them. Times are of the wall clock, with what is waited for"
+    " for those between: a longer one may have been among them, and a total marked ≈ is an estimate that may exceed the"
+    " run. Times are of the wall clock, with what is waited for"
     " and with whatever else the machine did; they differ from run to run. Deviation is that of a sample (n-1),"
     " percentiles are nearest ranks."
+)
+_ESTIMATED = (
+    f"≈ is estimated from samples, the first {FIRST_TIMED} calls of a session and then one in {STRIDE}: it may exceed"
+    " the run"
 )
 
 
@@ -56,12 +61,13 @@ def get_report(record: RunRecord, strategy: str) -> str | None:
 
 def summary(data: Performance) -> Summary:
     """Return the times of each metric."""
-    return Summary(_TITLES, [_cells(timing) for timing in data.timings], spare=("Min", "Deviation", "Total"))
+    rows = [_cells(timing) for timing in data.timings]
+    note = _ESTIMATED if any(timing.is_estimated for timing in data.timings) else ""
+    return Summary(_TITLES, rows, spare=("Min", "Deviation", "Total"), note=note)
 
 
 def _cells(timing: Timing) -> tuple[str, ...]:
     times_ms = (
-        timing.total_ms,
         timing.avg_ms,
         timing.min_ms,
         timing.max_ms,
@@ -69,7 +75,8 @@ def _cells(timing: Timing) -> tuple[str, ...]:
         timing.p95_ms,
         timing.p99_ms,
     )
-    return timing.metric, f"{timing.count:,}", *map(_time_text, times_ms)
+    total = f"{'≈ ' if timing.is_estimated else ''}{_time_text(timing.total_ms)}"
+    return timing.metric, f"{timing.count:,}", total, *map(_time_text, times_ms)
 
 
 def _time_text(took_ms: float | None) -> str:

@@ -21,6 +21,7 @@ class Summary(NamedTuple):
 
     `total` is the last row, None where nothing adds up. The first `texts` columns are words, the others numbers.
     `spare` are titles of columns that a narrow terminal leaves out before any other, the first of them first.
+    `note` is a line that a terminal shows below the table; Markdown says the same at greater length.
     """
 
     titles: tuple[str, ...]
@@ -28,6 +29,7 @@ class Summary(NamedTuple):
     total: tuple[str, ...] | None = None
     texts: int = 1
     spare: tuple[str, ...] = ()
+    note: str = ""
 
 
 def span_text(span_ms: int) -> str:
