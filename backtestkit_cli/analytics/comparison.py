@@ -114,11 +114,11 @@ def _with_interval(found: Delta, drawn: Resampling, in_a: Samples, in_b: Samples
 
 
 def trade_values(trades: TradeColumns) -> dict[str, float | None]:
-    """Return `TRADE_FIGURES` of *trades*; without trades money is 0 and every ratio undefined."""
+    """Return `TRADE_FIGURES` of *trades*; without trades money is 0 and every other figure undefined."""
     figures = figures_of(trades)
     values: dict[str, float | None] = {name: getattr(figures, name) for name in TRADE_FIGURES}
     if not len(trades):
-        values |= dict.fromkeys(("total_pnl_pct", "max_drawdown_pct", "net_quote", "costs_quote"), 0.0)
+        values |= dict.fromkeys(("net_quote", "costs_quote"), 0.0)
     return values
 
 

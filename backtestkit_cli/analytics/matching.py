@@ -74,7 +74,7 @@ def matched(a: TradeColumns, b: TradeColumns, *, by_strategy: bool) -> MatchedTr
 
 
 def match_groups(a: TradeColumns, b: TradeColumns, matches: MatchedTrades) -> tuple[MatchGroup, ...]:
-    """Return a row for each kind of match; their differences add up to that of the totals."""
+    """Return a row for each kind of match; their differences add up to that of the totals, if both have trades."""
     alike, other = matches.is_same, ~matches.is_same
     none = np.empty(0, np.intp)
     rows = {

@@ -112,6 +112,7 @@ def _show(data: "RunComparison") -> None:
     console.show_table(_headings(tables.MATCH_TITLES, {}), sections)
     console.out(f"{utc_text(data.start_ms)} to {utc_text(data.end_ms)} UTC, {counted(len(data.symbols), 'symbol')}")
     console.out("intervals: 95 %, from days drawn in blocks for both runs together; `may be chance`: 0 is within")
+    console.out("B above A: share of samples; intervals are wider than these, so that 98 % may still be chance")
     console.out("pp: percentage points")
     for text in (*tables.reasons((*data.figures, *data.account)), *caveats(data)):
         console.out(text)

@@ -31,6 +31,7 @@ def test_two_runs_are_shown_with_their_differences_and_how_sure_these_are(runs: 
     first = {row[0]: row for row in rows if row}
     assert {"Trades", "Profit", "Return", "BTCUSDT", "ETHUSDT", "Total"} <= first.keys()
     assert "95 % interval" in ended.out
+    assert "98 % may still be chance" in ended.out
     assert any(verdict in ended.out for verdict in ("may be chance", "B is higher", "B is lower"))
     assert "no interval of Max drawdown, Calmar: the order of days matters" in ended.out
     assert "SYNTHETIC" in ended.out

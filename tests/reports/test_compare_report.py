@@ -67,6 +67,10 @@ def test_a_figure_is_a_row_with_both_values_the_difference_its_interval_and_what
     assert "drawn in blocks of consecutive days and for both runs together" in figures
 
 
+def test_a_share_that_seems_sure_beside_a_difference_that_may_be_chance_is_explained() -> None:
+    assert "a share near 0 % or 100 % may still be chance" in get_report(A, B)
+
+
 def test_swapped_runs_differ_by_the_opposite() -> None:
     assert cells_of(get_report(B, A), "Average PNL")[3:] == [
         *("-0.50 pp", "-0.50 to -0.50 pp", "0.00 %", "B is lower"),
@@ -219,6 +223,7 @@ def test_runs_with_nothing_in_common_are_one_clear_line(other: RunRecord, messag
 def test_a_run_without_trades_can_be_compared() -> None:
     text = get_report(a_run(), a_run(run_id="b"))
     assert cells_of(text, "Win rate")[1:4] == ["N/A", "N/A", "N/A"]
+    assert cells_of(section(text, "Figures"), "Total PNL")[1:4] == ["N/A", "N/A", "N/A"]
     assert cells_of(text, "Net quote")[1:4] == ["0.00", "0.00", "0.00"]
     assert not {"nan", "inf", "-inf"} & set(text.lower().split())
 

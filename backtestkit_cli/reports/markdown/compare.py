@@ -37,12 +37,14 @@ METHOD: Final = (
     " that both runs saw, drawn in blocks of consecutive days and for both runs together: trades of a day share its"
     " market, and what the market did to both cancels (stationary bootstrap; expanded percentile interval, wider for"
     " few days). An interval without 0 is a difference that chance seldom makes: where there is no difference, one"
-    " interval in twenty is without 0. `B above A` is the share of samples in which B was higher."
+    " interval in twenty is without 0. `B above A` is the share of samples in which B was higher. The"
+    " interval is wider than those samples alone, so that a share near 0 % or 100 % may still be chance."
 )
 _LEGEND: Final = (
     "PNL is net, in percent of the money put into a trade; totals add up without compounding; pp are percentage points."
     " Trades count on the day"
-    " (UTC) of their close. Net and costs (fees and slippage) are in the quote currency. Without trades money is 0."
+    " (UTC) of their close. Net and costs (fees and slippage) are in the quote currency. Without trades money is 0"
+    " and every ratio and percentage N/A."
 )
 _BALANCE: Final = (
     "Without a portfolio that is the least that could have paid for every entry. The figures are those of the equity"
