@@ -270,6 +270,11 @@ def cut(path: Path, length: int) -> None:
     path.write_bytes(path.read_bytes()[:length])
 
 
+def entry(run: Path, **changed: object) -> None:
+    path = run / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+
+
 def edited(path: Path, before: str, after: str) -> None:
     text = path.read_text()
     assert before in text
@@ -285,6 +290,8 @@ def edited(path: Path, before: str, after: str) -> None:
         (lambda run: (run / "manifest.json").write_text('{"name": "app"}'), ("manifest.json", "another JSON")),
         (lambda run: edited(run / "manifest.json", '"format": 1', '"format": 2'), ("format 1, found 2", "version")),
         (lambda run: edited(run / "manifest.json", '"sessions"', '"session"'), ("manifest.json", "no 'sessions'")),
+        (lambda run: entry(run, frame=None), ("manifest.json: expected `frame` with name, start and end, found null",)),
+        (lambda run: [file.unlink() for file in run.iterdir()], ("the folder of a run, found none of its files",)),
         (lambda run: (run / "trades.parquet").unlink(), ("trades.parquet", "found nothing")),
         (lambda run: cut(run / "trades.parquet", 900), ("trades.parquet", "cut off")),
         (lambda run: cut(run / "trades.parquet", 0), ("trades.parquet", "cut off")),
@@ -294,7 +301,8 @@ def edited(path: Path, before: str, after: str) -> None:
         (lambda run: (run / "performance.json").write_text('{"timings": [1]}'), ("performance.json", "another JSON")),
     ],
     ids=[
-        *("no manifest", "manifest cut", "a list", "of another program", "newer format", "lacks a part", "no trades"),
+        *("no manifest", "manifest cut", "a list", "of another program", "newer format", "lacks a part"),
+        *("no frame", "not a run", "no trades"),
         *("trades cut", "trades empty", "not Parquet", "events cut", "other columns", "other timings"),
     ],
 )

@@ -14,6 +14,7 @@ from backtestkit_cli.errors import ConfigError, SavedRunError, UnknownNameError
 from backtestkit_cli.reports.saved import frames
 from backtestkit_cli.reports.saved.event_log import SavedEvents
 from backtestkit_cli.reports.saved.manifest import FORMAT, facts_of, sessions_of
+from backtestkit_cli.reports.saved.manifest_entries import odd_entry
 from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.saved.run_folder import (
     ACCOUNT,
@@ -22,6 +23,7 @@ from backtestkit_cli.reports.saved.run_folder import (
     EVENTS,
     HASHES,
     MANIFEST,
+    RUN_FILES,
     TIMINGS,
     TRADES,
     run_folder,
@@ -129,19 +131,22 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     if not path.is_file():
+        if folder.is_dir() and not any((folder / name).exists() for name in RUN_FILES):
+            raise SavedRunError(f"{folder}: expected the folder of a run, found none of its files")
         raise SavedRunError(f"{folder}: expected a saved run, found no {MANIFEST}: it was not written to its end")
     content = _json(path)
     if not _is_ours(content):
         raise SavedRunError(f"{path}: expected the manifest of a run of btk, found another JSON")
     if content["format"] != FORMAT:
         raise SavedRunError(f"{path}: expected format {FORMAT}, found {content['format']!r}: of another version of btk")
+    problem = odd_entry(content)
+    if problem is not None:
+        raise SavedRunError(f"{path}: {problem}")
     try:
         facts_of(content)
         sessions_of(content)
-        dict(content[HASHES])
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        detail = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise SavedRunError(f"{path}: expected the manifest of a run of btk, found {detail}") from error
+        raise SavedRunError(f"{path}: expected what a run of btk wrote, found a damaged or edited entry") from error
     return content
 
 
