@@ -190,14 +190,22 @@ def report_charts(
     Without RUN it is the latest. The files are <out>/charts/<run id>/equity.png and so on. Exit codes: 0 done, 1 a
     file could not be written, 2 wrong input or no matplotlib, 3 the run is half-written or damaged.
     """
-    from backtestkit_cli.reports.charts.files import write_charts
+    from backtestkit_cli.reports.charts.files import has_trades, write_charts
     from backtestkit_cli.reports.charts.formats import require_charts
 
     require_charts(charts)
     folder = options.out_folder(config, out)
-    paths = write_charts(opened(run, folder), folder, charts)
-    if not quiet:
-        _tell(paths)
+    record = opened(run, folder)
+    paths = write_charts(record, folder, charts)
+    if quiet:
+        return
+    if not has_trades(record):
+        console.note("no position was closed: there is nothing to draw for the heatmap")
+    else:
+        for name in chosen(record, None):
+            if not has_trades(record, name):
+                console.note(f"{name}: no position was closed: there is nothing to draw for its heatmap")
+    _tell(paths)
 
 
 def report_all(

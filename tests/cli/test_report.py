@@ -325,6 +325,15 @@ def test_a_run_that_is_not_whole_is_one_line(
     assert readable(Path("dump")) == before
 
 
+def test_pictures_of_a_run_without_trades_are_those_of_its_equity_and_a_note(folder: Path) -> None:
+    saved(Path("dump"), a_saved_record(trades=0))
+    ended = called("report", "charts", "--charts", "svg")
+    assert (ended.code, ended.out) == (0, "")
+    assert "no position was closed: there is nothing to draw for the heatmap" in ended.err
+    assert f"wrote dump/charts/{RUN_ID}/equity.svg" in ended.err
+    assert "heatmap.svg" not in ended.err
+
+
 def test_a_terminal_says_that_a_total_of_samples_is_an_estimate(folder: Path) -> None:
     samples = Samples("get_signal", "sma_cross", 150, [0.001] * 100)
     saved(Path("dump"), replace(a_saved_record(), timings=timings_of([samples])))

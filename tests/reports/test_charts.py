@@ -163,6 +163,16 @@ def test_files_are_of_the_run_and_with_several_strategies_of_each(tmp_path: Path
     assert len(names) == 9
 
 
+def test_where_no_position_was_closed_there_is_only_the_equity(tmp_path: Path) -> None:
+    record = a_record(a_session(a_trade()), a_session(strategy="calm"))
+    names = {path.name for path in write_charts(record, tmp_path / "half", "svg")}
+    assert {"heatmap.svg", "heatmap-sma_cross.svg", "equity-calm.svg"} < names
+    assert names.isdisjoint({"heatmap-calm.svg", "months-calm.svg"})
+    (path,) = write_charts(a_record(a_session()), tmp_path, "svg")
+    assert [path] == list(path.parent.iterdir())
+    assert path.name == "equity.svg"
+
+
 def test_pictures_beside_a_heatmap_have_names_of_their_own(tmp_path: Path) -> None:
     files = write(a_run("A"), "sma_cross", tmp_path, chart_format="png", sort_by="trades")
     assert [path.name for path in files] == ["sma_cross.md", "sma_cross.json", "sma_cross.png", "sma_cross+months.png"]
