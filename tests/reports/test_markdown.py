@@ -23,6 +23,12 @@ from tests.coordinated_run import coordinated_record
 from tests.reports.markdown_cells import cells_of, section
 
 
+def test_gaps_are_not_known_where_no_symbol_loaded_its_candles() -> None:
+    lost = a_session(candles=None, error="no candles", failure=Failure.DATA, marks=())
+    record = a_record(lost, settings={"sma_cross": Settings(gaps=GapPolicy.SKIP)})
+    assert cells_of(get_report(record, "sma_cross") or "", "Gaps")[1].endswith("; N/A, no candles were loaded")
+
+
 def two_symbols() -> RunRecord:
     btc = a_session(*trades_of(2.0, -1.0, 3.0), symbol="BTCUSDT")
     eth = a_session(*trades_of(-2.0, 1.0, symbol="ETHUSDT"), symbol="ETHUSDT")

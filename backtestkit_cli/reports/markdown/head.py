@@ -7,7 +7,7 @@ from backtestkit_cli.reports.markdown.coordination import coordination_rows
 from backtestkit_cli.reports.markdown.text import escaped, frame_text, table
 from backtestkit_cli.reports.saved.manifest import SavedSession
 from backtestkit_cli.reports.saved.record import RunRecord
-from backtestkit_cli.reports.tables import Unit, number_text
+from backtestkit_cli.reports.tables import NOT_AVAILABLE, Unit, number_text
 
 SYNTHETIC = "this market is made up. The numbers show how btk works, not how a strategy earns."
 
@@ -97,6 +97,8 @@ def _gap_policy(settings: Settings, sessions: Sequence[SavedSession]) -> str:
     missing = [candles.missing for candles in facts]
     if settings.gaps is GapPolicy.ERROR:
         return rule
+    if not facts:
+        return f"{rule}; {NOT_AVAILABLE}, no candles were loaded"
     if not any(missing):
         return f"{rule}; none here"
     minutes = sum(candles.minutes for candles in facts)
