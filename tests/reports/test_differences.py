@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtestkit_cli.reports.comparison.differences import first_candle_difference, first_trade_difference
@@ -22,6 +22,7 @@ def with_cell(table: pl.DataFrame, row: int, column: str, value: Any) -> pl.Data
     return table.with_columns(pl.Series(column, values, table.schema[column]))
 
 
+@settings(max_examples=20)
 @given(pnl_pct=st.lists(st.floats(-50, 50), max_size=6))
 def test_trades_are_equal_to_themselves(pnl_pct: list[float]) -> None:
     assert first_trade_difference(trades(*pnl_pct), trades(*pnl_pct)) is None

@@ -58,7 +58,7 @@ def outputs(record: RunRecord, out: Path) -> str:
     return "\n".join(texts)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(trades, max_size=5), st.lists(paths, min_size=5, max_size=5))
 def test_no_output_holds_a_number_that_is_none(made: list[Trade], gone: list[TradePath]) -> None:
     with TemporaryDirectory() as folder:

@@ -85,7 +85,7 @@ def test_reports_of_a_saved_run_have_the_bytes_of_those_of_the_run(record: objec
     st.lists(st.tuples(st.floats(-99, 1e6), st.text(max_size=20)), max_size=6),
     st.sampled_from(["A/B:C", "1000PEPE|X", "比特币", "TWO WORDS"]),
 )
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_any_trades_are_read_back(
     tmp_path_factory: pytest.TempPathFactory, found: list[tuple[float, str]], symbol: str
 ) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,8 +15,7 @@ from playwright.async_api import Browser, Page, ViewportSize, async_playwright, 
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.reports.html.packing import packed_candles
 from backtestkit_cli.reports.html.page import html_page
-from backtestkit_cli.reports.saved.record import RunRecord
-from backtestkit_cli.reports.saved.run_part import RunPart, part_of
+from backtestkit_cli.reports.saved.run_part import part_of
 from tests.builders import START_MS, a_record, a_session
 from tests.reports.html.records import HOSTILE, a_long_record, a_varied_record, chart_candles
 
@@ -88,22 +88,26 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Opened:
     """Return one page for the tests that leave it as the others may find it, in whatever order they run."""
-    return await opened(browser, tmp_path_factory.mktemp("page"), a_varied_record())
+    return await opened(browser, tmp_path_factory.mktemp("page"), varied_page())
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def fresh(browser: Browser, tmp_path: Path) -> AsyncIterator[Opened]:
-    found = await opened(browser, tmp_path, a_varied_record())
+    found = await opened(browser, tmp_path, varied_page())
     yield found
     await found.page.close()
 
 
-async def opened(
-    browser: Browser, folder: Path, record: RunRecord, viewport: ViewportSize = DESKTOP, part: RunPart | None = None
-) -> Opened:
-    """Return the page of *record*, or of a *part* of it, opened from a file."""
+@cache
+def varied_page() -> bytes:
+    """Return the page that most tests look at."""
+    return html_page(a_varied_record())
+
+
+async def opened(browser: Browser, folder: Path, content: bytes, viewport: ViewportSize = DESKTOP) -> Opened:
+    """Return the page that *content* is, opened from a file."""
     path = folder / "report.html"
-    path.write_bytes(html_page(record, part))
+    path.write_bytes(content)
     page = await browser.new_page(viewport=viewport, color_scheme="light")
     page.set_default_timeout(20_000)
     result = Opened(page)
@@ -130,7 +134,7 @@ async def test_a_part_of_a_run_says_so_and_shows_trades_that_began_before_it(bro
     record = a_varied_record()
     span = START_MS + 25 * MINUTE_MS, START_MS + 145 * MINUTE_MS
     candles = chart_candles(0, step_ms=MINUTE_MS).between(*span)
-    found = await opened(browser, tmp_path, record, part=part_of(record, span, "1m", {"BTCUSDT": candles}))
+    found = await opened(browser, tmp_path, html_page(record, part_of(record, span, "1m", {"BTCUSDT": candles})))
     await expect(found.page.locator("#warnings")).to_contain_text("Part of the run Candles (1m) and the list of trades")
     # One opens every 20 minutes for 15: the one of 00:20 is open when the part begins, the one of 02:20 when it ends.
     await expect(found.page.locator("#trades-count")).to_contain_text("7 trades, net ")
@@ -233,7 +237,7 @@ async def test_the_theme_follows_the_system_until_it_is_chosen(shared: Opened) -
 
 
 async def test_a_phone_never_scrolls_sideways(browser: Browser, tmp_path: Path) -> None:
-    phone = await opened(browser, tmp_path, a_varied_record(), PHONE)
+    phone = await opened(browser, tmp_path, varied_page(), PHONE)
     await phone.page.wait_for_selector("#candles-intervals button")
     assert await phone.overflow() <= 0
     await phone.page.locator("#trades-table tbody button").first.click()
@@ -244,7 +248,7 @@ async def test_a_phone_never_scrolls_sideways(browser: Browser, tmp_path: Path) 
 
 
 async def test_a_run_without_anything_says_so_instead_of_empty_charts(browser: Browser, tmp_path: Path) -> None:
-    empty = await opened(browser, tmp_path, a_record(a_session(marks=(), candles=None, error="no candles")))
+    empty = await opened(browser, tmp_path, html_page(a_record(a_session(marks=(), candles=None, error="no candles"))))
     text = await empty.page.inner_text("main")
     for sentence in (
         "There is no equity to draw: no session reached a mark.",
@@ -263,7 +267,7 @@ async def test_a_run_without_anything_says_so_instead_of_empty_charts(browser: B
 async def test_fifty_thousand_trades_do_not_hang_the_page(browser: Browser, tmp_path: Path) -> None:
     record = a_long_record(symbols=1, days=1, trades_each=500)
     many = record.trades.sample(50_000, with_replacement=True, seed=7).sort("closed_at")
-    page = await opened(browser, tmp_path, replace(record, trades=many))
+    page = await opened(browser, tmp_path, html_page(replace(record, trades=many)))
     await expect(page.page.locator("#candles-readout")).to_contain_text("zoom in")
     took = await page.page.evaluate(
         """() => {
