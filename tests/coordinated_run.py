@@ -22,6 +22,7 @@ def coordinated_run(*sets: str) -> RunOutcome:
     return asyncio.run(run_backtest(assemble(loaded)))
 
 
+@lru_cache
 def coordinated_record(*sets: str) -> RunRecord:
     """Return the run of `coordinated_run` as it is saved."""
     return record_of(coordinated_run(*sets))

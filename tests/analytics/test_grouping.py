@@ -77,7 +77,7 @@ def some_trades(draw: st.DrawFn) -> list[Trade]:
     ]
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(some_trades())
 def test_every_trade_is_in_one_group_and_a_group_is_what_a_mask_would_find(trades: list[Trade]) -> None:
     columns = columns_of(trades)

@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtestkit_cli.analytics.resampling import Interval, Resampling, seed_of
@@ -50,6 +50,7 @@ def test_a_difference_is_significant_where_its_interval_excludes_zero(low: float
     assert Interval(low, high, 50.0).excludes_zero is excludes
 
 
+@settings(max_examples=25)
 @given(st.integers(10, 60), st.integers(0, 1_000))
 def test_the_interval_of_the_negated_differences_is_the_mirrored_one(days: int, seed: int) -> None:
     drawn = Resampling.of(days, seed, samples=300)
@@ -65,11 +66,11 @@ def test_the_interval_of_the_negated_differences_is_the_mirrored_one(days: int, 
 def test_the_interval_of_a_mean_of_days_with_heavy_tails_covers_it(days: int) -> None:
     draws = np.random.default_rng(3)
     covered = 0
-    for seed in range(200):
+    for seed in range(100):
         drawn = Resampling.of(days, seed, samples=300)
         found = drawn.interval(drawn.sums(draws.standard_t(4, (days, 1)) + 0.3)[:, 0] / days)
         covered += found is not None and found.low <= 0.3 <= found.high
-    assert covered >= 180
+    assert covered >= 90
 
 
 def test_two_years_are_drawn_2000_times_in_a_fraction_of_a_second() -> None:

@@ -23,9 +23,16 @@ from tests.builders import a_record, a_session, a_trade, an_outcome, trades_of
 from tests.coordinated_run import coordinated_record, coordinated_run
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    """Return the run of `coordinated_run` as it is read back."""
+    return load_run(write_run(coordinated_record(), tmp_path_factory.mktemp("saved")))
+
+
 @pytest.mark.parametrize("kind", [kind for kind in report if kind.name != "schedule"], ids=lambda kind: kind.name)
-def test_three_calls_a_kind_agree_for_a_run_in_memory_and_a_saved_one(kind: Kind[Any], tmp_path: Path) -> None:
-    saved = load_run(write_run(coordinated_record(), tmp_path))
+def test_three_calls_a_kind_agree_for_a_run_in_memory_and_a_saved_one(
+    kind: Kind[Any], saved: RunRecord, tmp_path: Path
+) -> None:
     texts = set()
     for run in (coordinated_run(), coordinated_record(), saved):
         data, text, path = kind.get_data(run), kind.get_report(run), kind.dump(run, tmp_path / "out")

@@ -91,11 +91,17 @@ async def shared(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
     return await opened(browser, tmp_path_factory.mktemp("page"), varied_page())
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def changed(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    """Return one page for the tests that leave it changed."""
+    return await opened(browser, tmp_path_factory.mktemp("changed"), varied_page())
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def fresh(browser: Browser, tmp_path: Path) -> AsyncIterator[Opened]:
-    found = await opened(browser, tmp_path, varied_page())
-    yield found
-    await found.page.close()
+async def fresh(changed: Opened) -> Opened:
+    """Return that page as it is when it is opened: to load it again takes a fraction of a new tab."""
+    await changed.page.reload()
+    return changed
 
 
 @cache
@@ -264,9 +270,9 @@ async def test_a_run_without_anything_says_so_instead_of_empty_charts(browser: B
     await empty.page.close()
 
 
-async def test_fifty_thousand_trades_do_not_hang_the_page(browser: Browser, tmp_path: Path) -> None:
+async def test_ten_thousand_trades_do_not_hang_the_page(browser: Browser, tmp_path: Path) -> None:
     record = a_long_record(symbols=1, days=1, trades_each=500)
-    many = record.trades.sample(50_000, with_replacement=True, seed=7).sort("closed_at")
+    many = record.trades.sample(10_000, with_replacement=True, seed=7).sort("closed_at")
     page = await opened(browser, tmp_path, html_page(replace(record, trades=many)))
     await expect(page.page.locator("#candles-readout")).to_contain_text("zoom in")
     took = await page.page.evaluate(
@@ -276,7 +282,7 @@ async def test_fifty_thousand_trades_do_not_hang_the_page(browser: Browser, tmp_
           return performance.now() - started;
         }"""
     )
-    assert took < 2_000
+    assert took < 400
     assert len(await page.column(1)) == 50
     assert page.complaints == []
     await page.page.close()
