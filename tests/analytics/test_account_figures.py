@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtestkit_cli.analytics.account_figures import AccountFigures, account_figures
@@ -196,6 +196,7 @@ def test_no_figure_of_an_account_is_nan_or_infinite(equity: list[float], balance
         assert value is None or math.isfinite(value), name
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(1.0, 1e6), min_size=2, max_size=40), st.floats(1.0, 1e6))
 def test_account_figures_agree_with_each_other(equity: list[float], balance: float) -> None:
     figures = account_figures(a_curve(*equity, balance=balance))

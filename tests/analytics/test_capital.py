@@ -93,7 +93,7 @@ def test_with_the_required_balance_cash_just_suffices(trades: list[Trade]) -> No
     assert lowest == pytest.approx(0, abs=1e-9 * max(1.0, balance))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(trade_lists(), trade_lists())
 def test_two_sessions_need_no_more_than_both_alone(one: list[Trade], other: list[Trade]) -> None:
     together = needed(one, other) or 0.0
@@ -101,7 +101,7 @@ def test_two_sessions_need_no_more_than_both_alone(one: list[Trade], other: list
     assert together <= sum(alone) * (1 + 1e-12)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(trade_lists())
 def test_a_saved_trade_moves_the_same_money(trades: list[Trade]) -> None:
     frame = trades_frame(an_outcome(a_session(*trades)))

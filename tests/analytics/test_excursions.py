@@ -165,7 +165,7 @@ MARKET = Candles.frozen(
 HOLES = with_holes(MARKET, 4, 0.3)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(trade_lists(max_wait=60, max_minutes=60), st.sampled_from([MARKET, HOLES]))
 def test_paths_are_those_of_a_replay_minute_by_minute(trades: list[Trade], candles: Candles) -> None:
     paths = trade_paths(trades, candles, COSTS, is_touch_model=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtestkit_cli.analytics.heat import Heat, HeatRow, heat_of, ranked, shades
@@ -152,6 +152,7 @@ def test_every_shade_of_every_number_is_between_worst_and_best(
         assert shade is None or -1 <= shade <= 1
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from("ABC"), st.lists(st.floats(-99, 1e6), max_size=4), max_size=3))
 def test_no_figure_of_any_trades_is_nan_or_infinite(results: dict[str, list[float]]) -> None:
     found = heat(*(trade for symbol, pnl in results.items() for trade in trades_of(*pnl, symbol=symbol)), symbols="ABC")
