@@ -35,7 +35,7 @@ def closed_on(day: int, pnl_pct: float, symbol: str) -> Trade:
 
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHUSDT"])
 def test_each_symbol_has_the_golden_figures_of_five_trades(symbol: str) -> None:
-    """A158: TRADES5 for each symbol; the drawdown is from peak to trough, not the loss below zero."""
+    """A158: TRADES5 for each symbol; the drawdown is from a peak to the lowest after it, not the loss below zero."""
     both = heat(*trades_of(*TRADES5), *trades_of(*TRADES5, symbol="ETHUSDT"))
     row = next(row for row in both.rows if row.symbol == symbol)
     golden = {
