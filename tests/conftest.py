@@ -1,6 +1,17 @@
-"""What all tests share: Hypothesis without deadlines, which a busy machine would miss."""
+"""What all tests share: Hypothesis without deadlines, which a busy machine would miss.
+
+Each law is tried on fifty examples that differ from run to run; BTK_ALL_LAWS, which `make laws` sets, on a hundred.
+"""
+
+import os
 
 from hypothesis import settings
 
-settings.register_profile("btk", deadline=None, derandomize=False, print_blob=True)
+settings.register_profile(
+    "btk",
+    deadline=None,
+    derandomize=False,
+    print_blob=True,
+    max_examples=100 if os.environ.get("BTK_ALL_LAWS") else 50,
+)
 settings.load_profile("btk")
