@@ -10,7 +10,7 @@ from backtestkit_cli.analytics.arithmetic import finite
 from backtestkit_cli.analytics.trade_columns import Times
 from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.money import Costs, round_trip
-from backtestkit_cli.domain.position import Entry, Partial, Trade
+from backtestkit_cli.domain.position import Entry, Partial
 from backtestkit_cli.domain.signal import Side
 
 _SIDES = {side.value: side for side in Side}
@@ -44,12 +44,6 @@ class CashFlows(NamedTuple):
         """Return the flows of all *parts*."""
         times, amounts = zip(cls(np.empty(0, np.int64), np.empty(0)), *parts, strict=True)
         return cls(np.concatenate(times), np.concatenate(amounts))
-
-
-def fills_of(trade: Trade) -> Fills:
-    """Return what *trade* bought and sold."""
-    closing = Partial(trade.closed_at_ms, trade.price_close, 100.0, 0.0, len(trade.entries))
-    return Fills(trade.side, trade.entries, (*trade.partials, closing))
 
 
 def fills_from(side: str, entries: Sequence[Entry], sales: Sequence[Sale]) -> Fills:

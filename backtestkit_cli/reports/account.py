@@ -1,4 +1,4 @@
-"""The account of a saved run: its daily equity, and the figures of the whole, of one strategy or of some symbols.
+"""The account of a saved run: its daily equity, and the balance of the whole, of one strategy or of some symbols.
 
 With a portfolio the account begins with the portfolio's balance. Without one it begins with the least balance that
 could have paid for every entry (`required_capital`), so that percentages are of the money that was needed.
@@ -7,7 +7,7 @@ could have paid for every entry (`required_capital`), so that percentages are of
 from math import nan
 from typing import TYPE_CHECKING, Final
 
-from backtestkit_cli.analytics.account_figures import AccountFigures, account_figures
+from backtestkit_cli.analytics.account_figures import AccountFigures
 from backtestkit_cli.analytics.capital import CashFlows, required_capital
 from backtestkit_cli.analytics.daily_curve import DailyCurve
 from backtestkit_cli.reports.figure_columns import ACCOUNT_COLUMNS
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 _SESSION: Final = ("strategy", "symbol")
-
-
-def account_of(record: RunRecord, strategy: str | None = None) -> AccountFigures:
-    """Return the figures of the account of *record*, or of what *strategy* did in it."""
-    return account_figures(daily_curve(record, strategy))
 
 
 def account_line(figures: AccountFigures, balance_quote: float | None) -> str:

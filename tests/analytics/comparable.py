@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from backtestkit_cli.analytics.trade_columns import TradeColumns, columns_of
+from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS
 from backtestkit_cli.domain.money import Costs
 from tests.builders import START_MS, a_trade
+from tests.trades_as_columns import columns_of
 
 FREE = Costs(0.0, 0.0)
 

@@ -12,7 +12,6 @@ from backtestkit_cli.analytics.account_figures import AccountFigures, account_fi
 from backtestkit_cli.analytics.daily_curve import DailyCurve
 from backtestkit_cli.analytics.equity import session_equity
 from backtestkit_cli.analytics.outcome import SessionOutcome
-from backtestkit_cli.analytics.trade_columns import columns_of
 from backtestkit_cli.analytics.trade_figures import figures_of
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS
 from backtestkit_cli.domain.money import Costs
@@ -20,6 +19,7 @@ from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.signal import Side
 from tests.analytics.curves import a_curve, curve_of_returns
 from tests.builders import START_MS, a_session, a_trade
+from tests.trades_as_columns import columns_of
 
 FREE = Costs(0.0, 0.0)
 YEAR = math.sqrt(365)

@@ -4,13 +4,12 @@ from typing import Any
 import pytest
 
 from backtestkit_cli.analytics.activity import ActivityFigures, activity_of, held_money
-from backtestkit_cli.analytics.capital import fills_of
-from backtestkit_cli.analytics.trade_columns import columns_of
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.signal import Side
 from tests.builders import START_MS, a_trade
+from tests.trades_as_columns import columns_of, fills_of
 
 DAY_MINUTES = 1440
 FRAME = {"start_ms": START_MS, "end_ms": START_MS + 20 * DAY_MS}

@@ -8,14 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from backtestkit_cli import Signal, add_strategy, average_buy, partial_close
-from backtestkit_cli.analytics.capital import (
-    CashFlows,
-    Sale,
-    fills_from,
-    fills_of,
-    required_capital,
-    session_flows,
-)
+from backtestkit_cli.analytics.capital import CashFlows, Sale, fills_from, required_capital, session_flows
 from backtestkit_cli.analytics.equity import ledger_of
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.domain.account import cash_effect
@@ -29,6 +22,7 @@ from backtestkit_cli.runs.backtest import run_backtest
 from tests.analytics.random_trades import trade_lists
 from tests.builders import COSTS, START_MS, a_session, a_trade, an_outcome
 from tests.markets import plan_for, random_candles, registered
+from tests.trades_as_columns import fills_of
 
 FREE = Costs(0.0, 0.0)
 

@@ -15,12 +15,13 @@ from backtestkit_cli.analytics.comparison import (
 )
 from backtestkit_cli.analytics.daily_curve import DailyCurve
 from backtestkit_cli.analytics.resampling import Resampling
-from backtestkit_cli.analytics.trade_columns import TradeColumns, columns_of
+from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.analytics.trade_figures import figures_of
 from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.interval import DAY_MS
 from tests.analytics.comparable import daily_trades, span
 from tests.builders import START_MS
+from tests.trades_as_columns import columns_of
 
 DAYS = 12
 results = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).normal(0.1, 1.5, (DAYS, 3)))

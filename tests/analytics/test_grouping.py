@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from backtestkit_cli.analytics import grouping
 from backtestkit_cli.analytics.grouping import FiguresByGroup
-from backtestkit_cli.analytics.trade_columns import TradeColumns, columns_of
+from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.analytics.trade_figures import figures_of
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.signal import CloseReason, Side
 from tests.builders import START_MS, a_trade
+from tests.trades_as_columns import columns_of
 
 ALL: list[Callable[[TradeColumns], FiguresByGroup]] = [
     grouping.by_month,

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtestkit_cli.analytics.heat import Heat, HeatRow, heat_of, ranked, shades
-from backtestkit_cli.analytics.trade_columns import columns_of
 from backtestkit_cli.domain.interval import DAY_MS
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Trade
 from tests.builders import START_MS, a_trade, trades_of
+from tests.trades_as_columns import columns_of
 
 TRADES5 = (2.0, -1.0, 3.0, -2.0, 1.0)
 

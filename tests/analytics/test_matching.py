@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtestkit_cli.analytics.matching import Match, match_groups, matched
-from backtestkit_cli.analytics.trade_columns import TradeColumns, columns_of
+from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.domain.interval import HOUR_MS
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.signal import CloseReason, Side
 from tests.builders import START_MS, a_trade
+from tests.trades_as_columns import columns_of
 
 
 def at(hour: int, **others: object) -> Trade:

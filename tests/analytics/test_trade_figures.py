@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli.analytics.activity import HeldMoney, activity_of
-from backtestkit_cli.analytics.trade_columns import TradeColumns, columns_of
+from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.analytics.trade_figures import TradeFigures, expected_yearly_trades, figures_of, figures_of_pnl
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from tests.builders import START_MS, a_trade, trades_of
+from tests.trades_as_columns import columns_of
 
 TRADES5 = [2.0, -1.0, 3.0, -2.0, 1.0]
 COUNTS = {"trades", "wins", "losses", "breakevens", "longest_win_streak", "longest_loss_streak"}

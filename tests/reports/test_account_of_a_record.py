@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from backtestkit_cli.analytics.account_figures import AccountFigures
+from backtestkit_cli.analytics.account_figures import AccountFigures, account_figures
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.settings import Settings
-from backtestkit_cli.reports.account import account_of, balance, daily_curve
+from backtestkit_cli.reports.account import balance, daily_curve
 from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.saved.run_folder import write_run
 from backtestkit_cli.reports.saved.run_reading import load_run
@@ -19,6 +19,10 @@ from tests.coordinated_run import coordinated_record
 FREE = Costs(0.0, 0.0)
 WITHOUT_COSTS = Settings(fee_pct=0.0, slippage_pct=0.0)
 DAYS = 14
+
+
+def account_of(record: RunRecord, strategy: str | None = None) -> AccountFigures:
+    return account_figures(daily_curve(record, strategy))
 
 
 def held(symbol: str, from_hour: int, to_hour: int, price_close: float, strategy: str = "sma_cross") -> Trade:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from backtestkit_cli.analytics.account_figures import account_figures
 from backtestkit_cli.analytics.outcome import Failure
 from backtestkit_cli.domain.interval import DAY_MS
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import OutputError, UnknownNameError
-from backtestkit_cli.reports.account import account_line, account_of
+from backtestkit_cli.reports.account import account_line, daily_curve
 from backtestkit_cli.reports.figure_columns import ACCOUNT_COLUMNS
 from backtestkit_cli.reports.heat_columns import HEAT_COLUMNS
 from backtestkit_cli.reports.heat_tables import INK, ON_PAPER, WHITE, hex_text
@@ -90,7 +91,7 @@ def test_the_pooled_row_and_the_portfolio_row_are_of_all_together() -> None:
     titles, cells = ([cell.strip() for cell in lines[number].strip("|").split(" | ")] for number in (0, 2))
     row = dict(zip(titles, cells, strict=True))
     assert (row["Symbols"], row["Trades"], row["Total PNL"]) == ("3", "7", "+2.00 %")
-    figures = account_of(record, "sma_cross")
+    figures = account_figures(daily_curve(record, "sma_cross"))
     assert data.portfolio == figures
     assert {title: row[title] for _, title, _ in ACCOUNT_COLUMNS} == {
         title: number_text(getattr(figures, key), unit) for key, title, unit in ACCOUNT_COLUMNS
