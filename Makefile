@@ -1,7 +1,7 @@
 # One recipe for people, hooks and CI. Whatever is called first sets up $(VENV); later calls find it ready.
 
 PYTHON      ?= python3
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist worksteal
 VENUE_ARGS  ?=
 
 VENV  := .venv
