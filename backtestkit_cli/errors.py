@@ -11,6 +11,11 @@ BacktestKitError              1  the run failed
 │   ├── NotEnoughCandlesError 3  ... fewer closed before now than were asked for
 │   ├── StorageError          3  ... fetched, and the cache cannot keep them
 │   └── SavedRunError         3  a run folder is half-written, damaged, or of another program
+├── StoreError                3  saved state cannot be read or written
+│   ├── MissingRecordError    3  ... there is no such record
+│   ├── CorruptRecordError    3  ... it was damaged, and has been moved aside
+│   └── ForeignRecordError    3  ... it is of a newer version, or of another exchange or strategy
+├── LockedError               2  another process trades the same account
 ├── VenueError                5  a venue refused, or was not reached within the retries
 ├── ContextError              1  the author's API was used outside a run
 └── OutputError               1  a result could not be written
@@ -88,6 +93,30 @@ class StorageError(DataError):
 
 class SavedRunError(DataError):
     """The folder of a run cannot be read back; the message names the file."""
+
+
+class StoreError(BacktestKitError):
+    """Saved state cannot be read or written; the message names the place."""
+
+    exit_code = 3
+
+
+class MissingRecordError(StoreError):
+    """There is no record of that key."""
+
+
+class CorruptRecordError(StoreError):
+    """A record cannot be read; it has been moved aside, and the message says where to."""
+
+
+class ForeignRecordError(StoreError):
+    """A record is of a newer version, or of another exchange or strategy; it stays where it is."""
+
+
+class LockedError(BacktestKitError):
+    """Another process trades the same account in the same mode."""
+
+    exit_code = 2
 
 
 class VenueError(BacktestKitError):

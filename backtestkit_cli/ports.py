@@ -1,9 +1,10 @@
-"""What the core needs from the outside: a clock and a source of candles."""
+"""What the core needs from the outside: a clock, a source of candles, a venue for orders, and a store."""
 
-from collections.abc import Awaitable
-from typing import Protocol
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.venue import Answer, Balance, RestingOrder, Transient, VenueOrder, VenueRules
 
 
 class Clock(Protocol):
@@ -80,4 +81,130 @@ class RemoteSource(CandleSource, Protocol):
 
     def cache_name(self, symbol: str) -> str:
         """Return the one name that all spellings of *symbol* share in the cache; asks nobody."""
+        ...
+
+
+class Broker(Protocol):
+    """A venue that executes orders, or what stands for one. No method raises for what a venue does: it answers.
+
+    `VenueError` is raised only by `rules` and `balances`, where there is no order to answer about.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return what messages call it."""
+        ...
+
+    async def rules(self, symbol: str) -> VenueRules:
+        """Return what may be done with *symbol*; asks the venue once.
+
+        Raises:
+            VenueError: the venue does not have the symbol, refused, or was not reached.
+        """
+        ...
+
+    async def open(self, order: VenueOrder) -> Answer:
+        """Send an order that enters a position or adds to it; what breaks the rules of the symbol is rejected here."""
+        ...
+
+    async def close(self, order: VenueOrder) -> Answer:
+        """Send an order that reduces a position: at the market, or the exits that rest."""
+        ...
+
+    async def amend(self, resting: VenueOrder, wanted: VenueOrder) -> Answer:
+        """Put *wanted* in the place of *resting*; the answer is about *wanted*.
+
+        Where *resting* was filled meanwhile nothing is sent, and the answer is `Gone`: `check` tells the rest.
+        """
+        ...
+
+    async def check(self, order: VenueOrder) -> Answer:
+        """Return where *order* stands at the venue, by its client id."""
+        ...
+
+    async def cancel(self, order: VenueOrder) -> Answer:
+        """Take *order* back; the answer is where it then stands, with what was filled of it before."""
+        ...
+
+    async def balances(self) -> Mapping[str, Balance]:
+        """Return every asset of the account that is not empty.
+
+        Raises:
+            VenueError: the venue refused, or was not reached.
+        """
+        ...
+
+    async def resting(self, symbol: str) -> Sequence[RestingOrder] | Transient:
+        """Return the open orders of *symbol* at the venue, also those of others."""
+        ...
+
+    async def candle_closed(self, symbol: str, candles: Candles) -> None:
+        """Take note of the newest 1m candle of *symbol*, given with those before it; a simulated venue fills by it."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+Key: TypeAlias = tuple[str, ...]
+"""Where a record is: the parts of its name, such as mode, exchange, kind, strategy and symbol. No part is empty."""
+Json: TypeAlias = dict[str, Any]
+"""A record: a mapping that JSON can hold, without NaN."""
+
+
+class Store(Protocol):
+    """Durable JSON records by key. A write has happened in whole or not at all, and survives what comes after it.
+
+    Every method may raise `StoreError`: the place of the records cannot be read or written.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return what messages call it, such as the folder."""
+        ...
+
+    async def wait_for_init(self) -> None:
+        """Make sure that the place is there and can be written; may be called twice."""
+        ...
+
+    async def read(self, key: Key) -> Json:
+        """Return the record of *key*.
+
+        Raises:
+            MissingRecordError: there is none.
+            CorruptRecordError: there is one that cannot be read; it has been moved aside.
+        """
+        ...
+
+    async def has(self, key: Key) -> bool:
+        """Say whether there is a record of *key*."""
+        ...
+
+    async def write(self, key: Key, record: Json) -> None:
+        """Put *record* in the place of what was there."""
+        ...
+
+    async def remove(self, key: Key) -> None:
+        """Remove the record of *key*.
+
+        Raises:
+            MissingRecordError: there is none.
+        """
+        ...
+
+    async def remove_all(self, prefix: Key) -> int:
+        """Remove all records whose keys begin with *prefix*; return how many there were."""
+        ...
+
+    async def keys(self, prefix: Key) -> Sequence[Key]:
+        """Return the keys that begin with *prefix*, in natural order: "2" before "10"."""
+        ...
+
+    async def values(self, prefix: Key) -> Sequence[Json]:
+        """Return the records of `keys(prefix)`, in their order; one that cannot be read is moved aside and left out."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...

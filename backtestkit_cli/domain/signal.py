@@ -33,6 +33,7 @@ class CloseReason(StrEnum):
     CLOSED = "closed"
     FRAME_END = "frame_end"
     PORTFOLIO_STOP = "portfolio_stop"
+    LIQUIDATED_ELSEWHERE = "liquidated_elsewhere"
 
 
 class CancelReason(StrEnum):

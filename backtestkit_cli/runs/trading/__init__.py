@@ -1,0 +1,1 @@
+"""Runs on the wall clock: what is real time, real candles and a venue beside the engine."""
