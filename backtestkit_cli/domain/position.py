@@ -93,8 +93,9 @@ class Position(NamedTuple):
     """An open signal. Prices are before slippage; `cost_left` and `quantity_left` are what is still held.
 
     `price_effective` is money over quantity: an entry moves it, a partial close scales both and leaves it.
-    `realised` is the gain of the parts already sold, `invested` all the money that was put in. `take_profit`
-    and `stop_loss` are in force now, those of `plan` are the first ones.
+    `realised` is the gain of the parts already sold, and what the fees of real fills differ by from those of the
+    settings. `invested` is all the money that was put in. `take_profit` and `stop_loss` are in force now, those of
+    `plan` are the first ones.
     """
 
     id: str
@@ -141,7 +142,7 @@ class Position(NamedTuple):
     def value_at(self, price: float, costs: Costs) -> Gain:
         """Return the gain if all that is left were sold at *price*, sold parts included."""
         rest = round_trip(self.side, self.cost_left, self.price_effective, price, costs)
-        return self.realised.plus(rest) if self.partials else rest
+        return self.realised.plus(rest) if self.partials or self.realised != NOTHING else rest
 
 
 class Trade(NamedTuple):
