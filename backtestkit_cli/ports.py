@@ -28,6 +28,22 @@ class Clock(Protocol):
         ...
 
 
+class Time(Protocol):
+    """Real time, or what stands for it where history is replayed."""
+
+    def now_ms(self) -> int:
+        """Return the present, Unix milliseconds."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after *seconds*."""
+        ...
+
+    def jump(self, to_ms: int) -> bool:
+        """Be at *to_ms* at once, where this time can; say so."""
+        ...
+
+
 class CandleSource(Protocol):
     """Historical candles by symbol and interval, and how the venue writes prices and quantities."""
 
@@ -93,6 +109,11 @@ class Broker(Protocol):
     @property
     def name(self) -> str:
         """Return what messages call it."""
+        ...
+
+    @property
+    def arrival_window_s(self) -> float:
+        """Return how long after it was sent an order whose answer was lost may still arrive, in seconds."""
         ...
 
     async def rules(self, symbol: str) -> VenueRules:

@@ -123,6 +123,10 @@ class SessionContext(MarketContext):
         self.cancel = commands.cancel
         self.activate = commands.activate
 
+    def renew(self) -> None:
+        """Let what is derived from candles be derived again where a new one has closed."""
+        self._indicators.renew(self.when_ms)
+
     def indicator(self, name: str) -> float:
         """Return the newest visible value of *name*."""
         return self._indicators.value(name, self.when_ms)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from backtestkit_cli.analytics.timings import Meter
 from backtestkit_cli.api.specs import Columns
 from backtestkit_cli.domain.candle import Floats
+from backtestkit_cli.domain.interval import interval_ms
 from backtestkit_cli.domain.signal import Side, Signal
 from backtestkit_cli.engine.market import Market, Series
 from backtestkit_cli.errors import StrategyError, UnknownNameError
@@ -56,9 +57,21 @@ class Indicators:
 
     def __init__(self, functions: Mapping[str, Columns], market: Market) -> None:
         """Take the functions by interval; nothing is computed yet."""
+        self._all = dict(functions)
         self._functions = dict(functions)
         self._market = market
         self._columns: dict[str, tuple[Floats, Series]] = {}
+
+    def renew(self, when_ms: int) -> None:
+        """Forget the columns of intervals of which a candle has closed at *when_ms*."""
+        closed = {interval for interval in self._all if when_ms % interval_ms(interval) == 0}
+        if closed:
+            self._functions |= {interval: self._all[interval] for interval in closed}
+            self._columns = {
+                name: (column, series)
+                for name, (column, series) in self._columns.items()
+                if series.interval not in closed
+            }
 
     def value(self, name: str, when_ms: int) -> float:
         """Return the newest visible value of *name*, NaN before there is one."""

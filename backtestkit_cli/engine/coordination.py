@@ -104,6 +104,11 @@ class Coordination:
         self.changes += 1
         self.trades.append(ClosedTrade(trade.closed_at_ms, trade.strategy, trade.symbol, net))
 
+    def drop(self, key: Key) -> None:
+        """Give the place of a position back that was never filled."""
+        if self.held.pop(key, None) is not None:
+            self.changes += 1
+
     def abandon(self, key: Key, price: float) -> None:
         """Give the place of a position of a failed session back, if it has one, and book its worth at *price*."""
         held = self.held.pop(key, None)

@@ -41,7 +41,8 @@ class DeskPlan:
     """What a desk trades, and how far it may look for its own next act.
 
     A replay sees the rest of the frame, so that it can sleep until something happens; a clock that
-    cannot see ahead looks one row at a time. `last_row` is the row of the frame's end.
+    cannot see ahead looks one row at a time. `last_row` is the row of the frame's end. Where a venue has the last
+    word (`is_settled`), what the desk decides is a proposal, and whoever settles it books the trades.
     """
 
     strategy: str
@@ -49,6 +50,7 @@ class DeskPlan:
     settings: Settings
     last_row: int
     sees_ahead: bool
+    is_settled: bool = False
 
 
 class Desk:
@@ -164,11 +166,34 @@ class Desk:
         assert isinstance(position, Position)  # noqa: S101 - only an open position closes
         closing = Closing(self.when_ms, reason, price, note)
         trade = close(position, closing, self.costs, strategy=self._plan.strategy, symbol=self._plan.symbol)
+        if not self._plan.is_settled:
+            self.book(trade)
+        self._enter(None)
+        self.outbox.append(PositionClosed(*self.stamp(), trade))
+
+    def book(self, trade: Trade) -> None:
+        """Count *trade* as closed."""
         self.trades.append(trade)
         if self._gate is not None:
             self._gate.closed(trade)
-        self._enter(None)
-        self.outbox.append(PositionClosed(*self.stamp(), trade))
+
+    def take(self, state: Waiting | Position | None, *, is_judged: bool = True) -> None:
+        """Put what a venue or the saved state says in the place of what was decided.
+
+        It is looked at from the next row on; a position that was open before, from this one where it has not been
+        *judged* yet.
+        """
+        was_open = type(self.state) is Position
+        if type(state) is Position:
+            self._hold(state)
+            if was_open:
+                self.state = self.ahead.changed(self.row if is_judged else self.row - 1, state)
+            else:
+                self.state = self.ahead.entered(self.row, state)
+            return
+        if self._gate is not None:
+            self._gate.drops()
+        self.state = self.ahead.entered(self.row, state)
 
     def cancel(self, reason: CancelReason) -> None:
         """Drop the waiting signal."""

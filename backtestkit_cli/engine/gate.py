@@ -122,6 +122,10 @@ class SessionGate:
         """Report that the position has become *trade*."""
         self._run.release((self._symbol, self._strategy), trade)
 
+    def drops(self) -> None:
+        """Report that the position was never filled."""
+        self._run.drop((self._symbol, self._strategy))
+
     def abandons(self, price: float) -> None:
         """Report that the session has failed: nobody looks after its position, which counts as sold at *price*."""
         self._run.abandon((self._symbol, self._strategy), price)

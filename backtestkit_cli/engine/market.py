@@ -102,6 +102,14 @@ class Market:
         """Return the row of the newest candle closed at *when_ms*, -1 before the first."""
         return self._minutes.closed_at(when_ms) - 1
 
+    def last_row(self, end_ms: int) -> int:
+        """Return the row at which a frame that ends at *end_ms* ends."""
+        return self.row_at(end_ms)
+
+    def holds(self, _row: int) -> bool:
+        """Return True: all candles of a replay are there."""
+        return True
+
     def row_from(self, when_ms: int) -> int:
         """Return the row of the first tick at or after *when_ms*; after the last tick, the number of rows."""
         closed = self._minutes.closed_at(when_ms)
@@ -142,13 +150,17 @@ class Market:
         Where the volume is 0 it is their mean close, and NaN where too few candles exist. Sums run over
         the same terms in the same order for every row, so that a longer history changes no bit of it.
         """
-        candles, n = self.candles, self._avg_price_candles
-        typical = (candles.high + candles.low + candles.close) / 3 * candles.volume
-        money, volume, closes = (_rolling_sum(c, n) for c in (typical, candles.volume, candles.close))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            price = np.where(volume > 0, money / volume, closes / n)
+        price = rolling_average_price(self.candles, self._avg_price_candles)
         price.flags.writeable = False
         return price
+
+
+def rolling_average_price(candles: Candles, n: int) -> Floats:
+    """Return the average price of the last *n* candles at each row, as `Market.average_price` has it."""
+    typical = (candles.high + candles.low + candles.close) / 3 * candles.volume
+    money, volume, closes = (_rolling_sum(c, n) for c in (typical, candles.volume, candles.close))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(volume > 0, money / volume, closes / n)
 
 
 def _rolling_sum(column: Floats, n: int) -> Floats:

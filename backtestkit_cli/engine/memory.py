@@ -1,12 +1,15 @@
 """What a session must not forget, and where it is kept: all of it changes in one write."""
 
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.signal import CloseReason
 from backtestkit_cli.domain.venue import Fill, VenueOrder
 from backtestkit_cli.engine.lifecycle import Waiting
+
+State: TypeAlias = Waiting | Position | None
+"""What a session holds: a signal that waits, an open position, or nothing."""
 
 
 class Stage(StrEnum):
@@ -50,7 +53,7 @@ class SessionMemory(NamedTuple):
     revision: int = 0
     tick_ms: int = -1
     slot: int = -1
-    state: Waiting | Position | None = None
+    state: State = None
     orders: tuple[OpenOrder, ...] = ()
     legs: int = 0
     closing: PendingClose | None = None

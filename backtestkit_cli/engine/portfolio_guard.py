@@ -46,13 +46,18 @@ class PortfolioGuard:
         publisher: Publisher,
         context_at: Callable[[int], RunContext],
         span_ms: tuple[int, int],
+        foresight_ms: int = _FORESIGHT_MS,
     ) -> None:
-        """Guard *run* over the ticks of *span_ms*; *context_at* gives what those who are told see at an instant."""
+        """Guard *run* over the ticks of *span_ms*; *context_at* gives what those who are told see at an instant.
+
+        A clock that cannot see ahead has a *foresight_ms* of one minute.
+        """
         self._context_at = context_at
         self._run = run
         self._portfolio = portfolio
         self._publisher = publisher
         self._start_ms, self._end_ms = span_ms
+        self._foresight_ms = foresight_ms
         self._peak = self._day_base = portfolio.balance
         self._foreseen: Floats = np.empty(0)
         self._foreseen_ms = self._clear_until_ms = self._start_ms
@@ -115,7 +120,7 @@ class PortfolioGuard:
 
     def _foresee(self, begin_ms: int) -> Breach | None:
         """Work out the equity of a stretch within one day, and how much of it is clear of both limits."""
-        end_ms = min(self._end_ms, begin_ms + _FORESIGHT_MS, begin_ms - begin_ms % DAY_MS + DAY_MS)
+        end_ms = min(self._end_ms, begin_ms + self._foresight_ms, begin_ms - begin_ms % DAY_MS + DAY_MS)
         self._changes = self._run.changes
         self._foreseen = equity = self._run.equity_between(begin_ms, end_ms)
         self._foreseen_ms = begin_ms

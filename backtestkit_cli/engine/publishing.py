@@ -37,6 +37,7 @@ class Publisher:
         self._heard: dict[type, tuple[Handler[Any], ...]] = {}
         self.version = -1
         self.record: list[Event] = []
+        self.keeps_record = True
         self.refresh(0)
 
     def refresh(self, when_ms: int) -> None:
@@ -78,7 +79,8 @@ class Publisher:
             await self.tell(handler, event)
 
     def _note(self, event: Event) -> None:
-        self.record.append(event)
+        if self.keeps_record:
+            self.record.append(event)
         self.bus.record.append(event)
 
     def record_all(self, outbox: deque[Told]) -> None:

@@ -2,50 +2,56 @@
 
 import types
 from collections.abc import Generator
-from functools import partial
 from typing import Any
 
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
 from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.signal import Signal
-from backtestkit_cli.domain.signal_rules import problems_of
-from backtestkit_cli.engine.ambient import Markets, SessionContext
-from backtestkit_cli.engine.asking import SignalSource, signal_source
-from backtestkit_cli.engine.columns import EntryTable, Indicators
-from backtestkit_cli.engine.command_desk import CommandDesk
+from backtestkit_cli.engine.ambient import Markets
+from backtestkit_cli.engine.asking import SignalSource, awaited, signal_source
+from backtestkit_cli.engine.columns import EntryTable
+from backtestkit_cli.engine.dealing.dealer import Dealer
 from backtestkit_cli.engine.desk import Desk, DeskPlan
 from backtestkit_cli.engine.failures import as_told, is_from_outside, one_line
-from backtestkit_cli.engine.lifecycle import id_prefix, signal_id, slot_end_ms
+from backtestkit_cli.engine.judging import Judge
+from backtestkit_cli.engine.lifecycle import slot_end_ms
 from backtestkit_cli.engine.lone_run import run_alone
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.engine.session_context import context_of
 from backtestkit_cli.engine.session_plan import SessionPlan, gate_of
-from backtestkit_cli.engine.time_limits import TookTooLongError, within
-from backtestkit_cli.engine.vetoes import vetoes
+from backtestkit_cli.engine.time_limits import TookTooLongError
+from backtestkit_cli.errors import StoreError
 from backtestkit_cli.events.bus import Bus
-from backtestkit_cli.events.facts import Event, PositionActive, SessionEnded, SessionIdle, SignalInvalid, TickPassed
+from backtestkit_cli.events.facts import Event, PositionActive, SessionEnded, SessionIdle, TickPassed
 from backtestkit_cli.ports import Clock
 
 _new_tuple = tuple.__new__  # a NamedTuple made by its own constructor takes twice as long
 
 
 class Session:
-    """Runs its strategy from the first tick of the frame to the last; `error` says why it ended early."""
+    """Runs its strategy from the first tick of the frame to the last; `error` says why it ended early.
 
-    def __init__(self, plan: SessionPlan, markets: Markets, bus: Bus) -> None:
+    With a `Dealer` a venue has the last word on what the desk decides, and the session goes on from what was saved;
+    it ends with its window of candles, and another one takes its place.
+    """
+
+    def __init__(self, plan: SessionPlan, markets: Markets, bus: Bus, dealer: Dealer | None = None) -> None:
         """Prepare the session; the strategy's own code runs only in `run`."""
         spec, symbol = plan.strategy, plan.symbol
         self._plan = plan
         self._market: Market = markets.market(symbol)
         self._interval_ms = interval_ms(spec.interval)
-        self._last_row = self._market.row_at(plan.end_ms)
+        self._last_row = self._market.last_row(plan.end_ms)
+        self._dealer = dealer
         desk_plan = DeskPlan(
             strategy=spec.name,
             symbol=symbol,
             settings=plan.settings,
             last_row=self._last_row,
             sees_ahead=plan.sees_ahead,
+            is_settled=dealer is not None,
         )
         self._gate = gate_of(plan, markets)
         self._desk = Desk(desk_plan, self._market, self._gate)
@@ -53,21 +59,12 @@ class Session:
         self._publisher = Publisher(
             bus, plan.timings, strategy=spec.name, symbol=symbol, mode=plan.mode, handler_seconds=self.handler_seconds
         )
-        self._context = SessionContext(
-            run_id=plan.run_id,
-            mode=plan.mode,
-            strategy=spec.name,
-            exchange=plan.exchange,
-            frame=plan.frame,
-            symbol=symbol,
-            bus=bus,
-            markets=markets,
-            indicators=Indicators(spec.indicators, self._market),
-            commands=CommandDesk(self._desk, self._market, self._desk.columns, plan.settings),
-        )
-        self._slot = -1
-        self._id_prefix = id_prefix(plan.mode, plan.exchange, spec.name, symbol)
+        self._context = context_of(plan, self._desk, bus, markets)
+        self._judge = Judge(self._desk, plan)
+        self._slot = -1 if dealer is None else dealer.memory.slot
+        self._publisher.keeps_record = plan.keeps_record
         self.error: str | None = None
+        self.is_over = False
 
     @property
     def trades(self) -> list[Trade]:
@@ -101,8 +98,11 @@ class Session:
         ticks, prices, last_row = self._market.ticks, desk.prices, self._last_row
         row = self._market.row_from(self._plan.start_ms)
         dues, now = publisher.meter.dues, publisher.meter.now
+        dealer = self._dealer
         ambient.set(context)
         try:
+            if dealer is not None:
+                dealer.attach(desk, row - 1)
             source = self._source_or_done()
             while source is not None and row <= last_row:
                 when_ms = ticks[row]
@@ -110,6 +110,8 @@ class Session:
                     yield when_ms
                 else:
                     yield from clock.sleep_until(when_ms).__await__()
+                if dealer is not None and not self._market.holds(row):
+                    return  # the window is over
                 context.when_ms = desk.when_ms = when_ms
                 desk.row = row
                 desk.price = price = prices[row]
@@ -119,6 +121,8 @@ class Session:
                         yield from self._obey(clock.now_ms)
                         row = next_row(source, desk.row)
                         continue
+                if dealer is not None:
+                    yield from self._begin_tick(dealer)
                 state = desk.state
                 if state is None:
                     if row < last_row:
@@ -138,7 +142,7 @@ class Session:
                                     yield from publisher.finish(handler, ping, outcome)
                         if desk.state is None:  # whoever comes later has no position to hear of
                             break
-                    if publisher.hears_active_only and not outbox:
+                    if publisher.hears_active_only and not outbox and dealer is None:
                         row += 1
                         continue
                 else:
@@ -147,7 +151,10 @@ class Session:
                     yield from self._publish_outbox()
                 if publisher.tick:
                     yield from self._ping_tick()
+                if dealer is not None:
+                    yield from self._end_tick(dealer)
                 row = next_row(source, row)
+            self.is_over = True
         except BaseException as error:
             if is_from_outside(error):
                 raise
@@ -158,9 +165,10 @@ class Session:
     async def _fail(self, error: BaseException) -> None:
         """Record *error* of the strategy; what is open is given up."""
         self.error = one_line(error)
-        if self._gate is not None:
+        if self._gate is not None and self._dealer is None:
             self._gate.abandons(self._desk.price)
-        await self._publisher.publish(self._publisher.failure(self._context.when_ms, "strategy", error))
+        source = "state" if isinstance(error, StoreError) else "strategy"
+        await self._publisher.publish(self._publisher.failure(self._context.when_ms, source, error))
 
     def _source_or_done(self) -> SignalSource | None:
         """Return where signals come from; None for a batch session that did not wait for the clock, and is through."""
@@ -196,9 +204,9 @@ class Session:
             if may_ask and desk.row < self._last_row:
                 await self._ask(source, desk.when_ms, desk.price)
         elif was_open and type(desk.state) is Position and self._publisher.active:
-            ping, closed = PositionActive(*desk.stamp(), desk.price, desk.settle(desk.row)), len(desk.trades)
+            ping = PositionActive(*desk.stamp(), desk.price, desk.settle(desk.row))
             for handler in self._publisher.active:
-                if len(desk.trades) == closed:  # whoever comes after a close has no position to hear of
+                if type(desk.state) is Position:  # whoever comes after a close has none to hear of
                     await self._publisher.tell(handler, ping)
 
     async def _obey(self, now_ms: int) -> None:
@@ -214,7 +222,7 @@ class Session:
     async def _ask(self, source: SignalSource, when_ms: int, price: float) -> None:
         """Ask for a signal if this slot has not been used yet and entries are not stopped, and act on it."""
         slot = when_ms // self._interval_ms
-        if slot != self._slot and (self._gate is None or self._gate.stop_at(when_ms) is None):
+        if slot != self._slot and self._may_ask(when_ms):
             self._slot = slot
             meter = source.meter
             try:
@@ -222,7 +230,7 @@ class Session:
                 try:
                     answer = source.ask(when_ms, price)
                     if answer is not None and type(answer) is not Signal:
-                        answer = await self._answer(answer)
+                        answer = await awaited(answer, self._plan.settings.max_signal_seconds)
                 finally:
                     if begun_s is not None:
                         meter.ended(begun_s)
@@ -237,32 +245,31 @@ class Session:
             for handler in self._publisher.idle:
                 await self._publisher.tell(handler, ping)
 
-    async def _answer(self, answer: Any) -> Any:  # noqa: ANN401 - whatever the author's code returns
-        """Await *answer* if it can be awaited, within the time a signal may take."""
-        return await within(answer, self._plan.settings.max_signal_seconds) if hasattr(answer, "__await__") else answer
+    def _may_ask(self, when_ms: int) -> bool:
+        """Say whether anything may be opened at *when_ms*: neither the account nor the venue forbids it."""
+        if self._gate is not None and self._gate.stop_at(when_ms) is not None:
+            return False
+        return self._dealer is None or not self._dealer.why_not_enter(when_ms)
 
     async def _cut_off(self, error: TookTooLongError) -> None:
         cut = as_told(error, "max_signal_seconds", self._plan.settings.max_signal_seconds, what="get_signal")
         await self._publisher.publish(self._publisher.failure(self._desk.when_ms, "get_signal", cut))
 
-    def _judge(self, answer: object) -> None:
-        """Act on what the strategy returned: open, wait, or say what is wrong with it."""
-        desk = self._desk
-        if isinstance(answer, Signal):
-            problems = problems_of(answer, desk.price, self._plan.settings)
-            if not problems and (validators := self._plan.strategy.validators):
-                problems = desk.judged(partial(vetoes, validators, answer, desk.price, self.handler_seconds))
-            if not problems:
-                desk.accept(answer, signal_id(self._id_prefix, desk.when_ms))
-        else:
-            problems = [f"get_signal must return a Signal or None, was {type(answer).__name__}"]
-        if problems:
-            desk.outbox.append(SignalInvalid(*self._desk.stamp(), answer, desk.price, tuple(problems)))
-
     async def _publish_outbox(self) -> None:
-        outbox = self._desk.outbox
-        while outbox:
-            await self._publisher.publish(outbox.popleft())
+        dealer, outbox = self._dealer, self._desk.outbox
+        while facts := outbox if dealer is None else await dealer.settled():
+            await self._publisher.publish(facts.popleft())
+
+    async def _begin_tick(self, dealer: Dealer) -> None:
+        """Hear from the venue what has happened since the last tick."""
+        self._context.renew()
+        await dealer.begin()
+        await self._publish_outbox()
+
+    async def _end_tick(self, dealer: Dealer) -> None:
+        """Save what the tick has changed."""
+        await dealer.end(self._desk.when_ms, self._slot)
+        await self._publish_outbox()
 
     async def _ping_tick(self) -> None:
         state = self._desk.state

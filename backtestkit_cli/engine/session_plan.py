@@ -17,7 +17,7 @@ class SessionPlan:
 
     `runs_ahead` says that nothing in the run can begin to listen, so that a batch session nobody hears need not wait
     for the clock. `shared` is what it shares with the other sessions of the run, None where they share nothing.
-    `timings` are told how long its work takes.
+    `timings` are told how long its work takes. Without `keeps_record` its events are in the record of the bus alone.
     """
 
     run_id: str
@@ -31,6 +31,7 @@ class SessionPlan:
     end_ms: int
     sees_ahead: bool = True
     runs_ahead: bool = False
+    keeps_record: bool = True
     shared: Coordination | None = None
     profiles: tuple[RiskSpec, ...] = ()
     sizing: SizingSpec | None = None

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from backtestkit_cli.analytics.outcome import CandleFacts
-from backtestkit_cli.domain.candle import fingerprint
+from backtestkit_cli.domain.candle import Candles, fingerprint
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.errors import DataError, VenueError
@@ -39,7 +39,7 @@ class MarketBook:
         found = self._markets.get(symbol)
         if found is None:
             (start_ms, end_ms), prepared = await read_history(self._source, symbol, self._plan)
-            found = self._markets[symbol] = Market(symbol, prepared.candles, self._avg_price_candles)
+            found = self._markets[symbol] = self._made(symbol, prepared.candles)
             self.facts[symbol] = CandleFacts(
                 count=len(prepared.candles),
                 minutes=(end_ms - start_ms) // MINUTE_MS,
@@ -48,6 +48,9 @@ class MarketBook:
                 fingerprint=fingerprint(prepared.candles),
             )
         return found
+
+    def _made(self, symbol: str, candles: Candles) -> Market:
+        return Market(symbol, candles, self._avg_price_candles)
 
     def holds(self, symbol: str) -> bool:
         """Say whether the candles of *symbol* are in memory."""

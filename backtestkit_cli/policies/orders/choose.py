@@ -2,6 +2,7 @@
 
 from backtestkit_cli.domain.order import EntryOrder
 from backtestkit_cli.domain.signal import Signal
+from backtestkit_cli.policies.orders.at_venue import AtVenue
 from backtestkit_cli.policies.orders.conditional import Above, Below
 from backtestkit_cli.policies.orders.limit import Limit
 from backtestkit_cli.policies.orders.market import Market
@@ -11,7 +12,7 @@ from backtestkit_cli.policies.orders.stop_limit import StopLimit
 _AT_MARKET = Market()
 
 
-_BUILT_IN = (Market, Limit, Stop, StopLimit, Above, Below)
+_BUILT_IN = (Market, Limit, Stop, StopLimit, Above, Below, AtVenue)
 
 
 def is_built_in(order: EntryOrder) -> bool:
