@@ -167,8 +167,8 @@ class Session:
         self.error = one_line(error)
         if self._gate is not None and self._dealer is None:
             self._gate.abandons(self._desk.price)
-        source = "state" if isinstance(error, StoreError) else "strategy"
-        await self._publisher.publish(self._publisher.failure(self._context.when_ms, source, error))
+        failed = "state" if isinstance(error, StoreError) else "strategy"
+        await self._publisher.publish(self._publisher.failure(self._context.when_ms, failed, error))
 
     def _source_or_done(self) -> SignalSource | None:
         """Return where signals come from; None for a batch session that did not wait for the clock, and is through."""
@@ -261,7 +261,6 @@ class Session:
             await self._publisher.publish(facts.popleft())
 
     async def _begin_tick(self, dealer: Dealer) -> None:
-        """Hear from the venue what has happened since the last tick."""
         self._context.renew()
         await dealer.begin()
         await self._publish_outbox()

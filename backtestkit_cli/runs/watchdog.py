@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
-from backtestkit_cli.engine.asking import AskFunction
+from backtestkit_cli.engine.asking import AskFunction, awaited
 from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.time_limits import TookTooLongError, answered, called, drive
@@ -17,7 +17,7 @@ from backtestkit_cli.engine.time_limits import TookTooLongError, answered, calle
 _Names: TypeAlias = Mapping[str, Any]
 
 # Where the author's code is called and gone on with; of what is no signal, how long it may take, by the names there.
-_ASKING = {AskFunction.ask.__code__, Session._answer.__code__}  # noqa: SLF001 - the frames to look for
+_ASKING = {AskFunction.ask.__code__, awaited.__code__}
 _LIMIT_OF: Mapping[CodeType, Callable[[_Names], float]] = {
     Publisher.tell.__code__: lambda names: float(names["self"].handler_seconds),
     Publisher.finish.__code__: lambda names: float(names["self"].handler_seconds),
