@@ -12,10 +12,10 @@ from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.settings import FillModelName, GapPolicy
 from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.events.facts import CANDLES, ErrorOccurred
+from backtestkit_cli.events.rows import EventRow
 from backtestkit_cli.reports.disagreement import disagreement
 from backtestkit_cli.reports.figure_columns import SYMBOL_COLUMNS, TRADE, columns
 from backtestkit_cli.reports.markdown import partial, risk
-from backtestkit_cli.reports.saved.event_rows import EventRow
 from backtestkit_cli.reports.saved.manifest import SavedSession
 from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.saved.summaries import partials_summary, refusals_summary

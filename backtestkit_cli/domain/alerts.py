@@ -39,7 +39,7 @@ class TelegramOptions:
     `url` is where the Bot API is, for those who run their own. `events` are as those of a webhook.
     """
 
-    token_env: Annotated[str, MinLen(1)] = "BTK_TELEGRAM_TOKEN"
+    token_env: Annotated[str, MinLen(1)] = "BTK_TELEGRAM_TOKEN"  # noqa: S105 - the name of a variable
     chat_env: Annotated[str, MinLen(1)] = "BTK_TELEGRAM_CHAT"
     url: Annotated[str, MinLen(1)] = "https://api.telegram.org"
     min_level: AlertLevel = AlertLevel.INFO

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from backtestkit_cli.events.facts import Event
-from backtestkit_cli.reports.saved.event_rows import event_kind
+from backtestkit_cli.events.kinds import event_kind
 
 
 def counts_of(events: Iterable[Event]) -> dict[str, int]:

@@ -19,9 +19,9 @@ from backtestkit_cli.engine.publishing import AUTHORS_FAILURES
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.events.bus import Audience, Listener
 from backtestkit_cli.events.facts import Event
+from backtestkit_cli.events.lines import level_of, line_of
+from backtestkit_cli.events.rows import event_row
 from backtestkit_cli.ports import Clock
-from backtestkit_cli.reports.saved.event_rows import event_row
-from backtestkit_cli.runs.event_lines import level_of, line_of
 from backtestkit_cli.runs.plan import RunPlan, Unavailable
 
 _TREE = logging.getLogger("btk")

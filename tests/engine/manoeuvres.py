@@ -13,7 +13,7 @@ from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS, to_ms
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.settings import FillModelName, Settings
-from backtestkit_cli.reports.saved.event_rows import event_kind
+from backtestkit_cli.events.kinds import event_kind
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.markets import START_MS, plan_for, registered
 

@@ -41,7 +41,7 @@ from backtestkit_cli import (
 from backtestkit_cli.domain.interval import to_ms
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, Settings
-from backtestkit_cli.reports.saved.event_rows import event_row
+from backtestkit_cli.events.rows import event_row
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.engine.manoeuvres import a_signal, lived, minute_of, minute_of_close, only_at, rows, then, told
 from tests.engine.orders import CANDLE, VWAP

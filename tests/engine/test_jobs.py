@@ -20,7 +20,7 @@ from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS, interval_ms
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.errors import ContextError
-from backtestkit_cli.reports.saved.event_rows import event_rows
+from backtestkit_cli.events.rows import event_rows
 from backtestkit_cli.reports.saved.manifest import manifest
 from backtestkit_cli.runs.backtest import run_backtest
 from backtestkit_cli.runs.facts import facts_of

@@ -38,7 +38,7 @@ from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS, to_ms
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, PartialBasis, Settings
-from backtestkit_cli.reports.saved.event_rows import event_row
+from backtestkit_cli.events.rows import event_row
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.engine.naive import Fact, Naive, World, net_of
 from tests.markets import START_MS, plan_for, registered

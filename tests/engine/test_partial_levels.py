@@ -26,8 +26,8 @@ from backtestkit_cli.domain.position import Position, Progress
 from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, PartialBasis, Settings
 from backtestkit_cli.engine.exits import ReachesLevels
 from backtestkit_cli.engine.steps import Tick, taken
+from backtestkit_cli.events.rows import event_row
 from backtestkit_cli.policies.exits.partial_levels import level_price, levels_reached, next_band, reached_pct
-from backtestkit_cli.reports.saved.event_rows import event_row
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.builders import a_position
 from tests.engine.manoeuvres import AT, a_signal, lived, minute_of, only_at, then, told

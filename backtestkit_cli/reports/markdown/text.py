@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS, utc_text
 from backtestkit_cli.domain.wording import counted
-from backtestkit_cli.reports.saved.event_rows import clean_text
+from backtestkit_cli.events.plain_values import clean_text
 
 SHOWN_EVENTS = 250
 """So many rows a report shows of a list of events; its totals count all of them."""

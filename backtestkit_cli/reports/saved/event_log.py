@@ -8,7 +8,8 @@ import orjson
 
 from backtestkit_cli.errors import SavedRunError
 from backtestkit_cli.events.facts import Event
-from backtestkit_cli.reports.saved.event_rows import EventRow, event_kind, event_row
+from backtestkit_cli.events.kinds import event_kind
+from backtestkit_cli.events.rows import EventRow, event_row
 
 _HEAD = b'{"event":"'
 

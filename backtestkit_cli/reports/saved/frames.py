@@ -14,7 +14,7 @@ from backtestkit_cli.analytics.trade_columns import closing_order
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.position import Entry, Partial, Trade
-from backtestkit_cli.reports.saved.event_rows import clean_text
+from backtestkit_cli.events.plain_values import clean_text
 
 if TYPE_CHECKING:
     import polars as pl

@@ -13,7 +13,7 @@ import orjson
 
 from backtestkit_cli.analytics.outcome import CandleFacts, Failure, RunFacts, RunOutcome
 from backtestkit_cli.domain.settings import Settings
-from backtestkit_cli.reports.saved.event_rows import clean_text, finite
+from backtestkit_cli.events.plain_values import clean_text, finite
 from backtestkit_cli.reports.saved.summaries import account_summary
 
 FORMAT: Final = 1

@@ -17,8 +17,8 @@ from backtestkit_cli.analytics.trade_columns import TradeColumns
 from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.errors import UnknownNameError
+from backtestkit_cli.events.rows import EventRow
 from backtestkit_cli.reports.saved.event_log import EventLog, EventsOf, HeldEvents
-from backtestkit_cli.reports.saved.event_rows import EventRow
 from backtestkit_cli.reports.saved.frames import account_frame, candles_frame, equity_frame, read_fills, trades_frame
 from backtestkit_cli.reports.saved.manifest import SavedSession, encoded, facts_of, manifest, sessions_of
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backtestkit_cli.errors import SavedRunError
-from backtestkit_cli.reports.saved.event_rows import finite
+from backtestkit_cli.events.plain_values import finite
 from backtestkit_cli.reports.saved.manifest import SavedSession, facts_of, sessions_of
 from backtestkit_cli.reports.saved.run_reading import read_manifest, run_folders
 

@@ -7,7 +7,8 @@ from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.analytics.partials import PartialStatistics
 from backtestkit_cli.analytics.refusals import RefusalStatistics
 from backtestkit_cli.events.facts import PortfolioStopped
-from backtestkit_cli.reports.saved.event_rows import event_row, finite
+from backtestkit_cli.events.plain_values import finite
+from backtestkit_cli.events.rows import event_row
 
 
 def account_summary(outcome: RunOutcome) -> dict[str, Any] | None:

@@ -1,16 +1,11 @@
 """Events as plain rows, ready for JSON: the same keys in the same order for the same kind of event."""
 
-import math
-import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache, singledispatch
+from functools import singledispatch
 from typing import Any, TypeAlias
-
-import numpy as np
 
 from backtestkit_cli.domain.order import is_order
 from backtestkit_cli.domain.signal import Signal
-from backtestkit_cli.domain.wording import shown
 from backtestkit_cli.events.facts import (
     CommandRefused,
     ErrorOccurred,
@@ -30,12 +25,11 @@ from backtestkit_cli.events.facts import (
     StopMoved,
     TargetMoved,
 )
+from backtestkit_cli.events.kinds import event_kind
+from backtestkit_cli.events.plain_values import Plain, clean_text, finite, plain
 
-Plain: TypeAlias = str | int | float | bool | None
 EventRow: TypeAlias = dict[str, Any]
 """Plain values: text, numbers, booleans, None, a list of texts, or a mapping of such."""
-
-_INT64 = range(-(2**63), 2**63)
 
 
 def event_rows(events: Iterable[Event]) -> Iterator[EventRow]:
@@ -56,43 +50,6 @@ def event_row(event: Event) -> EventRow:
         "symbol": clean_text(event.symbol),
     }
     return head | _facts(event)
-
-
-def event_kind(kind: type[Event]) -> str:
-    """Return how rows and counts call events of *kind*: `PositionOpened` is `position_opened`."""
-    return _snake_case(kind.__name__)
-
-
-@lru_cache
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-def finite(value: float) -> float | None:
-    """Return *value*, or None where it is NaN or infinite."""
-    return value if math.isfinite(value) else None
-
-
-def clean_text(value: object) -> str:
-    """Return *value* as text that UTF-8 can hold; an author may hand over anything as a note."""
-    if type(value) is str and value.isascii():  # nearly always, and there are many
-        return value
-    return "" if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
-
-
-def plain(value: object) -> Plain:
-    """Return what an author handed over as JSON can say it; a type that JSON does not have is named in brackets."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, str):
-        return clean_text(value)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int(value) if value in _INT64 else shown(int(value))
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(float(value))
-    return f"<{type(value).__name__}>"
 
 
 @singledispatch

@@ -29,8 +29,9 @@ from backtestkit_cli.events.facts import (
     StopMoved,
     TargetMoved,
 )
+from backtestkit_cli.events.kinds import event_kind
+from backtestkit_cli.events.rows import event_row, event_rows
 from backtestkit_cli.policies.orders.stop_limit import StopLimit
-from backtestkit_cli.reports.saved.event_rows import event_kind, event_row, event_rows
 from tests.builders import START_MS, a_position, a_trade
 
 STAMP = (START_MS, "sma_cross", "BTCUSDT")

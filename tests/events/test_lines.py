@@ -18,7 +18,7 @@ from backtestkit_cli.events.facts import (
     StopMoved,
     TargetMoved,
 )
-from backtestkit_cli.runs.event_lines import level_of, line_of
+from backtestkit_cli.events.lines import level_of, line_of
 from tests.builders import START_MS, a_position
 
 STAMP = (START_MS, "sma_cross", "BTCUSDT")

@@ -21,7 +21,7 @@ from backtestkit_cli.events.facts import (
     StopMoved,
     TargetMoved,
 )
-from backtestkit_cli.reports.saved.event_rows import event_kind
+from backtestkit_cli.events.kinds import event_kind
 
 
 def level_of(event: Event) -> int:
