@@ -53,7 +53,7 @@ class AlertsOptions:
 
     webhook: WebhookOptions | None = None
     telegram: TelegramOptions | None = None
-    max_waiting: Annotated[int, Ge(1), Le(100_000)] = 1000
+    max_waiting: Annotated[int, Ge(1), Le(10_000)] = 1000
 
     @property
     def is_on(self) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 
+from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.events.facts import (
     CommandRefused,
     ErrorOccurred,
@@ -22,14 +23,40 @@ from backtestkit_cli.events.facts import (
     TargetMoved,
 )
 from backtestkit_cli.events.kinds import event_kind
+from backtestkit_cli.events.venue_facts import (
+    ClockJumped,
+    ConnectionLost,
+    ConnectionRestored,
+    EntriesBlocked,
+    OrderFilled,
+    OrderRejected,
+    OrderUnsettled,
+    PositionAdjusted,
+    PositionRestored,
+    SessionRestarted,
+)
+
+_ERRORS = (ErrorOccurred, EntriesBlocked)
+_WARNINGS = (
+    SignalInvalid,
+    SignalRefused,
+    CommandRefused,
+    PortfolioStopped,
+    OrderRejected,
+    OrderUnsettled,
+    PositionAdjusted,
+    ConnectionLost,
+    ConnectionRestored,
+    ClockJumped,
+    SessionRestarted,
+)
 
 
 def level_of(event: Event) -> int:
     """Return how grave *event* is, as of `logging`."""
-    if isinstance(event, ErrorOccurred):
+    if isinstance(event, _ERRORS):
         return logging.ERROR
-    is_warning = isinstance(event, SignalInvalid | SignalRefused | CommandRefused | PortfolioStopped)
-    return logging.WARNING if is_warning else logging.INFO
+    return logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO
 
 
 def line_of(event: Event) -> str:
@@ -75,4 +102,33 @@ def _told(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line a kin
         case ErrorOccurred():
             return f"{event.source}: {event.error}"
         case _:
+            return _told_of_the_venue(event)
+
+
+def _told_of_the_venue(event: Event) -> str:  # noqa: PLR0911 - one line a kind of event
+    match event:
+        case OrderFilled():
+            side = "bought" if event.is_buy else "sold"
+            return f"{_order(event)}, {side} {event.fill.quantity:g} at {event.fill.price:g}"
+        case OrderRejected():
+            return f"{_order(event)}: {event.reason}"
+        case OrderUnsettled():
+            end = ", given up" if event.is_given_up else ""
+            return f"{_order(event)}: {event.reason}, after {counted(event.attempts, 'attempt')}{end}"
+        case PositionRestored():
+            position = event.position
+            return f"{position.side.value} at {position.price_effective:g} for {position.cost_left:g}"
+        case PositionAdjusted():
+            return f"from {event.quantity_before:g} to {event.quantity_after:g}: {event.explanation}"
+        case EntriesBlocked(explanation=reason) | ConnectionLost(reason=reason) | SessionRestarted(error=reason):
+            return reason
+        case ConnectionRestored():
+            return f"after {event.seconds:.0f} s"
+        case ClockJumped():
+            return f"{event.seconds:+.0f} s"
+        case _:
             return ""
+
+
+def _order(event: OrderFilled | OrderRejected | OrderUnsettled) -> str:
+    return f"{event.leg.name.lower()} {event.client_id}"

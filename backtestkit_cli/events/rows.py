@@ -27,6 +27,7 @@ from backtestkit_cli.events.facts import (
 )
 from backtestkit_cli.events.kinds import event_kind
 from backtestkit_cli.events.plain_values import Plain, clean_text, finite, plain
+from backtestkit_cli.events.venue_rows import venue_row
 
 EventRow: TypeAlias = dict[str, Any]
 """Plain values: text, numbers, booleans, None, a list of texts, or a mapping of such."""
@@ -54,7 +55,7 @@ def event_row(event: Event) -> EventRow:
 
 @singledispatch
 def _facts(event: Event) -> EventRow:
-    raise TypeError(f"no row is defined for {type(event).__name__}")
+    return venue_row(event)
 
 
 @_facts.register

@@ -7,6 +7,7 @@ import pytest
 from backtestkit_cli.domain.portfolio import StopAction
 from backtestkit_cli.domain.risk import Stage
 from backtestkit_cli.domain.signal import Signal
+from backtestkit_cli.domain.venue import Fill, Leg
 from backtestkit_cli.events.facts import (
     Event,
     JobRan,
@@ -19,6 +20,19 @@ from backtestkit_cli.events.facts import (
     TargetMoved,
 )
 from backtestkit_cli.events.lines import level_of, line_of
+from backtestkit_cli.events.venue_facts import (
+    ClockJumped,
+    ConnectionLost,
+    ConnectionRestored,
+    EntriesAllowed,
+    EntriesBlocked,
+    OrderFilled,
+    OrderRejected,
+    OrderUnsettled,
+    PositionAdjusted,
+    PositionRestored,
+    SessionRestarted,
+)
 from tests.builders import START_MS, a_position
 
 STAMP = (START_MS, "sma_cross", "BTCUSDT")
@@ -42,6 +56,33 @@ SIGNAL = Signal(position="long", take_profit=102.0, stop_loss=98.0)
         (TargetMoved(*STAMP, 101.0, 104.0, MovedBy.COMMAND, a_position()), "target moved: to 104 by command", 20),
         (ProfitLevelReached(*STAMP, 110.0, 10, 10.0, a_position()), "profit level reached: 10 % at 110", logging.INFO),
         (LossLevelReached(*STAMP, 80.0, 20, 20.0, a_position()), "loss level reached: 20 % at 80", logging.INFO),
+        (
+            OrderFilled(*STAMP, "id-e1", Leg.ENTRY, True, Fill(0.5, 100.1), 100.0),
+            "order filled: entry id-e1, bought 0.5 at 100.1",
+            logging.INFO,
+        ),
+        (
+            OrderRejected(*STAMP, "id-e1", Leg.ENTRY, "no balance"),
+            "order rejected: entry id-e1: no balance",
+            logging.WARNING,
+        ),
+        (
+            OrderUnsettled(*STAMP, "id-x1", Leg.EXITS, "timed out", 5, True),
+            "order unsettled: exits id-x1: timed out, after 5 attempts, given up",
+            logging.WARNING,
+        ),
+        (PositionRestored(*STAMP, a_position()), "position restored: long at 100 for 100", logging.INFO),
+        (
+            PositionAdjusted(*STAMP, 1.0, 0.5, "sold elsewhere"),
+            "position adjusted: from 1 to 0.5: sold elsewhere",
+            logging.WARNING,
+        ),
+        (EntriesBlocked(*STAMP, "2 too many"), "entries blocked: 2 too many", logging.ERROR),
+        (EntriesAllowed(*STAMP), "entries allowed", logging.INFO),
+        (ConnectionLost(*STAMP, "timed out"), "connection lost: timed out", logging.WARNING),
+        (ConnectionRestored(*STAMP, 75.4), "connection restored: after 75 s", logging.WARNING),
+        (ClockJumped(*STAMP, -60.0), "clock jumped: -60 s", logging.WARNING),
+        (SessionRestarted(*STAMP, "ValueError: no"), "session restarted: ValueError: no", logging.WARNING),
         (JobRan(START_MS, "", "", "news"), "job ran: news", logging.INFO),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Event) else "",

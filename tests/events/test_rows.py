@@ -9,6 +9,7 @@ import pytest
 from backtestkit_cli.domain.portfolio import StopAction
 from backtestkit_cli.domain.risk import Stage
 from backtestkit_cli.domain.signal import CancelReason, Side, Signal
+from backtestkit_cli.domain.venue import Fill, Leg
 from backtestkit_cli.events.facts import (
     CommandRefused,
     ErrorOccurred,
@@ -31,6 +32,19 @@ from backtestkit_cli.events.facts import (
 )
 from backtestkit_cli.events.kinds import event_kind
 from backtestkit_cli.events.rows import event_row, event_rows
+from backtestkit_cli.events.venue_facts import (
+    ClockJumped,
+    ConnectionLost,
+    ConnectionRestored,
+    EntriesAllowed,
+    EntriesBlocked,
+    OrderFilled,
+    OrderRejected,
+    OrderUnsettled,
+    PositionAdjusted,
+    PositionRestored,
+    SessionRestarted,
+)
 from backtestkit_cli.policies.orders.stop_limit import StopLimit
 from tests.builders import START_MS, a_position, a_trade
 
@@ -53,6 +67,17 @@ EVERY_KIND: list[Event] = [
     PositionClosed(*STAMP, a_trade()),
     ErrorOccurred(*STAMP, "strategy", "ValueError: no", 'Traceback:\n  File "/home/me/sma.py"'),
     JobRan(START_MS, "", "", "news"),
+    OrderFilled(*STAMP, "id1-e1", Leg.ENTRY, True, Fill(0.5, 100.1, None, 0.0005), 100.0),
+    OrderRejected(*STAMP, "id1-e1", Leg.ENTRY, "insufficient balance"),
+    OrderUnsettled(*STAMP, "id1-x1", Leg.EXITS, "timed out", 5, True),
+    PositionRestored(*STAMP, a_position()),
+    PositionAdjusted(*STAMP, 1.0, 0.5, "half of it was sold elsewhere"),
+    EntriesBlocked(*STAMP, "2 more than the book knows"),
+    EntriesAllowed(*STAMP),
+    ConnectionLost(*STAMP, "timed out"),
+    ConnectionRestored(*STAMP, 75.5),
+    ClockJumped(*STAMP, 3600.0),
+    SessionRestarted(*STAMP, "ValueError: no"),
 ]
 
 
@@ -90,6 +115,17 @@ def test_a_kind_is_its_name_in_small_letters() -> None:
         "position_closed",
         "error_occurred",
         "job_ran",
+        "order_filled",
+        "order_rejected",
+        "order_unsettled",
+        "position_restored",
+        "position_adjusted",
+        "entries_blocked",
+        "entries_allowed",
+        "connection_lost",
+        "connection_restored",
+        "clock_jumped",
+        "session_restarted",
     ]
 
 
@@ -164,6 +200,19 @@ def test_an_entry_that_is_no_order_is_shown_as_it_was_handed_over() -> None:
     wish = event_row(SignalInvalid(*STAMP, signal, 100.0, ()))["signal"]
     assert isinstance(wish, dict)
     assert (wish["order"], wish["post_only"]) == ("<dict>", "yes")
+
+
+def test_a_fill_says_what_was_traded_and_what_was_expected() -> None:
+    assert list(event_row(the(OrderFilled)).items())[4:] == [
+        ("client_id", "id1-e1"),
+        ("leg", "entry"),
+        ("is_buy", True),
+        ("quantity", 0.5),
+        ("price", 100.1),
+        ("price_expected", 100.0),
+        ("fee_quote", None),
+        ("fee_base", 0.0005),
+    ]
 
 
 def test_an_unknown_event_is_a_mistake_of_ours() -> None:
