@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable
 
+from backtestkit_cli.domain.http_times import retry_after_seconds
 from backtestkit_cli.errors import BacktestKitError, MissingCandlesError, VenueError
 from backtestkit_cli.exchange.credentials import Credentials
-from backtestkit_cli.exchange.retrying import UnansweredError, retry_after_seconds
+from backtestkit_cli.exchange.retrying import UnansweredError
 from backtestkit_cli.exchange.wire import Attempt
 
 _SHOWN = 200

@@ -4,10 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from backtestkit_cli.domain.interval import to_ms, utc_text
+from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.errors import VenueError
 
 T = TypeVar("T")
@@ -160,23 +159,3 @@ class Patience:
             f"{self._name}: the venue wants no requests until {until} UTC, for {seconds:,.0f} s;"
             f" waits of at most {self._retry.max_wait_seconds:g} s are allowed{reason}"
         )
-
-
-def http_date_ms(text: str | None) -> int | None:
-    """Return the date of an HTTP header as Unix milliseconds, None if it is none."""
-    try:
-        return to_ms(parsedate_to_datetime(text)) if text else None
-    except ValueError:
-        return None
-
-
-def retry_after_seconds(text: str | None, now_ms: int) -> float | None:
-    """Return how long the header `Retry-After` asks to wait: seconds, or a date that is counted from *now_ms*."""
-    if not text:
-        return None
-    at_ms = http_date_ms(text)
-    try:
-        seconds = float(text) if at_ms is None else (at_ms - now_ms) / 1000
-    except ValueError:
-        return None
-    return seconds if 0 < seconds < float("inf") else None

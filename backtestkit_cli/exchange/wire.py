@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from backtestkit_cli.exchange.retrying import Pause, Retry, http_date_ms
+from backtestkit_cli.domain.http_times import http_date_ms
+from backtestkit_cli.exchange.retrying import Pause, Retry
 
 
 class Attempt:
