@@ -87,11 +87,14 @@ class Courier:
         await self.sink.close()
 
     async def _run(self) -> None:
-        await self.pending.load()
-        goes_on = True
-        while goes_on:
-            message = self.pending.begin()
-            goes_on = await self._woken() if message is None else await self._brought(message)
+        try:
+            await self.pending.load()
+            goes_on = True
+            while goes_on:
+                message = self.pending.begin()
+                goes_on = await self._woken() if message is None else await self._brought(message)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours, which nobody would see before the end
+            self._warn(f"nothing more is sent before a restart, {type(error).__name__}: {error}")
 
     async def _woken(self) -> bool:
         """Wait for a message; say whether one may still come."""

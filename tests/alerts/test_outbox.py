@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -208,13 +208,29 @@ async def test_telegram_that_asks_for_time_gets_it(store: FolderStore) -> None:
     assert naps.asked == [5.0]
 
 
-async def test_what_was_not_delivered_is_sent_after_a_restart_before_what_is_new(store: FolderStore) -> None:
+async def stopped(outbox: Outbox) -> None:
+    await outbox.close(0.2)
+
+
+async def killed(outbox: Outbox) -> None:
+    """Leave all as it is, as a process that is killed does."""
+    for courier in outbox._couriers:
+        assert courier._task
+        courier._task.cancel()
+        await asyncio.gather(courier._task, return_exceptions=True)
+        await courier.sink.close()
+
+
+@pytest.mark.parametrize("end", [stopped, killed])
+async def test_what_was_not_delivered_is_sent_after_a_restart_before_what_is_new(
+    store: FolderStore, end: Callable[[Outbox], Awaitable[None]]
+) -> None:
     hook = Receiver(then=DEAD)
     async with listening(hook):
         first = outbox_of(store, webhook(hook))
         await first.start()
         await post_all(first, [opened(symbol) for symbol in named(11)])
-        await first.close(0.2)
+        await end(first)
         assert len(saved(store)) == 11
         hook.then = Answer()
         second = outbox_of(store, webhook(hook))
@@ -359,6 +375,22 @@ async def test_closing_does_not_press_a_place_that_asked_for_time(store: FolderS
         await outbox.close(1.0)
     assert len(hook.tried) == 1
     assert len(saved(store)) == 1
+
+
+async def test_a_task_that_cannot_go_on_says_so(store: FolderStore, caplog: pytest.LogCaptureFixture) -> None:
+    hook, naps = Receiver(DEAD), Naps()
+
+    async def broken(seconds: float) -> None:
+        raise RuntimeError("no such clock")
+
+    naps.sleep = broken  # type: ignore[method-assign]
+    async with listening(hook):
+        outbox = outbox_of(store, webhook(hook), naps=naps)
+        await outbox.start()
+        await outbox.post(opened())
+        await until(lambda: "nothing more is sent" in caplog.text)
+        await outbox.close(1.0)
+    assert "alerts to webhook: nothing more is sent before a restart, RuntimeError: no such clock" in caplog.text
 
 
 async def test_what_cannot_be_told_is_logged_once_and_never_raised(
