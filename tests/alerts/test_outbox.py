@@ -331,6 +331,20 @@ async def test_too_many_waiting_lose_the_oldest_informational_ones_and_the_next_
     assert hook.texts[3].endswith("(7 messages before this were dropped)")
 
 
+async def test_a_message_on_its_way_is_not_dropped(store: FolderStore) -> None:
+    hook = Receiver(Answer(delay_seconds=0.1))
+    async with listening(hook):
+        outbox = outbox_of(store, webhook(hook), limits=Limits(max_waiting=2))
+        await outbox.start()
+        await outbox.post(opened("FIRST"))
+        await until(lambda: bool(hook.tried))
+        await post_all(outbox, [opened(symbol) for symbol in named(3)])
+        await until(lambda: outbox.waiting == {"webhook": 0})
+        await outbox.close(1.0)
+    assert [(one["symbol"], one["dropped"]) for one in hook.taken] == [("FIRST", 0), ("S2USDT", 2)]
+    assert not saved(store)
+
+
 async def test_a_message_that_is_refused_is_dropped_and_the_next_says_so(
     store: FolderStore, caplog: pytest.LogCaptureFixture
 ) -> None:
