@@ -13,6 +13,7 @@ from backtestkit_cli.domain.alerts import AlertLevel
 from backtestkit_cli.errors import StoreError
 from backtestkit_cli.events.facts import Event, PositionClosed
 from backtestkit_cli.events.kinds import event_kind
+from backtestkit_cli.events.plain_values import clean_text
 from backtestkit_cli.events.rows import event_row
 from backtestkit_cli.ports import Json
 
@@ -71,7 +72,7 @@ def message_of(event: Event, mode: str, exchange: str, posted_ms: int) -> Messag
         strategy=row["strategy"],
         symbol=row["symbol"],
         event=row["event"],
-        text=sentence(event, mode, exchange),
+        text=clean_text(sentence(event, mode, exchange)),
         facts={name: value for name, value in row.items() if name not in _HEAD},
     )
 
