@@ -1,12 +1,17 @@
 """What a session must not forget, and where it is kept: all of it changes in one write."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from backtestkit_cli.domain.position import Position, Trade
+from backtestkit_cli.domain.risk import Admitted
 from backtestkit_cli.domain.signal import CloseReason
 from backtestkit_cli.domain.venue import Fill, VenueOrder
+from backtestkit_cli.engine.coordination import Stop
 from backtestkit_cli.engine.lifecycle import Waiting
+from backtestkit_cli.events.facts import PortfolioStopped
 
 State: TypeAlias = Waiting | Position | None
 """What a session holds: a signal that waits, an open position, or nothing."""
@@ -68,7 +73,9 @@ class Journal(Protocol):
         """Return what was saved last, None where nothing was.
 
         Raises:
-            StoreError: what is there is of another exchange or strategy, or of a newer version.
+            ForeignRecordError: what is there is of another exchange or strategy, or of a newer version; it stays.
+            CorruptRecordError: it cannot be read, and is kept aside. The next call returns what else is known,
+                `blocked`: a session must not take itself for flat because its record was lost.
         """
         ...
 
@@ -82,4 +89,77 @@ class Journal(Protocol):
 
     async def trades(self) -> tuple[Trade, ...]:
         """Return the closed positions, in the order they closed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioMemory:
+    """What the guard of the account must not forget; money is in quote.
+
+    `stop` is in force, and was put there with `stopped`, which `is_told` once it is published. `day_base` is the
+    equity at `day_ms`, the midnight that began the day. `abandoned_net` is that of positions whose sessions failed.
+    Cash and equity are not here: they follow from trades and positions.
+    """
+
+    peak_equity: float
+    day_base: float
+    day_ms: int
+    stop: Stop | None = None
+    stopped: PortfolioStopped | None = None
+    is_told: bool = True
+    deepest_pct: float = 0.0
+    abandoned_net: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskMemory:
+    """Which signals were let through, in order, as far back as a rule may look.
+
+    Places are not here: they are those of the positions that the sessions remember, so none can be left reserved.
+    """
+
+    admitted: tuple[Admitted, ...] = ()
+
+
+class JobDone(NamedTuple):
+    """The newest boundary at which a job was called, of a symbol, or of the whole run where that is empty."""
+
+    name: str
+    symbol: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsMemory:
+    """Which boundaries of jobs are done."""
+
+    done: tuple[JobDone, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMemory:
+    """The run that these records are of; `facts` are what a restart is to compare or show, by name."""
+
+    run_id: str
+    started_at_ms: int
+    facts: Mapping[str, str]
+
+
+Shared = TypeVar("Shared", PortfolioMemory, RiskMemory, JobsMemory, RunMemory)
+
+
+class SharedJournal(Protocol):
+    """Where what the sessions of a run share is kept, one record of each kind; every method may raise `StoreError`."""
+
+    async def recall(self, kind: type[Shared]) -> Shared | None:
+        """Return what was saved last of *kind*, None where nothing was.
+
+        Raises:
+            ForeignRecordError: it is of another exchange, or of a newer version; it stays.
+            CorruptRecordError: it cannot be read, and is kept aside; the next call returns None.
+        """
+        ...
+
+    async def save(self, memory: Shared) -> None:
+        """Keep *memory* in the place of what was saved before, in one write."""
         ...

@@ -10,14 +10,13 @@ from backtestkit_cli.policies.orders.stop import Stop
 from backtestkit_cli.policies.orders.stop_limit import StopLimit
 
 _AT_MARKET = Market()
-
-
-_BUILT_IN = (Market, Limit, Stop, StopLimit, Above, Below, AtVenue)
+BUILT_IN = (Market, Limit, Stop, StopLimit, Above, Below, AtVenue)
+"""The kinds of entry orders that come with btk, each a dataclass with a `kind` of its own."""
 
 
 def is_built_in(order: EntryOrder) -> bool:
     """Say whether *order* is one of ours, which are known to look at no row before its time."""
-    return type(order) in _BUILT_IN
+    return type(order) in BUILT_IN
 
 
 def order_of(signal: Signal) -> EntryOrder:
