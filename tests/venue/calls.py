@@ -10,12 +10,13 @@ EXCHANGE_INFO = "/api/v3/exchangeInfo"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request; `params` are those of the query and of the body."""
+    """One request; `params` are those of the query and of the body, `payload` is their text as it came."""
 
     method: str
     path: str
     params: Mapping[str, str]
     headers: Mapping[str, str]
+    payload: str = ""
 
 
 Endpoint: TypeAlias = Callable[[Call], Awaitable[object]]

@@ -12,9 +12,13 @@ OPTIONS = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}, "fetchCur
 
 
 @asynccontextmanager
-async def binance_at(url: str, *, timeout_ms: int = 20_000) -> AsyncIterator[Any]:
-    """Yield ccxt's Binance, which sends every request to *url*, without TLS and as fast as it can."""
-    exchange = ccxt.binance({"enableRateLimit": False, "timeout": timeout_ms, "verify": False, "options": OPTIONS})
+async def binance_at(url: str, *, timeout_ms: int = 20_000, **more: Any) -> AsyncIterator[Any]:
+    """Yield ccxt's Binance, which sends every request to *url*, without TLS and as fast as it can.
+
+    *more* are further settings of ccxt, such as `apiKey` and `secret`.
+    """
+    usual = {"enableRateLimit": False, "timeout": timeout_ms, "verify": False, "options": OPTIONS}
+    exchange = ccxt.binance({**usual, **more})
     exchange.timeout_on_exit = 0
     _redirect(exchange.urls["api"], url)
     try:

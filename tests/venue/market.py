@@ -18,10 +18,10 @@ def real_now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def clock_from(at_ms: int) -> Callable[[], int]:
-    """Return a clock that shows *at_ms* now and goes on at the pace of real time."""
-    ahead_ms = at_ms - real_now_ms()
-    return lambda: real_now_ms() + ahead_ms
+def clock_from(at_ms: int, speed: float = 1.0) -> Callable[[], int]:
+    """Return a clock that shows *at_ms* now and goes on *speed* times as fast as real time."""
+    began_ms = real_now_ms()
+    return lambda: at_ms + int((real_now_ms() - began_ms) * speed)
 
 
 class VenueMarket:
@@ -53,6 +53,21 @@ class VenueMarket:
             tape = self._tapes[symbol]
             self._facts[symbol] = facts_of(symbol, await tape.candles(tape.finest_ms, 0, _FOREVER_MS, _SAMPLE))
         return self._facts[symbol]
+
+    def restate(self, facts: SymbolFacts) -> None:
+        """Let *facts* be those of their symbol from now on."""
+        self._facts[facts.symbol] = facts
+
+    async def ended(self, symbol: str, start_ms: int, limit: int) -> tuple[Candles, int]:
+        """Return the shortest candles there are that open from *start_ms* on and have ended, and their length."""
+        tape = self._tapes[symbol]
+        stop_ms = self.now_ms() - tape.finest_ms + 1
+        return await tape.candles(tape.finest_ms, start_ms, stop_ms, limit), tape.finest_ms
+
+    async def newest_ended(self, symbol: str) -> Candles:
+        """Return the last of them, or none."""
+        tape = self._tapes[symbol]
+        return await tape.candles(tape.finest_ms, None, self.now_ms() - tape.finest_ms + 1, 1)
 
     async def candles(
         self, symbol: str, length_ms: int, start_ms: int | None, last_ms: int | None, limit: int

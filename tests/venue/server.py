@@ -97,7 +97,8 @@ class Venue:
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
         body = {name: str(value) for name, value in (await request.post()).items()}
-        call = Call(request.method, request.path, {**request.query, **body}, dict(request.headers))
+        payload = request.raw_path.partition("?")[2] + await request.text()
+        call = Call(request.method, request.path, {**request.query, **body}, dict(request.headers), payload)
         received = Received(call.method, call.path, call.params, time.monotonic())
         self.requests.append(received)
         self._at_once += 1
