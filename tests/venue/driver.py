@@ -52,9 +52,8 @@ class TradingVenue(Venue):
         **more: Any,
     ) -> None:
         self.exchange = Exchange(market, DEPOSITS if deposits is None else deposits, terms)
-        exchange = self.exchange
-        self.keys = Keys(lambda: exchange.server_ms, lambda: exchange.skew_ms, keys, checks_time=checks_time)
-        super().__init__(market, endpoints=Trading(exchange, self.keys).endpoints, **more)
+        self.keys = Keys(market, keys, checks_time=checks_time)
+        super().__init__(market, endpoints=Trading(self.exchange, self.keys).endpoints, **more)
 
     @property
     def matcher(self) -> Matcher:
@@ -65,6 +64,11 @@ class TradingVenue(Venue):
         """Return what the account holds as of the last call or `advance`."""
         matcher = self.matcher
         return BookView(tuple(matcher.book.orders.values()), tuple(matcher.book.trades), matcher.holdings)
+
+    def halt(self, symbol: str) -> None:
+        """Take *symbol* out of trading, as when it is delisted."""
+        self.matcher.halt(symbol)
+        self.market.restate(self.matcher.facts[symbol])
 
     async def start(self) -> None:
         await self.exchange.catch_up()

@@ -30,19 +30,12 @@ class Exchange:
         self, market: VenueMarket, deposits: Mapping[str, Decimal | str | int], terms: Terms | None = None
     ) -> None:
         self.market = market
-        self.skew_ms = 0
-        """By how much the clock that clients see is ahead of the market's."""
         self.candle_listeners: list[Callable[[str, Candle, int], None]] = []
         amounts = {asset: Decimal(amount) for asset, amount in deposits.items()}
         self.matcher = Matcher([], amounts, terms, now_ms=market.now_ms())
         self._fed_ms: dict[str, int] = {}
         self._late: list[_Due] = []
         self._one_at_a_time = asyncio.Lock()
-
-    @property
-    def server_ms(self) -> int:
-        """Return the time the venue says it is."""
-        return self.market.now_ms() + self.skew_ms
 
     def later(self, delay_ms: int, happen: Callable[[], None]) -> None:
         """Let something happen *delay_ms* of the market's clock from now."""

@@ -3,11 +3,11 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tests.venue.calls import Call, Refusal
-from tests.venue.market import real_now_ms
+from tests.venue.market import VenueMarket, real_now_ms
 from tests.venue.matching.rules import missing
 
 _SIGNATURE = re.compile(r"(^|&)signature=[^&]*")
@@ -39,17 +39,11 @@ class Keys:
     """
 
     def __init__(
-        self,
-        server_ms: Callable[[], int],
-        skew_ms: Callable[[], int],
-        keys: Mapping[str, Key] = LOOPBACK_KEYS,
-        *,
-        checks_time: bool = True,
+        self, market: VenueMarket, keys: Mapping[str, Key] = LOOPBACK_KEYS, *, checks_time: bool = True
     ) -> None:
         self.keys = dict(keys)
         self.checks_time = checks_time
-        self._server_ms = server_ms
-        self._skew_ms = skew_ms
+        self._market = market
 
     def check(self, call: Call, *, trades: bool = False) -> Key:
         """Return the key of *call*, or refuse."""
@@ -76,7 +70,7 @@ class Keys:
         if not self.checks_time:
             return
         window_ms = min(int(float(window)), _MAX_WINDOW_MS)
-        ages_ms = [now_ms - int(sent) for now_ms in (self._server_ms(), real_now_ms() + self._skew_ms())]
+        ages_ms = [now_ms - int(sent) for now_ms in (self._market.server_ms, real_now_ms() + self._market.skew_ms)]
         if any(-_AHEAD_MS < age_ms <= window_ms for age_ms in ages_ms):
             return
         if all(age_ms <= -_AHEAD_MS for age_ms in ages_ms):

@@ -41,8 +41,15 @@ class VenueMarket:
         """Serve *tapes* by symbol; the *facts* of a symbol that are not given are found from its candles."""
         self.now_ms = now_ms
         self.lag_ms = lag_ms
+        self.skew_ms = 0
+        """By how much the clock that clients see is ahead of the market's."""
         self._tapes = tapes
         self._facts = dict(facts or {})
+
+    @property
+    def server_ms(self) -> int:
+        """Return the time the venue says it is."""
+        return self.now_ms() + self.skew_ms
 
     @property
     def symbols(self) -> list[str]:

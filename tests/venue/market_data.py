@@ -26,19 +26,21 @@ class MarketData:
             ("GET", KLINES): self._klines,
             ("GET", "/api/v3/ticker/price"): self._price,
             ("GET", "/api/v3/ticker/24hr"): self._day,
+            ("GET", "/api/v3/depth"): self._depth,
+            ("GET", "/api/v3/aggTrades"): self._trades,
         }
 
     async def _ping(self, _: Call) -> object:
         return {}
 
     async def _time(self, _: Call) -> object:
-        return {"serverTime": self._market.now_ms()}
+        return {"serverTime": self._market.server_ms}
 
     async def _exchange_info(self, call: Call) -> object:
         symbols = [known_symbol(self._market, call.params)] if "symbol" in call.params else self._market.symbols
         return {
             "timezone": "UTC",
-            "serverTime": self._market.now_ms(),
+            "serverTime": self._market.server_ms,
             "rateLimits": [
                 {
                     "rateLimitType": "REQUEST_WEIGHT",
@@ -83,6 +85,22 @@ class MarketData:
             "closeTime": now_ms,
             "count": len(minutes),
         }
+
+    async def _depth(self, call: Call) -> object:
+        """Answer with one bid a step below the last price, and one ask at it."""
+        symbol = known_symbol(self._market, call.params)
+        last, step = (await self._minutes(symbol, None, 1))[-1].close, (await self._market.facts(symbol)).price_step
+        bid, ask = number(last - float(step)), number(last)
+        return {"lastUpdateId": self._market.server_ms, "bids": [[bid, "10.0"]], "asks": [[ask, "10.0"]]}
+
+    async def _trades(self, call: Call) -> object:
+        """Answer with the closes of the last minutes, as if each were one trade."""
+        minutes = await self._minutes(known_symbol(self._market, call.params), None, int(call.params.get("limit", 500)))
+        return [
+            {"a": at, "p": number(one.close), "q": number(one.volume), "f": at, "l": at, "T": one.timestamp,
+             "m": one.close < one.open, "M": True}
+            for at, one in ((one.timestamp // MINUTE_MS, one) for one in minutes)
+        ]  # fmt: skip
 
     async def _minutes(self, symbol: str, start_ms: int | None, limit: int) -> Candles:
         minutes = await self._market.candles(symbol, MINUTE_MS, start_ms, None, limit)

@@ -130,7 +130,7 @@ class Venue:
         """Return the answer, and the fault that happened to it."""
         headers = {
             "Content-Type": "application/json;charset=UTF-8",
-            "Date": formatdate(self.market.now_ms() / 1000, usegmt=True),
+            "Date": formatdate(self.market.server_ms / 1000, usegmt=True),
             "X-MBX-USED-WEIGHT-1M": str(self.weights.used),
         }
         if isinstance(fault, ErrorAnswer):

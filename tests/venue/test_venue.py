@@ -231,9 +231,9 @@ async def test_more_endpoints_may_be_added() -> None:
 
 async def test_what_the_venue_does_not_have_is_an_error_that_nobody_retries() -> None:
     async with a_venue() as venue, binance_at(venue.url) as exchange:
-        with pytest.raises(ccxt.ExchangeError, match="has no GET /api/v3/depth"):
-            await exchange.public_get_depth({"symbol": "BTCUSDT"})
-    assert [(received.path, received.status) for received in venue.requests] == [("/api/v3/depth", 404)]
+        with pytest.raises(ccxt.ExchangeError, match="has no GET /api/v3/avgPrice"):
+            await exchange.public_get_avgprice({"symbol": "BTCUSDT"})
+    assert [(received.path, received.status) for received in venue.requests] == [("/api/v3/avgPrice", 404)]
     assert venue.requests_of(KLINES) == []
 
 
