@@ -1,13 +1,16 @@
 """The exchange for tests: `async with venue(candles, at_ms=…) as v`; its clock, book and faults are at hand."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
+from tests.venue.calls import Call, Refusal
 from tests.venue.clocks import SetClock
 from tests.venue.exchange import Exchange
+from tests.venue.faults import Fault, Meddling, StaleAnswer, TakenLate
 from tests.venue.keys import LOOPBACK_KEY, LOOPBACK_KEYS, LOOPBACK_SECRET, Key, Keys
 from tests.venue.market import VenueMarket
 from tests.venue.matching.account import Holding
@@ -19,6 +22,7 @@ from tests.venue.symbols import SymbolFacts
 from tests.venue.tapes import held
 from tests.venue.trading import Trading
 
+_MOST_ANSWERS = 256
 DEPOSITS = {"USDT": "10000"}
 
 
@@ -53,7 +57,9 @@ class TradingVenue(Venue):
     ) -> None:
         self.exchange = Exchange(market, DEPOSITS if deposits is None else deposits, terms)
         self.keys = Keys(market, keys, checks_time=checks_time)
-        super().__init__(market, endpoints=Trading(self.exchange, self.keys).endpoints, **more)
+        self._trading = Trading(self.exchange, self.keys)
+        self._last_answers: dict[object, tuple[int, object]] = {}
+        super().__init__(market, endpoints=self._trading.endpoints, **more)
 
     @property
     def matcher(self) -> Matcher:
@@ -74,6 +80,36 @@ class TradingVenue(Venue):
         await self.exchange.catch_up()
         await super().start()
 
+    async def _served(self, call: Call, fault: Fault | None) -> tuple[int, object, Fault | None]:
+        match fault:
+            case TakenLate():
+                taken = await self._take_late(call, fault)
+                return (503, {}, fault) if taken else await super()._served(call, None)
+            case Meddling():
+                return await self._meddled(call, fault)
+            case StaleAnswer() if (asked := _question(call)) in self._last_answers:
+                return *self._last_answers[asked], fault
+        served = await super()._served(call, fault)
+        if call.method == "GET" and served[0] == 200:
+            self._last_answers[_question(call)] = served[:2]
+            if len(self._last_answers) > _MOST_ANSWERS:
+                del self._last_answers[next(iter(self._last_answers))]
+        return served
+
+    async def _take_late(self, call: Call, fault: TakenLate) -> bool:
+        with suppress(Refusal):
+            return await self._trading.take_late(call, fault.delay_ms)
+        return False
+
+    async def _meddled(self, call: Call, fault: Meddling) -> tuple[int, object, Fault | None]:
+        symbol = call.params.get("symbol", "")
+        if symbol not in self.matcher.facts:
+            return await super()._served(call, None)
+        happened = [fault.before(self.matcher, symbol)] if fault.before else []
+        status, payload, _ = await super()._served(call, None)
+        happened += [fault.after(self.matcher, symbol)] if fault.after else []
+        return status, payload, fault if all(happened) else None
+
     async def advance(self, by_ms: int = MINUTE_MS, *, to_ms: int | None = None) -> int:
         """Move the market's clock, which must be one that stands by itself; return its time."""
         clock = self.market.now_ms
@@ -82,6 +118,11 @@ class TradingVenue(Venue):
         clock.move_to(clock.at_ms + by_ms if to_ms is None else to_ms)
         await self.exchange.catch_up()
         return clock.at_ms
+
+
+def _question(call: Call) -> object:
+    varying = {"timestamp", "signature", "recvWindow"}
+    return call.method, call.path, frozenset(item for item in call.params.items() if item[0] not in varying)
 
 
 def venue(

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from tests.venue.calls import KLINES
 from tests.venue.klines import Row
+from tests.venue.matching.matcher import Matcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,43 @@ class Breakage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BrokenWire:
-    """An answer that gets lost on its way; the request has had its effect."""
+    """An answer that gets lost on its way; the request has had its effect where it `reaches` the venue."""
 
     name: str
     breakage: Breakage
     seconds: float = 0.0
+    reaches: bool = True
 
 
-Fault: TypeAlias = ErrorAnswer | OddRows | BrokenWire
+@dataclass(frozen=True, slots=True)
+class TakenLate:
+    """An order that is taken only `delay_ms` of the market's clock later, and whose answer gets lost."""
+
+    name: str
+    delay_ms: int
+    breakage: Breakage = Breakage.RESET
+
+
+@dataclass(frozen=True, slots=True)
+class StaleAnswer:
+    """What the same question was answered the last time; nothing happens where it was never asked before."""
+
+    name: str = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Meddling:
+    """Something that happens to the account just before, or just after, a request has its effect.
+
+    The functions are given the symbol of the request, and say whether they did anything.
+    """
+
+    name: str
+    before: Callable[[Matcher, str], bool] | None = None
+    after: Callable[[Matcher, str], bool] | None = None
+
+
+Fault: TypeAlias = ErrorAnswer | OddRows | BrokenWire | TakenLate | StaleAnswer | Meddling
 
 
 def error_body(code: int, message: str) -> str:
@@ -84,6 +114,19 @@ def stall(seconds: float = 30.0) -> Fault:
     return BrokenWire("stall", Breakage.STALL, seconds)
 
 
+def lost_before(breakage: Breakage = Breakage.RESET, seconds: float = 30.0) -> Fault:
+    """Let the request itself get lost; nobody can tell that from a lost answer."""
+    return BrokenWire(f"lost before, {breakage}", breakage, seconds, reaches=False)
+
+
+def taken_late(delay_ms: int = 2_000) -> Fault:
+    return TakenLate("taken late", delay_ms)
+
+
+def rejected(code: int = -2010, message: str = "Account has insufficient balance for requested action.") -> Fault:
+    return ErrorAnswer(f"rejected {code}", 400, error_body(code, message))
+
+
 def late(rows: int = 1) -> Fault:
     """Leave out the newest *rows*."""
     return OddRows("late", lambda all_rows: all_rows[: max(len(all_rows) - rows, 0)])
@@ -104,10 +147,21 @@ ODD_ROWS: Sequence[Fault] = (late(), DUPLICATED, UNSORTED)
 class Faults:
     """Decides for each request whether something goes wrong, and counts by name what did."""
 
-    def __init__(self, choose: Callable[[int, str], Fault | None]) -> None:
-        """Ask *choose* with the number of a request, from 1, and its path."""
+    def __init__(
+        self, choose: Callable[[int, str], Fault | None], by_call: Mapping[str, Iterable[Fault | None]] | None = None
+    ) -> None:
+        """Ask *choose* with the number of a request, from 1, and its path.
+
+        A request that *by_call* names, such as `POST /api/v3/order`, meets those faults in turn, and then none.
+        """
         self.choose = choose
         self.happened: Counter[str] = Counter()
+        self._by_call = {call: iter(faults) for call, faults in (by_call or {}).items()}
+
+    def of(self, number: int, method: str, path: str) -> Fault | None:
+        """Return what happens to a request."""
+        script = self._by_call.get(f"{method} {path}")
+        return self.choose(number, path) if script is None else next(script, None)
 
     @classmethod
     def none(cls) -> "Faults":
@@ -120,14 +174,27 @@ class Faults:
 
     @classmethod
     def scripts(cls, by_path: Mapping[str, Iterable[Fault | None]]) -> "Faults":
-        running = {path: iter(faults) for path, faults in by_path.items()}
-        return cls(lambda _, path: next(running[path], None) if path in running else None)
+        """Let the requests of each path meet its faults in turn; a path may have its method before it."""
+        running = {path: iter(faults) for path, faults in by_path.items() if " " not in path}
+        by_call = {call: faults for call, faults in by_path.items() if " " in call}
+        return cls(lambda _, path: next(running[path], None) if path in running else None, by_call)
 
     @classmethod
-    def random(cls, seed: int, share: float = 0.1, kinds: Sequence[Fault] = (*ERRORS, *ODD_ROWS)) -> "Faults":
-        """Let a *share* of all requests meet one of *kinds*; which, and which, is a matter of seed and number."""
+    def random(
+        cls,
+        seed: int,
+        share: float = 0.1,
+        kinds: Sequence[Fault] = (*ERRORS, *ODD_ROWS),
+        paths: Collection[str] | None = None,
+    ) -> "Faults":
+        """Let a *share* of all requests meet one of *kinds*; which, and which, is a matter of seed and number.
 
-        def choose(number: int, _: str) -> Fault | None:
+        Where *paths* are given, it is a share of theirs.
+        """
+
+        def choose(number: int, path: str) -> Fault | None:
+            if paths is not None and path not in paths:
+                return None
             draws = Random(f"{seed} {number}")
             return draws.choice(kinds) if draws.random() < share else None
 

@@ -14,7 +14,7 @@ import orjson
 from aiohttp import web
 
 from tests.venue.calls import KLINES, Call, Endpoints, Refusal
-from tests.venue.faults import BrokenWire, ErrorAnswer, Fault, Faults, OddRows
+from tests.venue.faults import BrokenWire, ErrorAnswer, Fault, Faults, Meddling, OddRows, StaleAnswer, TakenLate
 from tests.venue.market import VenueMarket
 from tests.venue.market_data import MarketData
 from tests.venue.weights import Weights
@@ -47,17 +47,23 @@ class Venue:
         endpoints: Endpoints | None = None,
         port: int = 0,
         latency_s: float = 0.0,
+        keep_requests: int | None = None,
     ) -> None:
-        """Serve *market* and further *endpoints*; port 0 is any free one."""
+        """Serve *market* and further *endpoints*; port 0 is any free one.
+
+        Only the newest *keep_requests* are kept for who wants to look at them, None for all.
+        """
         self.market = market
         self.faults = faults or Faults.none()
         self.weights = weights or Weights()
         self.requests: list[Received] = []
+        self.answered = 0
         self.most_at_once = 0
         self.url = ""
         self._endpoints = {**MarketData(market, self.weights).endpoints, **(endpoints or {})}
         self._port = port
         self._latency_s = latency_s
+        self._keep_requests = keep_requests
         self._at_once = 0
         self._failures: list[Exception] = []
 
@@ -101,6 +107,9 @@ class Venue:
         call = Call(request.method, request.path, {**request.query, **body}, dict(request.headers), payload)
         received = Received(call.method, call.path, call.params, time.monotonic())
         self.requests.append(received)
+        if self._keep_requests is not None:
+            del self.requests[: -self._keep_requests]
+        self.answered += 1
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
@@ -113,7 +122,7 @@ class Venue:
             self._at_once -= 1
 
     async def _serve(self, request: web.Request, call: Call, received: Received) -> web.StreamResponse:
-        fault = self.faults.choose(len(self.requests), call.path)
+        fault = self.faults.of(self.answered, call.method, call.path)
         refusal = self.weights.spend(call.path, self.market.now_ms())
         if self._latency_s:
             await asyncio.sleep(self._latency_s)
@@ -121,7 +130,7 @@ class Venue:
         if happened is not None:
             received.fault = happened.name
             self.faults.happened[happened.name] += 1
-        broken = happened if isinstance(happened, BrokenWire) else None
+        broken = happened if isinstance(happened, BrokenWire | TakenLate) else None
         response = await send(request, answer, broken, self._stopping)
         received.status = None if request.transport is None or request.transport.is_closing() else answer.status
         return response
@@ -138,12 +147,18 @@ class Venue:
             if fault.retry_after_s is not None:
                 headers["Retry-After"] = str(fault.retry_after_s)
             return Answer(fault.status, fault.body.encode(), headers), fault
+        if isinstance(fault, BrokenWire) and not fault.reaches:
+            return Answer(503, b"", headers), fault
+        status, payload, fault = await self._served(call, fault)
+        return Answer(status, orjson.dumps(payload), headers), fault
+
+    async def _served(self, call: Call, fault: Fault | None) -> tuple[int, object, Fault | None]:
+        """Let *call* have its effect; return the answer, and the fault unless it changed nothing."""
         status, payload = await self._payload(call)
         if isinstance(fault, OddRows):
             changed = fault.change(payload) if isinstance(payload, list) else payload
-            fault = None if changed == payload else fault
-            payload = changed
-        return Answer(status, orjson.dumps(payload), headers), fault
+            return status, changed, None if changed == payload else fault
+        return status, payload, None if isinstance(fault, StaleAnswer | TakenLate | Meddling) else fault
 
     async def _payload(self, call: Call) -> tuple[int, object]:
         endpoint = self._endpoints.get((call.method, call.path))

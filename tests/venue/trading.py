@@ -1,6 +1,8 @@
 """The private endpoints: orders, trades and balances of the account."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import NamedTuple
 
 from tests.venue.answers import (
     account_answer,
@@ -31,6 +33,13 @@ RESTRICTIONS = "/sapi/v1/account/apiRestrictions"
 _MOST_ROWS = 1_000
 
 
+class _Handler(NamedTuple):
+    """How a call is answered, and whether that takes a key that may trade."""
+
+    answer: Callable[[Call, Key], object]
+    trades: bool = False
+
+
 class Trading:
     """What the holder of a key may ask; orders need one that may trade."""
 
@@ -40,9 +49,7 @@ class Trading:
         self._book = exchange.matcher.book
         self._keys = keys
 
-    @property
-    def endpoints(self) -> Endpoints:
-        return {
+        self._handlers: Mapping[tuple[str, str], _Handler] = {
             ("POST", ORDER): self._trading(self._place),
             ("POST", f"{ORDER}/test"): self._trading(self._test),
             ("GET", ORDER): self._reading(self._order),
@@ -57,23 +64,42 @@ class Trading:
             ("GET", ORDER_LIST): self._reading(lambda call: list_answer(self._book, self._list(call))),
             ("DELETE", ORDER_LIST): self._trading(self._cancel_list),
             ("GET", OPEN_LISTS): self._reading(self._open_lists),
-            ("GET", ACCOUNT): self._private(self._account),
-            ("GET", RESTRICTIONS): self._private(self._restrictions),
+            ("GET", ACCOUNT): _Handler(self._account),
+            ("GET", RESTRICTIONS): _Handler(self._restrictions),
         }
 
-    def _private(self, answer: Callable[[Call, Key], object], *, trades: bool = False) -> Endpoint:
+    @property
+    def endpoints(self) -> Endpoints:
+        return {name: self._endpoint(handler) for name, handler in self._handlers.items()}
+
+    async def take_late(self, call: Call, delay_ms: int) -> bool:
+        """Let *call* have its effect later, whatever that then is; return False where it is none of these endpoints."""
+        handler = self._handlers.get((call.method, call.path))
+        if handler is None or call.method == "GET":
+            return False
+        key = self._keys.check(call, trades=handler.trades)
+        await self._exchange.catch_up()
+
+        def happen() -> None:
+            with suppress(Refusal):
+                handler.answer(call, key)
+
+        self._exchange.later(delay_ms, happen)
+        return True
+
+    def _endpoint(self, handler: _Handler) -> Endpoint:
         async def endpoint(call: Call) -> object:
-            key = self._keys.check(call, trades=trades)
+            key = self._keys.check(call, trades=handler.trades)
             await self._exchange.catch_up()
-            return answer(call, key)
+            return handler.answer(call, key)
 
         return endpoint
 
-    def _reading(self, answer: Callable[[Call], object]) -> Endpoint:
-        return self._private(lambda call, _: answer(call))
+    def _reading(self, answer: Callable[[Call], object]) -> _Handler:
+        return _Handler(lambda call, _: answer(call))
 
-    def _trading(self, answer: Callable[[Call], object]) -> Endpoint:
-        return self._private(lambda call, _: answer(call), trades=True)
+    def _trading(self, answer: Callable[[Call], object]) -> _Handler:
+        return _Handler(lambda call, _: answer(call), trades=True)
 
     def _place(self, call: Call) -> object:
         order = self._matcher.place(ticket_of(call.params))

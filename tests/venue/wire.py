@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from tests.venue.faults import Breakage, BrokenWire
+from tests.venue.faults import Breakage, BrokenWire, TakenLate
+
+_STALL_S = 30.0
 
 
 class Answer(NamedTuple):
@@ -20,14 +22,14 @@ class Answer(NamedTuple):
 
 
 async def send(
-    request: web.Request, answer: Answer, broken: BrokenWire | None, stopping: asyncio.Event
+    request: web.Request, answer: Answer, broken: BrokenWire | TakenLate | None, stopping: asyncio.Event
 ) -> web.StreamResponse:
     """Answer *request*, or let the answer get lost; a stall ends when the venue is *stopping*."""
     if broken is None:
         return _whole(answer)
     match broken.breakage:
         case Breakage.STALL:
-            await _stall(request, broken.seconds, stopping)
+            await _stall(request, getattr(broken, "seconds", _STALL_S), stopping)
         case Breakage.RESET:
             _reset(request)
         case Breakage.CUT_BODY:
