@@ -17,8 +17,21 @@ async def binance_at(url: str, *, timeout_ms: int = 20_000, **more: Any) -> Asyn
 
     *more* are further settings of ccxt, such as `apiKey` and `secret`.
     """
+    async with _binance(ccxt, url, timeout_ms, more) as exchange:
+        yield exchange
+
+
+@asynccontextmanager
+async def binance_pro_at(url: str, *, timeout_ms: int = 20_000, **more: Any) -> AsyncIterator[Any]:
+    """Yield the like of it that also listens to websockets."""
+    async with _binance(import_module("ccxt.pro"), url, timeout_ms, more) as exchange:
+        yield exchange
+
+
+@asynccontextmanager
+async def _binance(module: Any, url: str, timeout_ms: int, more: dict[str, Any]) -> AsyncIterator[Any]:
     usual = {"enableRateLimit": False, "timeout": timeout_ms, "verify": False, "options": OPTIONS}
-    exchange = ccxt.binance({**usual, **more})
+    exchange = module.binance({**usual, **more})
     exchange.timeout_on_exit = 0
     _redirect(exchange.urls["api"], url)
     try:
@@ -32,4 +45,5 @@ def _redirect(urls: dict[str, Any], url: str) -> None:
         if isinstance(target, dict):
             _redirect(target, url)
         else:
-            urls[name] = url + urlsplit(target).path
+            here = url.replace("http", "ws", 1) if target.startswith("ws") else url
+            urls[name] = here + urlsplit(target).path

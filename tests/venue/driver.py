@@ -1,9 +1,12 @@
 """The exchange for tests: `async with venue(candles, at_ms=…) as v`; its clock, book and faults are at hand."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NamedTuple
+
+from aiohttp import web
 
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
@@ -18,11 +21,13 @@ from tests.venue.matching.matcher import Matcher
 from tests.venue.matching.orders import Order, Trade
 from tests.venue.matching.terms import Terms
 from tests.venue.server import Venue
+from tests.venue.sockets import Sockets
 from tests.venue.symbols import SymbolFacts
 from tests.venue.tapes import held
 from tests.venue.trading import Trading
 
 _MOST_ANSWERS = 256
+_PUSH_S = 0.02
 DEPOSITS = {"USDT": "10000"}
 
 
@@ -59,6 +64,7 @@ class TradingVenue(Venue):
         self.keys = Keys(market, keys, checks_time=checks_time)
         self._trading = Trading(self.exchange, self.keys)
         self._last_answers: dict[object, tuple[int, object]] = {}
+        self.sockets = Sockets(self.exchange, self.keys)
         super().__init__(market, endpoints=self._trading.endpoints, **more)
 
     @property
@@ -79,6 +85,24 @@ class TradingVenue(Venue):
     async def start(self) -> None:
         await self.exchange.catch_up()
         await super().start()
+        self._following = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        self._following.cancel()
+        await self.sockets.close()
+        await super().stop()
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        if request.path.startswith(("/ws", "/stream")):
+            return await self.sockets.serve(request)
+        return await super()._receive(request)
+
+    async def _follow(self) -> None:
+        """Let a clock that goes by itself take the market, and those who listen to it, along."""
+        while not isinstance(self.market.now_ms, SetClock):
+            await asyncio.sleep(_PUSH_S)
+            await self.exchange.catch_up()
+            await self.sockets.push()
 
     async def _served(self, call: Call, fault: Fault | None) -> tuple[int, object, Fault | None]:
         match fault:
@@ -117,6 +141,7 @@ class TradingVenue(Venue):
             raise TypeError("expected a clock that stands until it is moved, found one that goes by itself")
         clock.move_to(clock.at_ms + by_ms if to_ms is None else to_ms)
         await self.exchange.catch_up()
+        await self.sockets.push()
         return clock.at_ms
 
 
