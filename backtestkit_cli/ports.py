@@ -113,7 +113,10 @@ class Broker(Protocol):
 
     @property
     def arrival_window_s(self) -> float:
-        """Return how long after it was sent an order whose answer was lost may still arrive, in seconds."""
+        """Return for how many seconds after it was sent an order without an answer may still arrive.
+
+        Until then `Gone` does not say that it never will.
+        """
         ...
 
     async def rules(self, symbol: str) -> VenueRules:
@@ -135,7 +138,8 @@ class Broker(Protocol):
     async def amend(self, resting: VenueOrder, wanted: VenueOrder) -> Answer:
         """Put *wanted* in the place of *resting*; the answer is about *wanted*.
 
-        Where *resting* was filled meanwhile nothing is sent, and the answer is `Gone`: `check` tells the rest.
+        Where *resting* was filled meanwhile nothing is sent, and the answer is `Gone`: `check` tells the rest. Where
+        the two are one order on the venue's grid, *resting* stays, and the answer has its id as `client_id`.
         """
         ...
 

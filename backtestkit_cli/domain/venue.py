@@ -75,11 +75,15 @@ class ExitSide(StrEnum):
     TARGET = "target"
 
 
+EXIT_SUFFIXES = {ExitSide.STOP: "-s", ExitSide.TARGET: "-t"}
+"""What the client id of exits is followed by, to name the order of each of the two at the venue."""
+
+
 class Confirmed(NamedTuple):
     """The word of the venue on an order: its state, all that was filled of it so far, and the id it has there.
 
     `exit_side` is of exits that were filled, in whole or in part. `has_target` says that both exits rest there, and
-    not the stop alone.
+    not the stop alone. `client_id` names the order where it is not the one that was asked for.
     """
 
     state: OrderState
@@ -87,6 +91,7 @@ class Confirmed(NamedTuple):
     venue_id: str = ""
     exit_side: ExitSide | None = None
     has_target: bool = False
+    client_id: str = ""
 
 
 class Transient(NamedTuple):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -18,13 +19,19 @@ _PARTS = {
 }
 
 
+RECEIVE_WINDOW_MS = 5_000
+"""How long after it was signed a private request is good, where the venue lets that be said."""
+_RECEIVE_WINDOW = "recvWindow"
+
+
 class Account(NamedTuple):
-    """What makes two clients the same: the venue, where it is, and who asks."""
+    """What makes two clients the same: the venue, where it is, who asks, and how long what is asked is good."""
 
     exchange_id: str
     market: str
     url: str | None
     credentials: Credentials
+    receive_window_ms: int = RECEIVE_WINDOW_MS
 
 
 class Exchange(Protocol):
@@ -64,6 +71,12 @@ def exchange_class(exchange_id: str) -> type[Exchange]:
     return cast("type[Exchange]", getattr(ccxt, exchange_id))
 
 
+@lru_cache
+def has_receive_window(exchange_id: str) -> bool:
+    """Say whether private requests to the venue *exchange_id* go bad after a while; see `RECEIVE_WINDOW_MS`."""
+    return _RECEIVE_WINDOW in exchange_class(exchange_id)().options
+
+
 def made(account: Account, pause: Pause) -> Exchange:
     """Return an exchange that asks for nothing but candles and the markets of *account*."""
     key = account.credentials
@@ -78,6 +91,8 @@ def made(account: Account, pause: Pause) -> Exchange:
         }
     )
     exchange.pause = pause
+    if _RECEIVE_WINDOW in exchange.options:
+        exchange.options[_RECEIVE_WINDOW] = account.receive_window_ms
     exchange.has["fetchCurrencies"] = False
     exchange.logger = logging.getLogger(f"{__name__}.quiet")  # at DEBUG, ccxt's own would write down the key
     exchange.logger.setLevel(logging.WARNING)

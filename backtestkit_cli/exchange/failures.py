@@ -11,9 +11,11 @@ from backtestkit_cli.exchange.wire import Attempt
 
 _SHOWN = 200
 _LIMITED = (418, 429)
-_RESTRICTED = 451
 _SERVER_ERRORS = 500
 
+RESTRICTED = 451
+"""The HTTP status of a venue that does not serve the place the request came from."""
+NOT_SERVED = "the venue does not serve this place"
 SHAPE_ERRORS = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What ccxt raises when a whole answer has not the shape it knows."""
 
@@ -27,25 +29,65 @@ def verdict(
     """
     from ccxt.base import errors  # noqa: PLC0415 - importing ccxt takes half a second
 
-    reason = f"{type(error).__name__}: {_one_line(str(error), credentials.secrets)}"
+    reason = reason_of(error, credentials)
     if not isinstance(error, errors.BaseError):
-        is_answer = attempt.status is not None and _is_raised_in_ccxt(error)
-        return UnansweredError(f"an answer of an unknown shape, {reason}") if is_answer else None
-    if isinstance(error, errors.AuthenticationError):
+        return UnansweredError(f"an answer of an unknown shape, {reason}") if is_odd_answer(error, attempt) else None
+    if is_refused_key(error):
         return VenueError(f"{name}: {credentials.complaint}: {reason}")
     if isinstance(error, errors.BadSymbol):
         return MissingCandlesError(f"{name}: the venue does not know the symbol: {reason}")
-    if attempt.status == _RESTRICTED:
-        return VenueError(f"{name}: the venue does not serve this place: {reason}")
-    is_cut = type(error) is errors.ExchangeError and type(error.__cause__).__module__.startswith("aiohttp.")
-    is_theirs = type(error) is errors.ExchangeError and (attempt.status or 0) >= _SERVER_ERRORS
-    if is_cut or is_theirs or isinstance(error, errors.OperationFailed):
-        is_limit = attempt.status in _LIMITED or isinstance(error, errors.DDoSProtection | errors.RateLimitExceeded)
-        if is_cut:
-            reason = f"the answer broke off, {reason}"
-        wait = retry_after_seconds(attempt.headers.get("retry-after"), attempt.date_ms or now_ms)
-        return UnansweredError(reason, is_limit=is_limit, wait_seconds=wait)
+    if attempt.status == RESTRICTED:
+        return VenueError(f"{name}: {NOT_SERVED}: {reason}")
+    if is_unanswered(error, attempt):
+        wait = wanted_wait_seconds(attempt, now_ms)
+        return UnansweredError(reason, is_limit=is_limit(error, attempt), wait_seconds=wait)
     return VenueError(f"{name}: the venue refused: {reason}")
+
+
+def reason_of(error: Exception, credentials: Credentials) -> str:
+    """Return what *error* says in one short line: no query string, no page of HTML, nothing of *credentials*."""
+    reason = f"{type(error).__name__}: {_one_line(str(error), credentials.secrets)}"
+    return f"the answer broke off, {reason}" if _is_cut(error) else reason
+
+
+def is_odd_answer(error: Exception, attempt: Attempt) -> bool:
+    """Say whether *error* came up inside ccxt over a whole answer, which then has a shape that it does not know."""
+    return attempt.status is not None and isinstance(error, SHAPE_ERRORS) and _is_raised_in_ccxt(error)
+
+
+def is_refused_key(error: Exception) -> bool:
+    """Say whether *error* is about the key; ccxt takes Binance's -2015 for a short ban once the key has worked."""
+    from ccxt.base import errors  # noqa: PLC0415 - importing ccxt takes half a second
+
+    was_good = isinstance(error, errors.DDoSProtection) and '"code":-2015' in str(error).replace(" ", "")
+    return was_good or isinstance(error, errors.AuthenticationError)
+
+
+def is_unanswered(error: Exception, attempt: Attempt) -> bool:
+    """Say whether *error* of ccxt tells nothing of what was asked, so that asking again may."""
+    from ccxt.base import errors  # noqa: PLC0415 - importing ccxt takes half a second
+
+    is_theirs = type(error) is errors.ExchangeError and (attempt.status or 0) >= _SERVER_ERRORS
+    return is_theirs or _is_cut(error) or isinstance(error, errors.OperationFailed)
+
+
+def is_limit(error: Exception, attempt: Attempt) -> bool:
+    """Say whether the venue wants fewer requests from whoever asks; it has done nothing with this one."""
+    from ccxt.base import errors  # noqa: PLC0415 - importing ccxt takes half a second
+
+    return attempt.status in _LIMITED or isinstance(error, errors.DDoSProtection | errors.RateLimitExceeded)
+
+
+def wanted_wait_seconds(attempt: Attempt, now_ms: int) -> float | None:
+    """Return how long the answer to *attempt* asks to wait, if it does."""
+    return retry_after_seconds(attempt.headers.get("retry-after"), attempt.date_ms or now_ms)
+
+
+def _is_cut(error: Exception) -> bool:
+    """Say whether the connection ended within the body, for which ccxt has no class of its own."""
+    from ccxt.base import errors  # noqa: PLC0415 - importing ccxt takes half a second
+
+    return type(error) is errors.ExchangeError and type(error.__cause__).__module__.startswith("aiohttp.")
 
 
 def _is_raised_in_ccxt(error: Exception) -> bool:

@@ -1,0 +1,1 @@
+"""Orders at a venue of ccxt: the real `Broker`."""
