@@ -66,7 +66,7 @@ class RestingExits:
         answer = await self._calls.send(lambda venue: venue.private_post_orderlist_oco(request))
         if isinstance(answer, Failed):
             return answer
-        list_id = answer.get("orderListId")
+        list_id = answer.get("orderListId") if isinstance(answer, Mapping) else None
         if list_id is None:
             return Transient("the venue answered and named no pair of orders", may_have_arrived=True)
         if answer.get("listOrderStatus") == "EXECUTING":

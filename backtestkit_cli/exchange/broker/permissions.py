@@ -1,5 +1,6 @@
 """What the keys of an account may do, as far as the venue tells."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from backtestkit_cli.exchange.broker.refusals import Failed
@@ -24,14 +25,15 @@ async def permissions_of(exchange_id: str, calls: VenueCalls) -> Permissions:
         return Permissions()
     account = await calls.demand(lambda venue: venue.private_get_account())
     key = await calls.read(lambda venue: venue.sapi_get_account_apirestrictions())
-    may_account = _flag(account.get("canTrade"))
+    may_account = _flag(account, "canTrade")
     if isinstance(key, Failed):
         return Permissions(can_trade=may_account)
-    may_key = _flag(key.get("enableSpotAndMarginTrading"))
+    may_key = _flag(key, "enableSpotAndMarginTrading")
     told = [flag for flag in (may_account, may_key) if flag is not None]
-    return Permissions(all(told) if told else None, _flag(key.get("enableWithdrawals")))
+    return Permissions(all(told) if told else None, _flag(key, "enableWithdrawals"))
 
 
-def _flag(value: object) -> bool | None:
-    """Return a yes or no as ccxt hands it through, which may be a text."""
+def _flag(told: object, name: str) -> bool | None:
+    """Return the yes or no called *name* of an answer that ccxt hands through as it came, texts for booleans too."""
+    value = told.get(name) if isinstance(told, Mapping) else None
     return None if value is None else str(value).lower() == "true"

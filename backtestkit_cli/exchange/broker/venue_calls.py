@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar, cast
 
 from backtestkit_cli.domain.venue import Transient
-from backtestkit_cli.errors import BacktestKitError
+from backtestkit_cli.errors import BacktestKitError, VenueError
 from backtestkit_cli.exchange.broker.refusals import Failed, failure
 from backtestkit_cli.exchange.building import Account, Exchange
 from backtestkit_cli.exchange.clients import Asker, Client, client_of, release
@@ -19,7 +19,6 @@ Raw = Mapping[str, Any]
 """A structure of ccxt."""
 
 _BEFORE_READING_AGAIN_S = 0.2
-_PATIENT_ATTEMPTS = 3
 
 
 class TradingExchange(Exchange, Protocol):
@@ -67,19 +66,19 @@ class TradingExchange(Exchange, Protocol):
         """Ask for the time of the venue, by which requests are dated from then on."""
         ...
 
-    async def private_post_orderlist_oco(self, params: Raw) -> Raw:
+    async def private_post_orderlist_oco(self, params: Raw) -> object:
         """Send a pair of which one cancels the other; Binance."""
         ...
 
-    async def private_delete_orderlist(self, params: Raw) -> Raw:
+    async def private_delete_orderlist(self, params: Raw) -> object:
         """Take a pair back; Binance."""
         ...
 
-    async def private_get_account(self) -> Raw:
+    async def private_get_account(self) -> object:
         """Ask for the account, as the venue writes it; Binance."""
         ...
 
-    async def sapi_get_account_apirestrictions(self) -> Raw:
+    async def sapi_get_account_apirestrictions(self) -> object:
         """Ask what the key may do, as the venue writes it; Binance."""
         ...
 
@@ -95,9 +94,6 @@ class VenueCalls:
         self._account = account
         self._asker = asker
         self._at_once = replace(asker.retry, max_wait_seconds=0.0)
-        self._patient = asker._replace(
-            retry=replace(asker.retry, attempts=min(asker.retry.attempts, _PATIENT_ATTEMPTS))
-        )
         self._sleep = sleep
         self._is_misdated = False
 
@@ -131,14 +127,16 @@ class VenueCalls:
         return answer
 
     async def demand(self, call: Callable[[TradingExchange], Awaitable[T]]) -> T:
-        """Return what *call* returns, which changes nothing and is no matter of an order; asked three times at most.
+        """Return what *call* returns, which changes nothing and is no matter of an order.
 
         Raises:
             VenueError: the venue refused, or was not reached.
         """
-        client = self._client()
-        await client.listings(self._asker)
-        return await self._patient.ask(client, lambda _: call(_trading(client)), wants_json=True)
+        await self.listings()
+        answer = await self.read(call)
+        if isinstance(answer, Failed):
+            raise VenueError(f"{self._asker.name}: {answer.reason}")
+        return answer
 
     async def disconnect(self) -> None:
         """Close the client of the running event loop once nobody else uses it."""
