@@ -66,11 +66,10 @@ class RestingExits:
         answer = await self._calls.send(lambda venue: venue.private_post_orderlist_oco(request))
         if isinstance(answer, Failed):
             return answer
-        list_id = answer.get("orderListId") if isinstance(answer, Mapping) else None
-        if list_id is None:
+        if not isinstance(answer, Mapping) or answer.get("orderListId") is None:
             return Transient("the venue answered and named no pair of orders", may_have_arrived=True)
         if answer.get("listOrderStatus") == "EXECUTING":
-            return Confirmed(OrderState.RESTING, venue_id=str(list_id), has_target=True)
+            return Confirmed(OrderState.RESTING, venue_id=str(answer["orderListId"]), has_target=True)
         return await self._seen(order, traded)
 
     async def _seen(self, order: VenueOrder, traded: Traded) -> Answer:
@@ -160,7 +159,7 @@ def _fetching(symbol: str, params: Raw) -> Callable[[TradingExchange], Awaitable
     return lambda venue: venue.fetch_order(None, symbol, params)
 
 
-def _cancelling(order: VenueOrder, traded: Traded) -> Callable[[TradingExchange], Awaitable[Raw]]:
+def _cancelling(order: VenueOrder, traded: Traded) -> Callable[[TradingExchange], Awaitable[object]]:
     exits = traded.exits_of(order)
     if len(exits) == len(ExitSide):
         pair = {"symbol": traded.listing.id, "listClientOrderId": order.client_id}

@@ -1,7 +1,6 @@
 """What can go wrong between the broker and the venue, on every call: an answer, and never an exception."""
 
 import logging
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -176,9 +175,9 @@ async def test_a_duplicate_that_is_not_found_either_must_be_asked_for_again() ->
 
 
 async def test_a_request_dated_wrongly_was_not_taken_and_the_next_is_dated_by_the_venue() -> None:
-    async with trading(now_ms=lambda: time.time_ns() // 1_000_000) as (there, broker):
-        there.exchange.skew_ms = 3_600_000
-        there.market.now_ms = lambda: time.time_ns() // 1_000_000 + 3_600_000
+    async with trading() as (there, broker):
+        await broker.rules("BTCUSDT")
+        there.market.skew_ms = 3_600_000
         first = transient(await broker.open(an_order()))
         second = await broker.open(an_order())
         assert len(there.requests_of("/api/v3/time")) == 1
