@@ -21,6 +21,10 @@ _DEPTHS = {
     "risks": 3,
     "groups": 2,
     "portfolio": 2,
+    "trading": 2,
+    "paper": 2,
+    "alerts": 3,
+    "store": 2,
 }
 _ENDS = ("from", "to")
 _SET = Origin(Rank.SET, "flag --set")

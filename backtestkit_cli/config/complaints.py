@@ -8,17 +8,20 @@ from pydantic import BaseModel, ValidationError
 from backtestkit_cli.config.exchanges import EXCHANGES
 from backtestkit_cli.config.origins import Key
 from backtestkit_cli.config.risks import in_risks, rule_hint, rule_parts
-from backtestkit_cli.config.schema import FrameConfig, RunConfig, settings_names
+from backtestkit_cli.config.schema import ALERT_PLACES, VALUES, FrameConfig, RunConfig, StoreConfig, settings_names
 from backtestkit_cli.config.sizings import sizing_complaint
-from backtestkit_cli.config.wording import alternatives, choices, expected, found, near
-from backtestkit_cli.domain.portfolio import Portfolio
-from backtestkit_cli.domain.settings import Settings
+from backtestkit_cli.config.wording import alternatives, choices, expected, found, is_secret, near
 from backtestkit_cli.errors import suggestion
 from backtestkit_cli.policies.risk.catalogue import RULES
 from backtestkit_cli.policies.risk.rule import field_hints
 
 _AN_EXCHANGE = "a mapping with kind"
-_A_FRAME = "a mapping with from and to"
+_WHOLES = {
+    "groups": "a list of symbols",
+    "exchanges": _AN_EXCHANGE,
+    "frames": "a mapping with from and to",
+    "alerts": "a mapping or null",
+}
 
 
 def complaints(error: ValidationError) -> Iterator[tuple[Key, str]]:
@@ -61,15 +64,11 @@ def _expected_at(key: Key) -> str:
     match key:
         case ("risks", _, *rest):
             return rule_parts(str(rest[0])) if rest else "a mapping of rules"
-        case ("groups", _):
-            return "a list of symbols"
-        case ("exchanges", _):
-            return _AN_EXCHANGE
-        case ("frames", _):
-            return _A_FRAME
+        case (str(section), _) if section in _WHOLES:
+            return _WHOLES[section]
         case _:
             pass
-    models: tuple[type[BaseModel], ...] = (RunConfig, FrameConfig, *EXCHANGES.values())
+    models: tuple[type[BaseModel], ...] = (RunConfig, FrameConfig, StoreConfig, *EXCHANGES.values())
     described = {
         field.alias or name: field.description for model in models for name, field in model.model_fields.items()
     }
@@ -79,10 +78,14 @@ def _expected_at(key: Key) -> str:
 def _hint_at(key: Key) -> object:
     """Return the type of a value whose type says what was expected, None for any other."""
     match key:
-        case ("settings", str(name)):
-            return get_type_hints(Settings, include_extras=True)[name]
-        case ("portfolio", str(name)):
-            return get_type_hints(Portfolio, include_extras=True)[name]
+        case ("alerts", str(place)) if place in ALERT_PLACES:
+            return None
+        case ("alerts", str(place), str(name)):
+            return get_type_hints(ALERT_PLACES[place], include_extras=True)[name]
+        case (str(section), str(name)) if section in VALUES:
+            return get_type_hints(VALUES[section], include_extras=True)[name]
+        case ("store", "kind"):
+            return StoreConfig.model_fields["kind"].annotation
         case ("risks", _, str(rule), *part):
             return rule_hint(rule, str(part[0]) if part else None)
         case _:
@@ -106,13 +109,17 @@ def _kind_complaint(key: Key, given: object) -> tuple[Key, str]:
 
 def _unknown_key(key: Key, loc: tuple[int | str, ...]) -> str:
     name = str(key[-1])
+    if is_secret(name):
+        return _secret(key)
     match loc:
         case (_,):
             return _unknown_at_top(name)
-        case ("settings", _):
-            known: Iterable[str] = settings_names()
-        case ("portfolio", _):
-            known = get_type_hints(Portfolio)
+        case (str(section), _) if section in VALUES:
+            known: Iterable[str] = get_type_hints(VALUES[section])
+        case ("alerts", str(place), _):
+            known = get_type_hints(ALERT_PLACES[place])
+        case ("store", _):
+            known = _keys(StoreConfig)
         case ("risks", _, _):
             known = RULES
         case ("risks", _, str(rule), _):
@@ -128,9 +135,17 @@ def _unknown_key(key: Key, loc: tuple[int | str, ...]) -> str:
     return f"unknown key{suggestion(name, known)}"
 
 
+def _secret(key: Key) -> str:
+    if key[0] == "alerts":
+        return f"does not belong in a config: put it into an environment variable, and name that as {key[-1]}_env"
+    variables = "<EXCHANGE NAME>_API_KEY and <EXCHANGE NAME>_API_SECRET"
+    return f"does not belong in a config: put keys into the environment, as {variables}"
+
+
 def _unknown_at_top(name: str) -> str:
-    if name in settings_names():
-        return "unknown key; it belongs under `settings:`"
+    owners = [section for section, values in VALUES.items() if name in get_type_hints(values)]
+    if owners:
+        return f"unknown key; it belongs under `{owners[0]}:`"
     tops = _keys(RunConfig)
     return f"unknown key{near(name, tops) or near(name, settings_names()) or suggestion(name, tops)}"
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from backtestkit_cli.config.layers import Override
 from backtestkit_cli.config.origins import Mistake, Origin, Rank
-from backtestkit_cli.config.schema import settings_names
+from backtestkit_cli.config.schema import VALUES, StoreConfig, settings_names
 from backtestkit_cli.errors import suggestion
 
 _PREFIX = "CC_"
@@ -23,7 +24,17 @@ def variables() -> dict[str, tuple[str, ...]]:
     """Return the key that each variable sets."""
     settings = {f"{_PREFIX}{name.upper()}": ("settings", name) for name in settings_names()}
     plain = {f"{_PREFIX}{name.upper()}": (name,) for name in _PLAIN_KEYS}
-    return {_SYMBOLS: ("symbols",), _DATA: ("data",), **plain, **settings, **_SECOND_NAMES}
+    in_sections = {
+        f"{_PREFIX}{section}_{name}".upper(): (section, name)
+        for section, names in _section_names().items()
+        for name in names
+    }
+    return {_SYMBOLS: ("symbols",), _DATA: ("data",), **plain, **settings, **in_sections, **_SECOND_NAMES}
+
+
+def _section_names() -> dict[str, tuple[str, ...]]:
+    options = {name: tuple(field.name for field in fields(VALUES[name])) for name in ("trading", "paper")}
+    return options | {"store": tuple(StoreConfig.model_fields)}
 
 
 def from_environment(environ: Mapping[str, str], dotenv: Path | None) -> Iterator[Override | Mistake]:

@@ -1,15 +1,14 @@
 """A config as one list of dotted keys."""
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 
 from pydantic import BaseModel
 
 from backtestkit_cli.config.origins import Key
 from backtestkit_cli.config.risks import RiskProfile, rules_of
-from backtestkit_cli.config.schema import RunConfig, settings_names
+from backtestkit_cli.config.schema import RunConfig
 from backtestkit_cli.config.sizings import sizing_values
-from backtestkit_cli.domain.portfolio import Portfolio
 from backtestkit_cli.policies.risk.catalogue import spelled
 from backtestkit_cli.policies.sizing.methods import Atr, FixedPct, Kelly
 
@@ -23,15 +22,14 @@ def flat(config: RunConfig) -> dict[Key, object]:
 
 
 def _parts(key: Key, value: object) -> Iterator[tuple[Key, object]]:
-    if key == ("settings",):
-        yield from (((*key, name), getattr(value, name)) for name in settings_names())
-    elif isinstance(value, FixedPct | Kelly | Atr):
+    if isinstance(value, FixedPct | Kelly | Atr):
         yield from (((*key, *place), part) for place, part in sizing_values(value).items())
-    elif isinstance(value, Portfolio):
-        yield from (((*key, field.name), getattr(value, field.name)) for field in fields(value))
     elif isinstance(value, RiskProfile):
         for rule in rules_of(value):
             yield from _parts((*key, rule.name), spelled(rule))
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _parts((*key, field.name), getattr(value, field.name))
     elif isinstance(value, BaseModel):
         yield from (
             ((*key, field.alias or name), getattr(value, name)) for name, field in type(value).model_fields.items()

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 
 from backtestkit_cli.config.origins import DEFAULT, Key, Mistake, Origin
 
-SECTIONS = ("settings", "exchanges", "frames", "sizings", "risks", "groups", "portfolio")
+SECTIONS = (
+    *("settings", "exchanges", "frames", "sizings", "risks", "groups", "portfolio"),
+    *("trading", "paper", "alerts", "store"),
+)
 """The mappings that sources add to, where every other value is replaced as a whole."""
 
 _SECTION_OF = {"exchange": "exchanges", "frame": "frames"}

@@ -27,6 +27,7 @@ _REQUIRED = {
     "entry": "expected a strategy, found none: give --entry, CC_ENTRY or `entry:` in a config",
     "frame": "expected a frame, found none: give --from and --to, --frame, CC_FRAME or `frame:` in a config",
 }
+_FIRST_KEYS = {"webhook": "url_env", "telegram": "token_env"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def load_config(  # noqa: PLR0913 - one keyword a source, and what is special ab
     mistakes += layers.lay(overrides)
     spell_out_home(layers.tree)
     mistakes += _absent(required, layers, file)
-    mistakes += _empty_portfolio(layers)
+    mistakes += _empty(layers)
     try:
         config = RunConfig.model_validate(layers.tree)
     except ValidationError as error:
@@ -116,13 +117,19 @@ def _lay_file(file: Path, document: Document, layers: Layers) -> list[Mistake]:
     return [Mistake(Origin(Rank.FILE, str(file), line), key, text) for line, key, text in document.mistakes]
 
 
-def _empty_portfolio(layers: Layers) -> list[Mistake]:
-    """Return the mistake of a `portfolio:` with nothing below it: protection that was meant is not left out."""
-    origin = layers.origin_of(("portfolio",))
-    if layers.tree.get("portfolio") is not None or origin.rank is not Rank.FILE:
-        return []
-    text = "expected a mapping with balance, found nothing; for a run without an account leave the key out"
-    return [Mistake(origin, ("portfolio",), text)]
+def _empty(layers: Layers) -> list[Mistake]:
+    """Return the mistakes of what has nothing below it: protection and messages that were meant are not left out."""
+    places = {"portfolio": (layers.tree, "balance", "for a run without an account")}
+    alerts = as_mapping(layers.tree.get("alerts"))
+    places |= {f"alerts.{name}": (alerts, first, "to send nothing there") for name, first in _FIRST_KEYS.items()}
+    mistakes = []
+    for name, (part, first, purpose) in places.items():
+        key = tuple(name.split("."))
+        origin = layers.origin_of(key)
+        if part.get(key[-1]) is None and origin.rank is Rank.FILE:
+            text = f"expected a mapping with {first}, found nothing; {purpose} leave the key out"
+            mistakes.append(Mistake(origin, key, text))
+    return mistakes
 
 
 def _absent(required: Sequence[str], layers: Layers, file: Path | None) -> list[Mistake]:

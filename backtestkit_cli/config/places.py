@@ -26,9 +26,11 @@ def change_paths(tree: dict[str, object], change: Callable[[str], str]) -> None:
 def spell_out_home(tree: dict[str, object]) -> None:
     """Spell out a leading `~` in every path of a tree of raw values."""
     change_paths(tree, from_home)
-    for name in ("out", "data"):  # relative to where the program runs, whoever gives them
-        if name in tree:
-            tree[name] = _changed(tree[name], from_home)
+    store = tree.get("store")
+    for part, name in ((tree, "out"), (tree, "data"), (store, "folder")):
+        # relative to where the program runs, whoever gives them
+        if isinstance(part, dict) and name in part:
+            part[name] = _changed(part[name], from_home)
 
 
 def _changed(path: object, change: Callable[[str], str]) -> object:

@@ -5,17 +5,21 @@ The `description` of a field is what a message says was expected. Scalars of YAM
 in `fee_pct`, and `ON` is a name in `symbols`.
 """
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from backtestkit_cli.config.exchanges import A_COUNT, NAME_TAG, Count, Described, NamedOrDescribed, Part, Text
 from backtestkit_cli.config.risks import Account, Groups, ProfileNames, RiskProfiles
 from backtestkit_cli.config.sizings import SizingConfig
-from backtestkit_cli.config.values import instant, numbers, refuse, strategies, symbols, yes_or_no
+from backtestkit_cli.config.values import alert_values, instant, numbers, refuse, strategies, symbols, yes_or_no
+from backtestkit_cli.domain.alerts import AlertsOptions, TelegramOptions, WebhookOptions
 from backtestkit_cli.domain.interval import to_datetime, utc_text
+from backtestkit_cli.domain.portfolio import Portfolio
 from backtestkit_cli.domain.settings import Settings
+from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
 
 Instant: TypeAlias = Annotated[int, BeforeValidator(instant)]
 Symbols: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(symbols)]
@@ -42,6 +46,34 @@ class FrameConfig(Part):
         return "_".join(
             to_datetime(at_ms).strftime("%Y-%m-%dT%H%M").removesuffix("T0000") for at_ms in (self.start_ms, self.end_ms)
         )
+
+
+class StoreConfig(Part):
+    """Where trading keeps what it must not forget."""
+
+    kind: Literal["file"] = Field(default="file", description="file")
+    folder: Text = Field(default=".btk/state", description="a folder")
+
+
+VALUES: Mapping[str, type] = {
+    "settings": Settings,
+    "portfolio": Portfolio,
+    "trading": TradingOptions,
+    "paper": PaperOptions,
+    "alerts": AlertsOptions,
+}
+"""The sections that are values of the domain, by their key: what their keys are, and what each may be."""
+
+
+ALERT_PLACES: Mapping[str, type] = {"webhook": WebhookOptions, "telegram": TelegramOptions}
+"""The parts of the section `alerts`, by their key."""
+
+
+def _knows_its_webhook(alerts: AlertsOptions) -> AlertsOptions:
+    hook = alerts.webhook
+    if hook is not None and (hook.url is None) == (hook.url_env is None):
+        refuse((("webhook",), f"expected either url or url_env, found {'neither' if hook.url is None else 'both'}"))
+    return alerts
 
 
 def settings_names() -> tuple[str, ...]:
@@ -90,3 +122,13 @@ class RunConfig(Part):
     risks: RiskProfiles = Field(default={}, description="a mapping from names to risk profiles")
     groups: Groups = Field(default={}, description="a mapping from names to lists of symbols")
     portfolio: Account | None = Field(default=None, description="a mapping with balance, or null")
+    trading: Annotated[TradingOptions, BeforeValidator(numbers)] = Field(
+        default=TradingOptions(), description="a mapping of what trading on the wall clock asks for"
+    )
+    paper: Annotated[PaperOptions, BeforeValidator(numbers)] = Field(
+        default=PaperOptions(), description="a mapping of what the simulated venue is like"
+    )
+    alerts: Annotated[AlertsOptions, BeforeValidator(alert_values), AfterValidator(_knows_its_webhook)] = Field(
+        default=AlertsOptions(), description="a mapping with webhook or telegram"
+    )
+    store: StoreConfig = Field(default=StoreConfig(), description="a mapping with kind and folder")

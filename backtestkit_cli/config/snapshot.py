@@ -8,9 +8,10 @@ from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from backtestkit_cli.config.describe import without_secrets
+from backtestkit_cli.config.describe import open_part, without_secrets
 from backtestkit_cli.config.flat import flat
 from backtestkit_cli.config.loader import LoadedConfig, load_config
+from backtestkit_cli.config.origins import Key
 from backtestkit_cli.config.schema import RunConfig, settings_names
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.errors import ConfigError
@@ -26,9 +27,9 @@ def snapshot_of(loaded: LoadedConfig) -> dict[str, Any]:
     `config_file` and its SHA-256 are None where no file was read.
     """
     return {
-        "config": _hidden(_tree(loaded.config)),
+        "config": _hidden(_tree(loaded.config), ()),
         "config_settings_given": sorted(loaded.settings_given),
-        "config_given": {key: _hidden(_plain(value)) for key, value in loaded.given.items()},
+        "config_given": {key: _hidden(_plain(value), tuple(key.split("."))) for key, value in loaded.given.items()},
         "config_file": loaded.file,
         "config_file_sha256": loaded.file_sha256,
     }
@@ -123,14 +124,14 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON can hold
             return value
 
 
-def _hidden(value: Any) -> Any:  # noqa: ANN401 - see above
-    match value:
+def _hidden(value: Any, key: Key) -> Any:  # noqa: ANN401 - see above
+    match open_part(key, value):
         case dict():
-            return {name: _hidden(part) for name, part in value.items()}
+            return {name: _hidden(part, (*key, name)) for name, part in value.items()}
         case list():
-            return [_hidden(part) for part in value]
-        case str():
-            return without_secrets(value)
+            return [_hidden(part, key) for part in value]
+        case str(text):
+            return without_secrets(text)
         case _:
             return value
 

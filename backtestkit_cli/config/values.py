@@ -56,6 +56,21 @@ def numbers(value: object) -> object:
     return {name: number(part) for name, part in value.items()} if isinstance(value, Mapping) else value
 
 
+def alert_values(value: object) -> object:
+    """Apply `numbers` to a mapping and to the places in it; the events of a place may be one text with commas."""
+    if not isinstance(value, Mapping):
+        return value
+    return numbers({name: _place(part) for name, part in value.items()})
+
+
+def _place(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    events = value.get("events")
+    listed = {"events": [name.strip() for name in events.split(",")]} if isinstance(events, str) else {}
+    return numbers({**value, **listed})
+
+
 def yes_or_no(value: object) -> object:
     """Return the boolean that YAML or a variable spells; what is none stays what it was."""
     return _BOOLEANS.get(value.strip().lower(), value) if isinstance(value, str) else value

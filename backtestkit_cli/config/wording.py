@@ -5,12 +5,19 @@ from enum import Enum, EnumType
 from types import NoneType, UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from backtestkit_cli.errors import suggestion
 
+_SECRETS = {"key", "secret", "token", "password", "passphrase"}
+_SECRETS |= {f"{whose}{name}" for whose in ("api", "bot") for name in _SECRETS} | {"secretkey"}
 _LONGEST = 60
-_TYPES: Mapping[object, str] = {int: "a whole number", float: "a number", str: "a text"}
+_TYPES: Mapping[object, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple[str, ...]: "a list of names",
+}
 
 
 def found(value: object) -> str:
@@ -25,6 +32,11 @@ def found(value: object) -> str:
     if not isinstance(value, str) or _is_number(text):
         return text
     return repr(text)
+
+
+def is_secret(name: str) -> bool:
+    """Say whether a key of a config is called like what nobody may read: `apiKey`, `api_secret`, `password`."""
+    return name.lower().replace("_", "").replace("-", "") in _SECRETS
 
 
 def alternatives(words: Iterable[str]) -> str:
@@ -73,9 +85,11 @@ def _limit(limit: object) -> str:
         case Gt(gt=bound):
             return f"above {bound}"
         case Le(le=most):
-            return f"at most {most:,}"
+            return f"at most {most:,.16g}"
         case Lt(lt=bound):
             return f"below {bound}"
+        case MinLen():
+            return "that is not empty"
         case _:
             raise TypeError(f"no words for {limit!r}")
 

@@ -10,8 +10,8 @@ from backtestkit_cli.config.schema import FrameConfig
 from tests.config.sources import load, problems
 
 KEYS = (
-    "cache, data, entry, exchange, exchanges, frame, frames, groups, max_concurrent, offline, out, portfolio, "
-    "risk, risks, settings, sizing, …"
+    "alerts, cache, data, entry, exchange, exchanges, frame, frames, groups, max_concurrent, offline, out, paper, "
+    "portfolio, risk, risks, …"
 )
 
 
@@ -50,7 +50,7 @@ def test_values_are_yaml() -> None:
         ("", "expected key=value, found ''"),
         ("=1", "expected key=value, found '=1'"),
         ("fee_pc=1", "unknown key 'fee_pc'; did you mean 'fee_pct'?"),
-        ("strateg=1", "unknown key 'strateg'; did you mean 'strategy'?"),
+        ("strateg=1", "unknown key 'strateg'; did you mean 'store' or 'strategy'?"),
         ("xyzzy=1", f"unknown key 'xyzzy'; known: {KEYS}"),
         ("settings.=1", "unknown key 'settings.'; did you mean 'settings' or 'settings.fee_pct' or 'settings.gaps'?"),
         ("settings.fee_pc=1", "settings.fee_pc: unknown key; did you mean 'fee_pct'?"),

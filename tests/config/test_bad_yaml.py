@@ -75,8 +75,8 @@ def test_a_file_that_may_not_be_read() -> None:
 A_SYMBOL = "expected a symbol such as BTCUSDT, BTC/USDT or BTC/USDT:USDT"
 A_DATE = "expected a date such as 2025-05-04 or 2025-05-04T12:00"
 KEYS = (
-    "cache, data, entry, exchange, exchanges, frame, frames, groups, max_concurrent, offline, out, portfolio, "
-    "risk, risks, settings, sizing, …"
+    "alerts, cache, data, entry, exchange, exchanges, frame, frames, groups, max_concurrent, offline, out, paper, "
+    "portfolio, risk, risks, …"
 )
 VALUES = {
     # keys
@@ -259,7 +259,7 @@ workers: 0
         "environment CC_FILL_MODE: unknown variable 'CC_FILL_MODE'; did you mean 'CC_FILL_MODEL' or 'CC_FRAME'?",
         "environment CC_AVERAGING: settings.averaging: expected below_lowest, below_effective or any, found 'none'",
         "flag --set: expected key=value, found 'fee'",
-        "flag --set: unknown key 'strateg'; did you mean 'strategy'?",
+        "flag --set: unknown key 'strateg'; did you mean 'store' or 'strategy'?",
         "flag --set: settings.max_signal_seconds: expected a number above 0 and at most 86,400, found 0",
         "flag --entry: entry: expected a strategy file, a dotted module or the name of an entry point, found ''",
         "flag --max-concurrent: max_concurrent: expected a whole number of at least 1 or null, found 'many'",

@@ -103,6 +103,23 @@ def test_every_value_is_shown_with_its_origin() -> None:
         ("sizing", "none", "default"),
         ("risk", "none", "default"),
         ("portfolio", "none", "default"),
+        ("trading.on_stop", "keep", "default"),
+        ("trading.exits", "venue", "default"),
+        ("trading.settle_seconds", "1.0", "default"),
+        ("trading.candle_patience_seconds", "15.0", "default"),
+        ("trading.max_lateness_seconds", "45.0", "default"),
+        ("trading.attempts", "5", "default"),
+        ("trading.restart_seconds", "5.0", "default"),
+        ("trading.reconcile_minutes", "15", "default"),
+        ("trading.max_clock_skew_seconds", "1.0", "default"),
+        ("paper.balance", "10000.0", "default"),
+        ("paper.latency_ms", "0", "default"),
+        ("paper.max_volume_pct", "none", "default"),
+        ("alerts.webhook", "none", "default"),
+        ("alerts.telegram", "none", "default"),
+        ("alerts.max_waiting", "1000", "default"),
+        ("store.kind", "file", "default"),
+        ("store.folder", ".btk/state", "default"),
     ]
 
 
