@@ -161,15 +161,22 @@ def show_table(headings: Sequence[Heading], sections: Sequence[Sequence[Sequence
         color_system=None if os.environ.get("NO_COLOR") else "auto",
         highlight=False,
     )
-    kept = _fitting(headings, [row for rows in sections for row in rows], screen.width)
-    table = _table([headings[i] for i in kept], [[[row[i] for i in kept] for row in rows] for rows in sections])
+    table, hidden = table_of(headings, sections, screen.width)
     with screen.capture() as captured:
         screen.print(table)
     lines = [line.rstrip() for line in captured.get().splitlines()]
     out("\n".join([title, *lines] if title else lines))
-    hidden = [heading.title.replace("\n", " ") for i, heading in enumerate(headings) if i not in kept]
     if hidden:
         out(f"(no room for {', '.join(hidden)})")
+
+
+def table_of(
+    headings: Sequence[Heading], sections: Sequence[Sequence[Sequence[str]]], width: int
+) -> "tuple[Table, list[str]]":
+    """Return rows of cells as a table of rich, and the titles of the columns that do not fit into *width*."""
+    kept = _fitting(headings, [row for rows in sections for row in rows], width)
+    table = _table([headings[i] for i in kept], [[[row[i] for i in kept] for row in rows] for rows in sections])
+    return table, [heading.title.replace("\n", " ") for i, heading in enumerate(headings) if i not in kept]
 
 
 def _fitting(headings: Sequence[Heading], rows: Sequence[Sequence[str]], width: int) -> list[int]:
@@ -213,18 +220,23 @@ def _style(cell: str) -> str:
 
 
 @contextmanager
-def stdout_for_data() -> Iterator[None]:
-    """Send whatever is printed within the block to stderr, also by other processes: strategies print."""
+def stdout_for_data() -> Iterator[TextIO]:
+    """Send whatever is printed within the block to stderr, also by other processes: strategies print.
+
+    Yield what leads to stdout all the same.
+    """
+    data = sys.stdout
     with _beside_data() as stream, redirect_stdout(stream):
         real = sys.__stdout__
         if real is None or real.closed or sys.stderr is not sys.__stderr__:
-            yield
+            yield data
             return
         real.flush()
         kept = os.dup(1)
         os.dup2(2, 1)
         try:
-            yield
+            with open(kept, "w", encoding=real.encoding, errors=real.errors, closefd=False) as data:
+                yield data
         finally:
             os.dup2(kept, 1)
             os.close(kept)

@@ -1,6 +1,5 @@
 """`btk runs`: which runs are saved, what one of them was, and deleting them."""
 
-import sys
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -8,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from backtestkit_cli.cli import console, options
+from backtestkit_cli.cli.asking import asked
 from backtestkit_cli.cli.console import Heading
-from backtestkit_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -180,7 +179,4 @@ def delete_runs(
 
 
 def _agreed(question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise ConfigError("btk runs delete: expected somebody to ask, found no terminal: --yes deletes without asking")
-    print(console.one_line(question), "[y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    return asked(f"{question} [y/N]", else_say="--yes deletes without asking").lower() in {"y", "yes"}

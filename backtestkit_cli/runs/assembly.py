@@ -40,10 +40,12 @@ def assemble(
     mode: str = "backtest",
     access: DataAccess | None = None,
     module: LoadedStrategies | None = None,
+    span: tuple[str, int, int] | None = None,
 ) -> RunPlan:
     """Return the plan of the run that *loaded* describes.
 
     Candles come by *access* (default: as *loaded* says), strategies from *module* (default: its entry, loaded anew).
+    *span* is name, start and end of what takes the place of its frame.
 
     Raises:
         ConfigError: a name is unknown, or something a run needs is missing.
@@ -56,7 +58,7 @@ def assemble(
     check_balances(sizings.values(), config)
     strategies = with_candles_of(strategies, sizings)
     exchange, source, source_facts = source_of(loaded, module.registry, access or access_of(loaded))
-    frame, start_ms, end_ms = frame_span(loaded, module.registry)
+    frame, start_ms, end_ms = span or frame_span(loaded, module.registry)
     risks = risks_of_each(strategies, loaded, module.registry)
     settings = {spec.name: settings_of(spec, module.registry, loaded) for spec in strategies}
     return RunPlan(

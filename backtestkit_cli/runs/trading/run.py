@@ -1,10 +1,12 @@
 """Drives one run on the wall clock, from its plan to its outcome."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from backtestkit_cli.analytics.outcome import RunOutcome
+from backtestkit_cli.domain.alerts import AlertsOptions
 from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.runs.plan import RunPlan
@@ -18,6 +20,9 @@ class TradingPlan:
     `run` says in its mode whether orders are real; its frame is that of the candles that are replayed, and empty where
     the run goes on from now. `state_folder` is that of the file store. With `is_replay` the candles of the frame pass
     as if they closed now, `speed` minutes of them a minute of real time, None for as fast as it goes.
+
+    Reports go below `out`, and the manifest keeps `told` besides what the run is. `alerts` are None where nobody is to
+    be told anything.
     """
 
     run: RunPlan
@@ -26,6 +31,9 @@ class TradingPlan:
     state_folder: str
     is_replay: bool = False
     speed: float | None = None
+    alerts: AlertsOptions | None = None
+    out: str = ""
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 class StopRequest:

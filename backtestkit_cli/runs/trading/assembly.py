@@ -1,0 +1,136 @@
+"""From a config to a trading run whose every part is known: what cannot trade is refused before anything starts."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backtestkit_cli.config.loader import LoadedConfig
+from backtestkit_cli.domain.alerts import AlertsOptions
+from backtestkit_cli.domain.settings import FillModelName
+from backtestkit_cli.domain.trading import ExitsAt, OnStop
+from backtestkit_cli.errors import ConfigError
+from backtestkit_cli.exchange.credentials import Credentials
+from backtestkit_cli.runs.assembly import assemble
+from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.sources import DataAccess, access_of
+from backtestkit_cli.runs.trading.run import TradingPlan
+
+PAPER, LIVE = "paper", "live"
+VENUE = "ccxt"
+_GOING_ON = (VENUE, "demo", "class")
+_FROM_NOW = ("", 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """History in the place of the present; `speed` is minutes of it a minute of real time, None for no limit."""
+
+    speed: float | None = None
+
+
+def assemble_trading(
+    loaded: LoadedConfig,
+    *,
+    mode: str,
+    replay: Replay | None = None,
+    access: DataAccess | None = None,
+    told: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> TradingPlan:
+    """Return the plan of the run in *mode*, `paper` or `live`, that *loaded* describes.
+
+    *told* is what the manifest keeps besides. Keys and secrets are looked for in *environ*, but not taken from it.
+
+    Raises:
+        ConfigError: a name is unknown, a variable is missing, or something cannot trade as it is described.
+        StrategyError: the entry does not load or does not hold the strategy.
+    """
+    config = loaded.config
+    environ = os.environ if environ is None else environ
+    alerts = config.alerts if config.alerts.is_on and replay is None else None
+    run = assemble(loaded, mode=mode, access=access or access_of(loaded), span=None if replay else _FROM_NOW)
+    wrong = [*_unfit(run, loaded, is_replay=replay is not None), *_missing_variables(run, alerts, environ)]
+    if wrong:
+        raise ConfigError(wrong)
+    return TradingPlan(
+        run=run,
+        options=config.trading,
+        paper=config.paper,
+        state_folder=config.store.folder,
+        alerts=alerts,
+        is_replay=replay is not None,
+        speed=None if replay is None else replay.speed,
+        out=config.out,
+        told=told or {},
+    )
+
+
+def key_variables(exchange: str) -> tuple[str, str]:
+    """Return the names of the variables that hold the key and the secret of *exchange*."""
+    prefix = Credentials.of(exchange, {}).prefix
+    return f"{prefix}_API_KEY", f"{prefix}_API_SECRET"
+
+
+def cautions(plan: TradingPlan) -> Iterator[str]:
+    """Yield what whoever starts *plan* had better know."""
+    rests = plan.options.exits is ExitsAt.VENUE
+    polled = sorted(n for n, settings in plan.run.settings.items() if settings.fill_model is FillModelName.VWAP)
+    if plan.run.mode != LIVE:
+        return
+    if rests and polled:
+        yield (
+            f"{', '.join(polled)}: fill model vwap judges exits by the average price of a tick, but at the venue "
+            "a touch is enough (trading.exits: venue): trades will end sooner than in the backtest; "
+            "--set fill_model=candle shows what to expect"
+        )
+    if not rests:
+        keeps = plan.options.on_stop is OnStop.KEEP
+        end = ", nor once this has stopped, which keeps them" if keeps else ""
+        yield f"trading.exits: engine: no stop rests at the venue, so none holds while this machine is off{end}"
+    if len(plan.run.strategies) > 1:
+        names = ", ".join(sorted(spec.name for spec in plan.run.strategies))
+        yield f"{names}: all trade one account: each sees its own positions only"
+
+
+def _unfit(run: RunPlan, loaded: LoadedConfig, *, is_replay: bool) -> Iterator[str]:
+    """Yield what speaks against trading *run* on its exchange."""
+    where, kind = loaded.origins.get("exchange", "exchange"), run.source_facts["kind"]
+    if run.mode == LIVE and kind != VENUE:
+        yield (
+            f"{where}: exchange {run.exchange!r}: takes no orders; expected a venue of ccxt, such as binance, "
+            f"found kind {kind}; btk paper trades on it without orders"
+        )
+    elif not is_replay and kind not in _GOING_ON:
+        yield (
+            f"{where}: exchange {run.exchange!r} is of kind {kind}, which has no new candles: "
+            "expected a venue or demo; btk paper --replay trades on its history"
+        )
+    if loaded.config.offline and not is_replay and kind == VENUE:
+        yield f"{loaded.origins['offline']}: offline: btk {run.mode} on a venue needs the network"
+
+
+def _missing_variables(run: RunPlan, alerts: AlertsOptions | None, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for everything that has to be in the environment and is not."""
+    if run.mode == LIVE and run.source_facts["kind"] == VENUE:
+        absent = [name for name in key_variables(run.exchange) if not environ.get(name, "").strip()]
+        if absent:
+            names = " and ".join(absent)
+            yield f"btk live needs the keys of {run.exchange}: expected {names} in the environment, found none"
+    for key, name in _alert_variables(alerts):
+        if not environ.get(name, "").strip():
+            yield f"alerts.{key}: expected {name} in the environment, found none"
+
+
+def _alert_variables(alerts: AlertsOptions | None) -> Iterator[tuple[str, str]]:
+    if alerts is None:
+        return
+    if alerts.webhook is not None:
+        yield from (
+            (f"webhook.{key}", name)
+            for key, name in (("url_env", alerts.webhook.url_env), ("secret_env", alerts.webhook.secret_env))
+            if name is not None
+        )
+    if alerts.telegram is not None:
+        yield "telegram.token_env", alerts.telegram.token_env
+        yield "telegram.chat_env", alerts.telegram.chat_env
