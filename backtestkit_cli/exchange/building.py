@@ -55,6 +55,10 @@ class Exchange(Protocol):
         """Ask for candles: rows of time, open, high, low, close and volume, any of which may be None."""
         ...
 
+    async def fetch_time(self) -> int | None:
+        """Ask for the venue's clock, Unix milliseconds."""
+        ...
+
     def set_markets_from_exchange(self, other: "Exchange") -> None:
         """Take over the markets that *other* has loaded."""
         ...
@@ -77,11 +81,21 @@ def has_receive_window(exchange_id: str) -> bool:
     return _RECEIVE_WINDOW in exchange_class(exchange_id)().options
 
 
-def made(account: Account, pause: Pause) -> Exchange:
-    """Return an exchange that asks for nothing but candles and the markets of *account*."""
+def streaming_class(exchange_id: str) -> type[Exchange] | None:
+    """Return the class of ccxt.pro for *exchange_id*, None where it has none; this imports ccxt.pro."""
+    import ccxt.pro as ccxt  # noqa: PLC0415
+
+    return cast("type[Exchange]", getattr(ccxt, exchange_id)) if exchange_id in ccxt.exchanges else None
+
+
+def made(account: Account, pause: Pause, kind: type[Exchange] | None = None) -> Exchange:
+    """Return an exchange that asks for nothing but candles and the markets of *account*.
+
+    *kind* is its class where that is not the one that ccxt has for requests.
+    """
     key = account.credentials
-    kind: Any = type("Client", (Watched, exchange_class(account.exchange_id)), {})
-    exchange: Exchange = kind(
+    watched: Any = type("Client", (Watched, kind or exchange_class(account.exchange_id)), {})
+    exchange: Exchange = watched(
         {
             "apiKey": key.api_key,
             "secret": key.secret,

@@ -87,7 +87,7 @@ class Asker(NamedTuple):
         from ccxt.base.errors import BaseError  # noqa: PLC0415 - importing ccxt takes half a second
 
         async def once() -> T:
-            with attempting(self.retry, wants_json=wants_json) as attempt:
+            with attempting(self.retry, self.now_ms, wants_json=wants_json) as attempt:
                 try:
                     await client.pause.over(self.retry.max_wait_seconds)
                     return await call(attempt)

@@ -97,11 +97,12 @@ def _is_raised_in_ccxt(error: Exception) -> bool:
     return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("ccxt.")
 
 
-def _one_line(text: str, secrets: Iterable[str]) -> str:
+def one_line(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return a *text* of ccxt on one short line, without query strings, pages of HTML and *secrets*."""
     for secret in secrets:
         text = text.replace(secret, "…")
     text = re.sub(r"^\S+ (?=[A-Z]+ https?://)", "", text)  # the id of the exchange
-    text = re.sub(r"(https?://[^\s?]*)\?\S*", r"\1", text)
+    text = re.sub(r"((?:http|ws)s?://[^\s?]*)\?\S*", r"\1", text)
     text = re.sub(r"<.*", "(a page of HTML)", text, flags=re.DOTALL)
     text = " ".join(text.split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

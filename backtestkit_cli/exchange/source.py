@@ -1,7 +1,9 @@
 """Candles and number formats of any exchange that ccxt knows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from random import Random
+from typing import Unpack
 from urllib.parse import urlsplit
 
 from backtestkit_cli.domain.aggregation import aggregated
@@ -17,10 +19,13 @@ from backtestkit_cli.exchange.credentials import Credentials
 from backtestkit_cli.exchange.history import History, Memory, edged
 from backtestkit_cli.exchange.ids import checked_exchange_id
 from backtestkit_cli.exchange.intervals import Timeframe, serving
+from backtestkit_cli.exchange.listening import Opened, streaming_exchange, streams
 from backtestkit_cli.exchange.listings import Listing, Listings, load, save
 from backtestkit_cli.exchange.page_sizes import page_size
 from backtestkit_cli.exchange.pages import Table, candles_of
 from backtestkit_cli.exchange.retrying import Retry
+from backtestkit_cli.exchange.stream import CandleStream, StreamOptions
+from backtestkit_cli.exchange.venue_clock import ClockReading, read_clock
 
 _NO_RETRY_SETTINGS = Retry()
 
@@ -113,6 +118,44 @@ class CcxtSource:
     def now_ms(self) -> int:
         """Return the present: ours, less what the venue's clock was seen to be behind it."""
         return self._now_ms() - self._behind_ms
+
+    async def listings_of(self, symbols_asked: Iterable[str]) -> dict[str, Listing]:
+        """Return the market that each symbol means; the venue is asked for its markets once per process.
+
+        Raises:
+            MissingCandlesError: the venue has no such symbol.
+            VenueError: it refused, or was not reached.
+        """
+        listings = await self._listings(client_of(self._account, self))
+        return {one: symbols.resolve(one, listings, self._account.market, self.name) for one in symbols_asked}
+
+    async def read_clock(self) -> ClockReading:
+        """Return the venue's clock beside ours; see `venue_clock.read_clock`."""
+        return await read_clock(client_of(self._account, self), self._asker)
+
+    async def clock_skew_ms(self) -> float:
+        """Return the venue's time minus ours.
+
+        Raises:
+            VenueError: the venue refused, was not reached within the retries, or does not tell its time.
+        """
+        return (await self.read_clock()).skew_ms
+
+    def stream(self, rng: Random, **options: Unpack[StreamOptions]) -> CandleStream | None:
+        """Return a stream of closed candles, or None where ccxt.pro, which this imports, has none of the venue.
+
+        It must be closed before the source is. *rng* makes the waits between connections differ.
+        """
+        if not streams(self._account.exchange_id):
+            return None
+        return CandleStream(self.name, self._open_stream, now_ms=self._now_ms, rng=rng, **options)
+
+    async def _open_stream(self, asked: Sequence[str]) -> Opened:
+        markets = {symbol: listing.symbol for symbol, listing in (await self.listings_of(asked)).items()}
+        client = client_of(self._account, self)
+        exchange = streaming_exchange(self._account, client.pause)
+        exchange.set_markets_from_exchange(client.exchange)
+        return Opened(exchange, markets, self._asker.retry, self._now_ms)
 
     def format_price(self, symbol: str, price: float) -> str:
         """Return *price* on the nearest step of the venue; the markets must have been loaded once, by any run."""

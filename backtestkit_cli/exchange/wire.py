@@ -1,6 +1,6 @@
 """What is changed in an exchange of ccxt so that its requests can be watched, paused and doubted."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -11,15 +11,18 @@ from backtestkit_cli.exchange.retrying import Pause, Retry
 class Attempt:
     """One try of one call of ccxt: what the venue answered, as far as it got.
 
-    `status` stays None until a whole answer has arrived; the names in `headers` are in small letters.
+    `status` stays None until a whole answer has arrived; the names in `headers` are in small letters. `sent_ms` and
+    `answered_ms` are of the newest request and of our clock: what it waited for its turn is not between them.
     """
 
-    __slots__ = ("headers", "retry", "status", "wants_json")
+    __slots__ = ("answered_ms", "headers", "now_ms", "retry", "sent_ms", "status", "wants_json")
 
-    def __init__(self, retry: Retry, *, wants_json: bool) -> None:
+    def __init__(self, retry: Retry, now_ms: Callable[[], int], *, wants_json: bool) -> None:
         """Let each request take and wait as long as *retry* says; *wants_json* refuses an answer in another form."""
         self.retry = retry
+        self.now_ms = now_ms
         self.wants_json = wants_json
+        self.sent_ms = self.answered_ms = now_ms()
         self.status: int | None = None
         self.headers: dict[str, str] = {}
 
@@ -34,9 +37,9 @@ _ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 
 
 @contextmanager
-def attempting(retry: Retry, *, wants_json: bool) -> Iterator[Attempt]:
+def attempting(retry: Retry, now_ms: Callable[[], int], *, wants_json: bool) -> Iterator[Attempt]:
     """Yield the attempt to which the requests made inside the block belong."""
-    attempt = Attempt(retry, wants_json=wants_json)
+    attempt = Attempt(retry, now_ms, wants_json=wants_json)
     token = _ATTEMPT.set(attempt)
     try:
         yield attempt
@@ -57,6 +60,7 @@ class Watched:
             # Another turn in the limiter of ccxt, else all that waited would ask at once.
             await self.throttle()  # type: ignore[attr-defined]
         self.timeout = round(attempt.retry.timeout_seconds * 1000)  # read before the first await of ccxt
+        attempt.sent_ms = attempt.now_ms()
         answer: object = await super().fetch(url, method, headers, body)  # type: ignore[misc]
         if attempt.wants_json and not isinstance(answer, dict | list):
             raise _bad_response(f"expected JSON, found {str(answer)[:80]!r}")
@@ -67,6 +71,7 @@ class Watched:
     ) -> object:
         """Note what arrived; ccxt itself keeps the headers of the newest answer only, whosoever it was."""
         attempt = _ATTEMPT.get()
+        attempt.answered_ms = attempt.now_ms()
         attempt.status = code
         attempt.headers = {str(name).lower(): str(value) for name, value in headers.items()}
         text: object = super().on_rest_response(code, reason, url, method, headers, *others)  # type: ignore[misc]

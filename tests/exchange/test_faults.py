@@ -213,7 +213,7 @@ def test_an_answer_that_breaks_off_beside_a_whole_one_is_asked_for_again() -> No
     from aiohttp import ClientPayloadError
     from ccxt.base.errors import ExchangeError
 
-    attempt = Attempt(HASTY, wants_json=False)
+    attempt = Attempt(HASTY, lambda: 0, wants_json=False)
     attempt.status = 200  # of the other request of the same call
     cut, refused = ExchangeError("binance GET https://x"), ExchangeError("binance no")
     cut.__cause__ = ClientPayloadError()
