@@ -21,9 +21,8 @@ from backtestkit_cli.cli.report_page import report_page
 from backtestkit_cli.cli.repro import repro
 from backtestkit_cli.cli.saved_runs import delete_runs, list_runs, show_run
 from backtestkit_cli.cli.size import size_atr, size_fixed, size_kelly
+from backtestkit_cli.cli.stopping import STOPPED
 from backtestkit_cli.errors import BacktestKitError, UnknownNameError, suggestion
-
-STOPPED = 130
 
 
 class Commands(TyperGroup):

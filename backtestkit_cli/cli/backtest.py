@@ -1,7 +1,5 @@
 """`btk backtest`: from flags to a finished run, its tables and its files."""
 
-import shlex
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backtestkit_cli.cli import console, options
+from backtestkit_cli.cli.provenance import command_line, now_text
 from backtestkit_cli.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
@@ -119,11 +118,11 @@ def backtest(
         "workers": workers,
     }
     loaded = options.load(config, sets, flags, required=_NEEDS)
-    started = _now()
+    started = now_text()
     with console.stdout_for_data(), written(log):
         outcomes = _run_all(loaded, bounds=bounds, quiet=quiet, log=log)
     code = max(outcome.exit_code for outcome in outcomes.values())
-    extra = {"command": _command(), "started_at": started, "finished_at": _now(), "exit_code": code}
+    extra = {"command": command_line(), "started_at": started, "finished_at": now_text(), "exit_code": code}
     finished = _finished(loaded, outcomes, extra, bounds=bounds)
     if not json:
         _show(finished)
@@ -135,19 +134,6 @@ def backtest(
     if problem is not None:
         console.fail(problem)
     raise typer.Exit(code)
-
-
-def _now() -> str:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC).isoformat(timespec="milliseconds")  # noqa: TID251 - the manifest says when the run was made
-
-
-def _command() -> str:
-    """Return the command line, without what may be a secret."""
-    from backtestkit_cli.config.describe import without_secrets
-
-    return shlex.join(["btk", *map(without_secrets, sys.argv[1:])])
 
 
 def _run_all(

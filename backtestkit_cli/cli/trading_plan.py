@@ -1,0 +1,75 @@
+"""What a live run is about to do, shown before it begins."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from backtestkit_cli.cli import console
+from backtestkit_cli.domain.trading import ExitsAt, OnStop
+
+if TYPE_CHECKING:
+    from backtestkit_cli.domain.venue import Balance
+    from backtestkit_cli.runs.trading.run import TradingPlan
+
+_EXITS = {
+    ExitsAt.VENUE: "stop and target rest at the venue, and the engine watches them too",
+    ExitsAt.ENGINE: "watched by the engine alone, nothing rests at the venue",
+}
+_ON_STOP = {
+    OnStop.KEEP: "positions and orders stay, and the next start takes them up again",
+    OnStop.CLOSE: "all positions are closed at the market",
+}
+_SHOWN_BALANCES = 8
+
+
+def show_plan(
+    plan: "TradingPlan", balances: "Mapping[str, Balance] | None", held: Sequence[str], cautions: Sequence[str]
+) -> None:
+    """Print on stderr what *plan* will do; *balances* are None where the venue did not tell, *held* is saved state."""
+    console.say(f"btk live: real orders on {plan.run.exchange}")
+    for title, text in (*_facts(plan), *_balances(balances), *_state(plan, held)):
+        console.say(f"  {title:<11} {console.one_line(text)}".rstrip())
+    for text in cautions:
+        console.note(text)
+
+
+def _facts(plan: "TradingPlan") -> Iterator[tuple[str, str]]:
+    from backtestkit_cli.runs.trading.assembly import key_variables
+
+    run, options = plan.run, plan.options
+    yield "account", f"the keys in {' and '.join(key_variables(run.exchange))}"
+    yield "symbols", ", ".join(run.symbols)
+    for spec in run.strategies:
+        settings = run.settings[spec.name]
+        yield "strategy", f"{spec.name}, every {spec.interval}, {console.short_path(spec.where)}"
+        yield (
+            "",
+            f"fill model {settings.fill_model.value}, fee {settings.fee_pct:g} %, entries of {settings.position_cost:g} "
+            "where a signal does not say",
+        )
+    yield "exits", _EXITS[options.exits]
+    yield "on stop", _ON_STOP[options.on_stop]
+    yield "lateness", f"a tick more than {options.max_lateness_seconds:g} s late opens nothing"
+    if run.portfolio is not None:
+        yield "portfolio", f"balance {run.portfolio.balance:,.2f}, reserve {run.portfolio.reserve:,.2f}"
+    yield "alerts", " and ".join(_alerts(plan)) or "nobody is told"
+
+
+def _alerts(plan: "TradingPlan") -> Iterator[str]:
+    if plan.alerts is not None:
+        yield from (name for name in ("webhook", "telegram") if getattr(plan.alerts, name) is not None)
+
+
+def _balances(balances: "Mapping[str, Balance] | None") -> Iterator[tuple[str, str]]:
+    if balances is None:
+        yield "balance", "the venue did not tell"
+        return
+    largest = sorted(balances.items(), key=lambda item: (-item[1].total, item[0]))[:_SHOWN_BALANCES]
+    told = [f"{asset} {one.free:,.8g} free" + (f", {one.locked:,.8g} in orders" if one.locked else "") for asset, one in largest]
+    more = len(balances) - len(told)
+    yield "balance", "; ".join([*told, *([f"and {more} more assets"] if more else [])]) or "nothing"
+
+
+def _state(plan: "TradingPlan", held: Sequence[str]) -> Iterator[tuple[str, str]]:
+    yield "state", f"{plan.state_folder}: {'takes up again:' if held else 'nothing to take up again'}"
+    for line in held:
+        yield "", line
