@@ -15,6 +15,7 @@ from backtestkit_cli.cli.cache import list_cache, warm_cache
 from backtestkit_cli.cli.cache_files import export_cache, import_cache, verify_cache
 from backtestkit_cli.cli.check import check_config
 from backtestkit_cli.cli.comparing import compare_saved_runs
+from backtestkit_cli.cli.doctor import doctor
 from backtestkit_cli.cli.listing import list_names
 from backtestkit_cli.cli.report import ABOUT, report_all, report_charts, report_command, report_heatmap
 from backtestkit_cli.cli.report_page import report_page
@@ -61,6 +62,7 @@ app.command()(repro)
 app.command("list")(list_names)
 check.command("config")(check_config)
 app.add_typer(check, name="check")
+app.command()(doctor)
 cache.command("warm")(warm_cache)
 cache.command("list")(list_cache)
 cache.command("verify")(verify_cache)

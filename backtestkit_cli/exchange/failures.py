@@ -46,7 +46,7 @@ def verdict(
 
 def reason_of(error: Exception, credentials: Credentials) -> str:
     """Return what *error* says in one short line: no query string, no page of HTML, nothing of *credentials*."""
-    reason = f"{type(error).__name__}: {_one_line(str(error), credentials.secrets)}"
+    reason = f"{type(error).__name__}: {one_line(str(error), credentials.secrets)}"
     return f"the answer broke off, {reason}" if _is_cut(error) else reason
 
 

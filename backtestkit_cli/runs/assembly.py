@@ -8,7 +8,7 @@ from backtestkit_cli.api.registry import Registry, pick
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.config.choices import exchange_name, exchange_of, frame_of
 from backtestkit_cli.config.described import exchange_from
-from backtestkit_cli.config.exchanges import CacheExchange, CcxtExchange
+from backtestkit_cli.config.exchanges import CacheExchange, CcxtExchange, ExchangeConfig
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.config.schema import RunConfig
 from backtestkit_cli.config.settings import settings_from
@@ -164,20 +164,31 @@ def source_of(loaded: LoadedConfig, registry: Registry, access: DataAccess) -> t
     Raises:
         ConfigError: there is no such exchange, or it cannot be built.
     """
+    name, described = exchange_in(loaded, registry, access)
+    where = loaded.origins.get("exchange", "exchange")
+    if described is None:
+        spec = registry.exchanges[name]
+        theirs, cached = spec.options["source"], bool(spec.options["cache"])
+        return name, build_own_source(name, theirs, access, cached=cached, where=spec.where), facts_of_own(theirs)
+    try:
+        return name, build_source(name, described, access), facts_of_source(described)
+    except ConfigError as error:
+        raise ConfigError([f"{where}: {problem}" for problem in error.problems]) from error
+
+
+def exchange_in(loaded: LoadedConfig, registry: Registry, access: DataAccess) -> tuple[str, ExchangeConfig | None]:
+    """Return the name of the run's exchange and what describes it; None where that is a class of the author's.
+
+    Raises:
+        ConfigError: there is no such exchange.
+    """
     config = loaded.config
     name, where = exchange_name(config), loaded.origins.get("exchange", "exchange")
     described = exchange_of(config, name)
     if described is None and name in registry.exchanges:
         spec = registry.exchanges[name]
-        if spec.kind == OWN_CLASS:
-            theirs, cached = spec.options["source"], bool(spec.options["cache"])
-            return name, build_own_source(name, theirs, access, cached=cached, where=spec.where), facts_of_own(theirs)
-        described = exchange_from(spec.kind, spec.options, where=spec.where)
-    described = described or _unwritten(name, config, registry, access, where)
-    try:
-        return name, build_source(name, described, access), facts_of_source(described)
-    except ConfigError as error:
-        raise ConfigError([f"{where}: {problem}" for problem in error.problems]) from error
+        return name, None if spec.kind == OWN_CLASS else exchange_from(spec.kind, spec.options, where=spec.where)
+    return name, described or _unwritten(name, config, registry, access, where)
 
 
 def _unwritten(

@@ -24,6 +24,8 @@ from backtestkit_cli.ports import CandleSource, RemoteSource
 
 if TYPE_CHECKING:  # it brings polars, which a run on the demo market imports later
     from backtestkit_cli.data.cache.filling import FetchProgress
+    from backtestkit_cli.exchange.retrying import Retry
+    from backtestkit_cli.exchange.source import CcxtSource
 
 OWN_CLASS = "class"
 """The kind of an exchange that is a class of the author's."""
@@ -154,28 +156,34 @@ def _sql_table(name: str, exchange: SqlExchange, access: DataAccess) -> CandleSo
     )
 
 
-def _ccxt(name: str, exchange: CcxtExchange, access: DataAccess) -> CandleSource:
+def venue_of(name: str, exchange: CcxtExchange, access: DataAccess, *, retry: "Retry | None" = None) -> "CcxtSource":
+    """Return the venue called *name* itself, without a cache; *retry* goes before what *exchange* says of patience."""
     from backtestkit_cli.data.cache.folder import CacheFolder
     from backtestkit_cli.exchange.retrying import Retry
     from backtestkit_cli.exchange.source import CcxtSource
 
-    venue = CcxtSource(
+    stated = Retry(
+        attempts=exchange.attempts,
+        first_wait_seconds=exchange.first_wait_seconds,
+        max_wait_seconds=exchange.max_wait_seconds,
+        timeout_seconds=exchange.timeout_seconds,
+    )
+    return CcxtSource(
         name=name,
         exchange_id=exchange.id,
         market=exchange.market,
         url=exchange.url,
-        retry=Retry(
-            attempts=exchange.attempts,
-            first_wait_seconds=exchange.first_wait_seconds,
-            max_wait_seconds=exchange.max_wait_seconds,
-            timeout_seconds=exchange.timeout_seconds,
-        ),
+        retry=retry or stated,
         environ=access.environ,
         now_ms=now_ms,
         markets_file=CacheFolder(access.folder).exchange(name) / "markets.json",
         writes=access.writes,
         on_wait=access.on_wait,
     )
+
+
+def _ccxt(name: str, exchange: CcxtExchange, access: DataAccess) -> CandleSource:
+    venue = venue_of(name, exchange, access)
     owner = {"id": exchange.id, "market": exchange.market}
     if exchange.url is not None:
         owner["host"] = _host_of(exchange.url)
