@@ -23,6 +23,7 @@ from backtestkit_cli.cli.repro import repro
 from backtestkit_cli.cli.saved_runs import delete_runs, list_runs, show_run
 from backtestkit_cli.cli.size import size_atr, size_fixed, size_kelly
 from backtestkit_cli.cli.stopping import STOPPED
+from backtestkit_cli.cli.trading import live, paper
 from backtestkit_cli.errors import BacktestKitError, UnknownNameError, suggestion
 
 
@@ -58,6 +59,8 @@ report = typer.Typer(cls=Commands, help="Reports of saved runs, made anew.", ric
 runs = typer.Typer(cls=Commands, help="Runs that were saved.", rich_markup_mode=None)
 
 app.command()(backtest)
+app.command()(paper)
+app.command()(live)
 app.command()(repro)
 app.command("list")(list_names)
 check.command("config")(check_config)

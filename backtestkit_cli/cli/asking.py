@@ -6,13 +6,17 @@ from backtestkit_cli.cli import console
 from backtestkit_cli.errors import ConfigError
 
 
-def asked(question: str, *, else_say: str) -> str:
-    """Return the answer to *question*.
+def require_somebody(who: str, *, else_say: str) -> None:
+    """Make sure that there is somebody to ask.
 
     Raises:
-        ConfigError: nobody is there to answer; *else_say* says what to do then.
+        ConfigError: *who* asks in vain; *else_say* says what to do then.
     """
     if not sys.stdin.isatty():
-        raise ConfigError(f"expected somebody to ask, found no terminal: {else_say}")
+        raise ConfigError(f"{who}: expected somebody to ask, found no terminal: {else_say}")
+
+
+def asked(question: str) -> str:
+    """Return the answer to *question*, nothing where the terminal was closed."""
     print(console.one_line(question), end=" ", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip()

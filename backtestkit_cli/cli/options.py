@@ -75,6 +75,9 @@ SavedRun: TypeAlias = Annotated[
     typer.Argument(metavar="RUN", help="Id of a saved run, the beginning of one, latest, or the path of its folder."),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+JsonLines: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object a line: every event, and at last the result.")
+]
 Verbose: TypeAlias = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also show the tracebacks of strategies and listeners.")
 ]

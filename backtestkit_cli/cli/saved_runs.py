@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from backtestkit_cli.cli import console, options
-from backtestkit_cli.cli.asking import asked
+from backtestkit_cli.cli.asking import asked, require_somebody
 from backtestkit_cli.cli.console import Heading
 
 if TYPE_CHECKING:
@@ -179,4 +179,5 @@ def delete_runs(
 
 
 def _agreed(question: str) -> bool:
-    return asked(f"{question} [y/N]", else_say="--yes deletes without asking").lower() in {"y", "yes"}
+    require_somebody("btk runs delete", else_say="--yes deletes without asking")
+    return asked(f"{question} [y/N]").lower() in {"y", "yes"}

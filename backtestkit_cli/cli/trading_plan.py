@@ -41,11 +41,8 @@ def _facts(plan: "TradingPlan") -> Iterator[tuple[str, str]]:
     for spec in run.strategies:
         settings = run.settings[spec.name]
         yield "strategy", f"{spec.name}, every {spec.interval}, {console.short_path(spec.where)}"
-        yield (
-            "",
-            f"fill model {settings.fill_model.value}, fee {settings.fee_pct:g} %, entries of {settings.position_cost:g} "
-            "where a signal does not say",
-        )
+        entries = f"entries of {settings.position_cost:g} where a signal does not say"
+        yield "", f"fill model {settings.fill_model.value}, fee {settings.fee_pct:g} %, {entries}"
     yield "exits", _EXITS[options.exits]
     yield "on stop", _ON_STOP[options.on_stop]
     yield "lateness", f"a tick more than {options.max_lateness_seconds:g} s late opens nothing"
@@ -64,7 +61,10 @@ def _balances(balances: "Mapping[str, Balance] | None") -> Iterator[tuple[str, s
         yield "balance", "the venue did not tell"
         return
     largest = sorted(balances.items(), key=lambda item: (-item[1].total, item[0]))[:_SHOWN_BALANCES]
-    told = [f"{asset} {one.free:,.8g} free" + (f", {one.locked:,.8g} in orders" if one.locked else "") for asset, one in largest]
+    told = [
+        f"{asset} {one.free:,.8g} free{f', {one.locked:,.8g} in orders' if one.locked else ''}"
+        for asset, one in largest
+    ]
     more = len(balances) - len(told)
     yield "balance", "; ".join([*told, *([f"and {more} more assets"] if more else [])]) or "nothing"
 

@@ -185,6 +185,10 @@ class Screen:
         if time.monotonic() >= self._due:
             self.draw()
 
+    def restore(self) -> None:
+        """Leave the terminal as it was found."""
+        self._live.console.show_cursor(True)
+
     def draw(self) -> None:
         """Draw what was taken in last."""
         if self._status is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backtestkit_cli.alerts.building import sinks_of
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.domain.alerts import AlertsOptions
 from backtestkit_cli.domain.settings import FillModelName
@@ -13,7 +14,7 @@ from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.exchange.credentials import Credentials
 from backtestkit_cli.runs.assembly import assemble
 from backtestkit_cli.runs.plan import RunPlan
-from backtestkit_cli.runs.sources import DataAccess, access_of
+from backtestkit_cli.runs.sources import DataAccess, access_of, now_ms
 from backtestkit_cli.runs.trading.run import TradingPlan
 
 PAPER, LIVE = "paper", "live"
@@ -117,20 +118,8 @@ def _missing_variables(run: RunPlan, alerts: AlertsOptions | None, environ: Mapp
         if absent:
             names = " and ".join(absent)
             yield f"btk live needs the keys of {run.exchange}: expected {names} in the environment, found none"
-    for key, name in _alert_variables(alerts):
-        if not environ.get(name, "").strip():
-            yield f"alerts.{key}: expected {name} in the environment, found none"
-
-
-def _alert_variables(alerts: AlertsOptions | None) -> Iterator[tuple[str, str]]:
-    if alerts is None:
-        return
-    if alerts.webhook is not None:
-        yield from (
-            (f"webhook.{key}", name)
-            for key, name in (("url_env", alerts.webhook.url_env), ("secret_env", alerts.webhook.secret_env))
-            if name is not None
-        )
-    if alerts.telegram is not None:
-        yield "telegram.token_env", alerts.telegram.token_env
-        yield "telegram.chat_env", alerts.telegram.chat_env
+    if alerts is not None:
+        try:
+            sinks_of(alerts, environ, now_ms)
+        except ConfigError as error:
+            yield from error.problems
