@@ -162,7 +162,7 @@ class VenueCalls:
     ) -> T | Failed:
         from ccxt.base.errors import BaseError, InvalidNonce  # noqa: PLC0415 - importing ccxt takes half a second
 
-        with attempting(self._at_once, wants_json=True) as attempt:
+        with attempting(self._at_once, self._asker.now_ms, wants_json=True) as attempt:
             try:
                 await client.pause.over(self._at_once.max_wait_seconds)
                 return await call(_trading(client))
