@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -73,12 +72,6 @@ def exchange_class(exchange_id: str) -> type[Exchange]:
     import ccxt.async_support as ccxt  # noqa: PLC0415
 
     return cast("type[Exchange]", getattr(ccxt, exchange_id))
-
-
-@lru_cache
-def has_receive_window(exchange_id: str) -> bool:
-    """Say whether private requests to the venue *exchange_id* go bad after a while; see `RECEIVE_WINDOW_MS`."""
-    return _RECEIVE_WINDOW in exchange_class(exchange_id)().options
 
 
 def streaming_class(exchange_id: str) -> type[Exchange] | None:

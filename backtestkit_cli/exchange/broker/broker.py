@@ -26,9 +26,9 @@ from backtestkit_cli.exchange.broker.order_facts import resting_order
 from backtestkit_cli.exchange.broker.permissions import Permissions, permissions_of
 from backtestkit_cli.exchange.broker.refusals import Duplicate, Failed
 from backtestkit_cli.exchange.broker.singles import SingleOrders
-from backtestkit_cli.exchange.broker.traded import Traded
-from backtestkit_cli.exchange.broker.venue_calls import Raw, TradingExchange, VenueCalls
-from backtestkit_cli.exchange.building import RECEIVE_WINDOW_MS, Account, has_receive_window
+from backtestkit_cli.exchange.broker.traded import VENUES, Traded
+from backtestkit_cli.exchange.broker.venue_calls import VenueCalls
+from backtestkit_cli.exchange.building import RECEIVE_WINDOW_MS, Account
 from backtestkit_cli.exchange.clients import Asker
 from backtestkit_cli.exchange.credentials import Credentials
 from backtestkit_cli.exchange.ids import checked_exchange_id
@@ -36,8 +36,6 @@ from backtestkit_cli.exchange.retrying import Retry
 
 _CLOCK_AHEAD_S = 1.0
 """How far ahead of the venue's clock a request may be dated, and then it is good for that much longer."""
-_NO_WINDOW_S = 60.0
-"""How long an order may be on its way to a venue where requests do not go bad."""
 _FILLED_SLACK = 1 + 1e-9
 _NO_RETRY_SETTINGS = Retry()
 
@@ -67,13 +65,16 @@ class CcxtBroker:
         Of *retry* the timeout holds for every request, the rest for asking for markets and balances.
 
         Raises:
-            ConfigError: the exchange is unknown, or *market* is not spot.
+            ConfigError: the exchange is unknown or none of `VENUES`, or *market* is not spot.
         """
+        if checked_exchange_id(exchange_id) not in VENUES:
+            known = f"{', '.join(VENUES)} only, where orders can be found by an id of ours"
+            raise ConfigError(f"{name}: live trades at {known}, found {exchange_id!r}")
         if market != MARKET:
             raise ConfigError(f"{name}: live trades the {MARKET} market only, found market {market!r}")
         self._name = name
         self._credentials = Credentials.of(name, environ)
-        self._exchange_id = checked_exchange_id(exchange_id)
+        self._exchange_id = exchange_id
         self._window_ms = receive_window_ms
         account = Account(self._exchange_id, market, url, self._credentials, receive_window_ms)
         self._calls = VenueCalls(account, Asker(name, self._credentials, retry, now_ms), sleep)
@@ -89,9 +90,7 @@ class CcxtBroker:
 
     @property
     def arrival_window_s(self) -> float:
-        """Return for how many seconds an order without an answer may still arrive; asking imports ccxt."""
-        if not has_receive_window(self._exchange_id):
-            return _NO_WINDOW_S
+        """Return for how many seconds an order without an answer may still arrive."""
         return self._window_ms / 1000 + _CLOCK_AHEAD_S
 
     def demand_keys(self) -> None:
@@ -138,14 +137,7 @@ class CcxtBroker:
                 return before._replace(client_id=resting.client_id)
         else:
             before = await self._cancel(resting, found)
-        match before:
-            case Transient(reason):
-                return before._replace(reason=f"the order before it stays: {reason}", may_have_arrived=False)
-            case Rejected():
-                return before
-            case Confirmed() if _leaves_no_room(before, resting, wanted):
-                return Gone(f"{resting.client_id} was filled meanwhile")
-        return await self._send(wanted, found)
+        return _obstacle(before, resting, wanted) or await self._send(wanted, found)
 
     async def check(self, order: VenueOrder) -> Answer:
         """Return where *order* stands, by its client id."""
@@ -173,13 +165,10 @@ class CcxtBroker:
         found = await self._catalogue.find(symbol)
         if not isinstance(found, Traded):
             return Transient(found.reason, may_have_arrived=False)
-        listed: list[RestingOrder] = []
-        for params in ({}, {"trigger": True}) if found.lists_triggers else ({},):
-            answer = await self._calls.read(_listing_open(found.symbol, params))
-            if isinstance(answer, Failed):
-                return Transient(answer.reason, may_have_arrived=False)
-            listed += [resting_order(order, symbol) for order in answer]
-        return listed
+        answer = await self._calls.read(lambda venue: venue.fetch_open_orders(found.symbol))
+        if isinstance(answer, Failed):
+            return Transient(answer.reason, may_have_arrived=False)
+        return [resting_order(order, symbol) for order in answer]
 
     async def candle_closed(self, symbol: str, candles: Candles) -> None:
         """Do nothing: the venue has candles of its own."""
@@ -214,12 +203,22 @@ class CcxtBroker:
         return self._exits if order.kind is OrderKind.EXITS else self._singles
 
 
+def _obstacle(before: Answer, resting: VenueOrder, wanted: VenueOrder) -> Answer | None:
+    """Return why *wanted* may not be sent in the place of *resting*, which stands as *before* says; None if it may."""
+    match before:
+        case Transient(reason):
+            return before._replace(reason=f"the order before it stays: {reason}", may_have_arrived=False)
+        case Rejected():
+            return before
+        case Confirmed(state=OrderState.RESTING):
+            return Transient("the order before it still rests", may_have_arrived=False)
+        case Confirmed() if _leaves_no_room(before, resting, wanted):
+            return Gone(f"{resting.client_id} was filled meanwhile")
+    return None
+
+
 def _leaves_no_room(before: Confirmed, resting: VenueOrder, wanted: VenueOrder) -> bool:
     """Say whether *wanted* does not allow for what was filled of *resting*."""
     if before.fill is None:
         return before.state is not OrderState.CANCELLED
     return before.fill.quantity + wanted.quantity > resting.quantity * _FILLED_SLACK
-
-
-def _listing_open(symbol: str, params: Raw) -> Callable[[TradingExchange], Awaitable[Sequence[Raw]]]:
-    return lambda venue: venue.fetch_open_orders(symbol, None, None, params)

@@ -85,8 +85,7 @@ class RestingExits:
         legs: dict[ExitSide, Raw] = {}
         answer: Raw | Failed = Gone("no exits")
         for side, (client_id, _) in traded.exits_of(order).items():
-            params = _params(client_id, traded)
-            answer = await self._calls.read(_fetching(traded.symbol, params))
+            answer = await self._calls.read(_fetching(traded.symbol, client_id))
             if not isinstance(answer, Failed):
                 legs[side] = answer
             elif not isinstance(answer, Gone):
@@ -150,13 +149,8 @@ def _venue_id(legs: Mapping[ExitSide, Raw]) -> str:
     return ""
 
 
-def _params(client_id: str, traded: Traded) -> dict[str, object]:
-    apart: dict[str, object] = {"trigger": True} if traded.lists_triggers else {}
-    return {"clientOrderId": client_id, **apart}
-
-
-def _fetching(symbol: str, params: Raw) -> Callable[[TradingExchange], Awaitable[Raw]]:
-    return lambda venue: venue.fetch_order(None, symbol, params)
+def _fetching(symbol: str, client_id: str) -> Callable[[TradingExchange], Awaitable[Raw]]:
+    return lambda venue: venue.fetch_order(None, symbol, {"clientOrderId": client_id})
 
 
 def _cancelling(order: VenueOrder, traded: Traded) -> Callable[[TradingExchange], Awaitable[object]]:
@@ -165,8 +159,7 @@ def _cancelling(order: VenueOrder, traded: Traded) -> Callable[[TradingExchange]
         pair = {"symbol": traded.listing.id, "listClientOrderId": order.client_id}
         return lambda venue: venue.private_delete_orderlist(pair)
     ((client_id, _),) = exits.values()
-    params = _params(client_id, traded)
-    return lambda venue: venue.cancel_order(None, traded.symbol, params)
+    return lambda venue: venue.cancel_order(None, traded.symbol, {"clientOrderId": client_id})
 
 
 def _placing_one(order: VenueOrder, traded: Traded) -> Callable[[TradingExchange], Awaitable[Raw]]:

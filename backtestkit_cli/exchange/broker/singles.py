@@ -78,7 +78,5 @@ def _placing(order: VenueOrder, traded: Traded) -> Callable[[TradingExchange], A
         price = float(traded.price(order.price_expected if order.price_limit is None else order.price_limit))
         if order.post_only:
             params["postOnly"] = True
-    elif order.is_buy and traded.wants_price:
-        price = order.price_expected
     kind, quantity = order.kind.value, float(traded.quantity(order))
     return lambda venue: venue.create_order(traded.symbol, kind, side, quantity, price, params)

@@ -9,6 +9,8 @@ from backtestkit_cli.domain.venue import EXIT_SUFFIXES, ExitSide, OrderKind, Ven
 from backtestkit_cli.exchange.broker.venue_calls import TradingExchange
 from backtestkit_cli.exchange.listings import Listing
 
+VENUES = ("binance", "binanceus", "mexc")
+"""Where an order can be found and taken back by our client id through ccxt; without that one might be sent twice."""
 _PAIR_VENUES = {"binance"}
 _MARKET_STOP, _LIMIT_STOP, _TARGET = "STOP_LOSS", "STOP_LOSS_LIMIT", "LIMIT_MAKER"
 
@@ -22,17 +24,11 @@ class ExitForm(StrEnum):
 
 
 class Traded(NamedTuple):
-    """One market; `has_market_stop` says that a stop may sell at the market, and not at a limit only.
-
-    `wants_price` says that ccxt makes the cost of a market buy from its price, because the venue takes no quantity;
-    `lists_triggers` that stop orders are kept apart from others.
-    """
+    """One market; `has_market_stop` says that a stop may sell at the market, and not at a limit only."""
 
     listing: Listing
     exit_form: ExitForm
     has_market_stop: bool = True
-    wants_price: bool = False
-    lists_triggers: bool = False
 
     @property
     def symbol(self) -> str:
@@ -89,13 +85,10 @@ def traded(listing: Listing, exchange_id: str, exchange: TradingExchange) -> Tra
     """Return how *listing* is traded on *exchange*, whose markets are loaded."""
     told = exchange.market(listing.symbol).get("info") or {}
     kinds = told.get("orderTypes") if isinstance(told, dict) else None
-    options = exchange.options
     return Traded(
         listing,
         _exit_form(exchange_id, exchange, told, kinds),
         has_market_stop=kinds is None or _MARKET_STOP in kinds,
-        wants_price=bool(options.get("createMarketBuyOrderRequiresPrice")),
-        lists_triggers=bool(_feature(exchange, "fetchOrder", "trigger")),
     )
 
 
@@ -104,12 +97,7 @@ def _exit_form(exchange_id: str, exchange: TradingExchange, told: Mapping[str, A
         if not {_MARKET_STOP, _LIMIT_STOP} & set(kinds):
             return ExitForm.NONE
         return ExitForm.PAIR if told.get("ocoAllowed") and _TARGET in kinds else ExitForm.STOP
-    return ExitForm.STOP if _feature(exchange, "createOrder", "stopLossPrice") else ExitForm.NONE
-
-
-def _feature(exchange: TradingExchange, method: str, name: str) -> object:
-    """Return what ccxt says of *name* in *method* on the spot market of *exchange*, None where it says nothing."""
-    found: object = exchange.features
-    for key in ("spot", method, name):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+    features = (exchange.features or {}).get("spot")
+    orders = features.get("createOrder") if isinstance(features, Mapping) else None
+    has_stop = isinstance(orders, Mapping) and orders.get("stopLossPrice")
+    return ExitForm.STOP if has_stop else ExitForm.NONE

@@ -42,7 +42,7 @@ class TradingExchange(Exchange, Protocol):
         """Take an order back."""
         ...
 
-    async def fetch_open_orders(self, symbol: str, since: None, limit: None, params: Raw) -> Sequence[Raw]:
+    async def fetch_open_orders(self, symbol: str) -> Sequence[Raw]:
         """Ask for the open orders of a symbol."""
         ...
 
