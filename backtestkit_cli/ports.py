@@ -144,11 +144,11 @@ class Broker(Protocol):
         ...
 
     async def check(self, order: VenueOrder) -> Answer:
-        """Return where *order* stands at the venue, by its client id."""
+        """Return where *order* stands at the venue, by its client id; never `Rejected`, which would tell nothing."""
         ...
 
     async def cancel(self, order: VenueOrder) -> Answer:
-        """Take *order* back; the answer is where it then stands, with what was filled of it before."""
+        """Take *order* back; the answer is where it then stands, with what was filled of it before: as of `check`."""
         ...
 
     async def balances(self) -> Mapping[str, Balance]:

@@ -1,4 +1,4 @@
-"""The broker of any venue that ccxt knows: one account, the spot market."""
+"""The broker of a venue that ccxt knows: one account, the spot market."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -142,12 +142,12 @@ class CcxtBroker:
     async def check(self, order: VenueOrder) -> Answer:
         """Return where *order* stands, by its client id."""
         found = await self._catalogue.find(order.symbol)
-        return await self._check(order, found) if isinstance(found, Traded) else found
+        return await self._check(order, found) if isinstance(found, Traded) else _untold(found)
 
     async def cancel(self, order: VenueOrder) -> Answer:
         """Take *order* back; the answer is where it then stands."""
         found = await self._catalogue.find(order.symbol)
-        return await self._cancel(order, found) if isinstance(found, Traded) else found
+        return await self._cancel(order, found) if isinstance(found, Traded) else _untold(found)
 
     async def balances(self) -> Mapping[str, Balance]:
         """Return every asset of the account that is not empty.
@@ -194,13 +194,18 @@ class CcxtBroker:
         return answer if isinstance(there, Gone) else there
 
     async def _check(self, order: VenueOrder, found: Traded) -> Answer:
-        return await self._orders(order).check(order, found)
+        return _untold(await self._orders(order).check(order, found))
 
     async def _cancel(self, order: VenueOrder, found: Traded) -> Answer:
-        return await self._orders(order).cancel(order, found)
+        return _untold(await self._orders(order).cancel(order, found))
 
     def _orders(self, order: VenueOrder) -> SingleOrders | RestingExits:
         return self._exits if order.kind is OrderKind.EXITS else self._singles
+
+
+def _untold(answer: Answer) -> Answer:
+    """Return the *answer* to a question about an order: one that the venue will not hear tells nothing of it."""
+    return Transient(answer.reason, may_have_arrived=True) if isinstance(answer, Rejected) else answer
 
 
 def _obstacle(before: Answer, resting: VenueOrder, wanted: VenueOrder) -> Answer | None:
@@ -208,8 +213,6 @@ def _obstacle(before: Answer, resting: VenueOrder, wanted: VenueOrder) -> Answer
     match before:
         case Transient(reason):
             return before._replace(reason=f"the order before it stays: {reason}", may_have_arrived=False)
-        case Rejected():
-            return before
         case Confirmed(state=OrderState.RESTING):
             return Transient("the order before it still rests", may_have_arrived=False)
         case Confirmed() if _leaves_no_room(before, resting, wanted):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backtestkit_cli.domain.venue import Confirmed, ExitSide, Fill, OrderState, RefusalKind
+from backtestkit_cli.domain.venue import Confirmed, ExitSide, Fill, OrderState, RefusalKind, Transient
 from tests.exchange.broker.brokers import a_sale, confirmed, exits, gone, rejected, sent, trading
 from tests.venue.matching.orders import Kind, Status
 from tests.venue.matching.terms import Terms
@@ -37,6 +37,17 @@ async def test_exits_rest_as_a_pair_with_ids_made_of_theirs() -> None:
     assert listed == [
         ("pos-x1-t", Kind.LIMIT_MAKER, Decimal(110), Decimal(0)),
         ("pos-x1-s", Kind.STOP_LOSS, Decimal(0), Decimal(95)),
+    ]
+
+
+async def test_of_exits_that_rest_each_is_listed_for_itself() -> None:
+    async with trading(**HELD) as (_, broker):
+        await broker.close(exits())
+        found = await broker.resting("BTCUSDT")
+    assert not isinstance(found, Transient)
+    assert [(one.client_id, one.is_buy, one.quantity, one.price_limit, one.price_stop) for one in found] == [
+        ("pos-x1-t", False, 1.0, 110.0, None),
+        ("pos-x1-s", False, 1.0, None, 95.0),
     ]
 
 

@@ -283,6 +283,15 @@ async def test_keys_that_only_read_are_refused_for_good_also_after_they_have_rea
     assert NAMES_VARIABLES in answer.reason
 
 
+async def test_keys_that_are_withdrawn_while_an_order_is_under_way_tell_nothing_of_it() -> None:
+    revoked = refused(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+    async with trading(faults={f"GET {ORDER}": [revoked] * 2, f"DELETE {ORDER}": [revoked]}) as (_, broker):
+        await broker.open(a_limit())
+        answers = [transient(await broker.check(a_limit())), transient(await broker.cancel(a_limit()))]
+    assert [answer.may_have_arrived for answer in answers] == [True, True]
+    assert all(NAMES_VARIABLES in answer.reason for answer in answers)
+
+
 async def test_keys_that_trade_may_trade_and_a_venue_that_tells_of_the_account_only_is_believed() -> None:
     async with trading(faults={"/sapi/v1/account/apiRestrictions": [None, server_error(), server_error()]}) as (
         _,
