@@ -54,7 +54,7 @@ def paper(
     3 candles or saved state missing or bad, 4 some sessions failed, 5 a venue refused or was not reached, 6 a
     portfolio rule stopped it, 130 ended at once.
     """
-    from backtestkit_cli.runs.trading.assembly import PAPER
+    from backtestkit_cli.runs.trading.plan import PAPER
 
     shown = _shown(json, verbose=verbose, quiet=quiet, log=(log_level, log_json, log_file, log_filter))
     frames = {"frame": frame, "from": from_, "to": to}
@@ -94,7 +94,7 @@ def live(
     failed, 2 wrong input or no keys, 3 candles or saved state missing or bad, 4 some sessions failed, 5 the venue
     refused or was not reached, 6 a portfolio rule stopped it, 130 ended at once.
     """
-    from backtestkit_cli.runs.trading.assembly import LIVE
+    from backtestkit_cli.runs.trading.plan import LIVE
 
     shown = _shown(json, verbose=verbose, quiet=quiet, log=(log_level, log_json, log_file, log_filter))
     _refuse_frame({}, sets or (), "it goes on from now")

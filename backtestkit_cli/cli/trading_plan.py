@@ -8,7 +8,7 @@ from backtestkit_cli.domain.trading import ExitsAt, OnStop
 
 if TYPE_CHECKING:
     from backtestkit_cli.domain.venue import Balance
-    from backtestkit_cli.runs.trading.run import TradingPlan
+    from backtestkit_cli.runs.trading.plan import TradingPlan
 
 _EXITS = {
     ExitsAt.VENUE: "stop and target rest at the venue, and the engine watches them too",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.config.loader import LoadedConfig
     from backtestkit_cli.events.facts import Event
     from backtestkit_cli.runs.trading.assembly import Replay
-    from backtestkit_cli.runs.trading.run import TradingPlan
+    from backtestkit_cli.runs.trading.plan import TradingPlan
     from backtestkit_cli.runs.trading.status import RunStatus
 
 
@@ -65,7 +65,7 @@ def trade(
 ) -> None:
     """Assemble the run and see it through to its end; one with real orders is shown before, and *asks*."""
     from backtestkit_cli.cli.log_lines import written
-    from backtestkit_cli.runs.trading.assembly import LIVE
+    from backtestkit_cli.runs.trading.plan import LIVE
 
     with console.stdout_for_data() as data, written(shown.log):
         plan = _plan(loaded, mode, replay, shown)
@@ -106,7 +106,8 @@ def _run(plan: "TradingPlan", shown: Shown, data: TextIO) -> "RunOutcome":
     import asyncio
 
     from backtestkit_cli.cli.trading_view import stopping_text
-    from backtestkit_cli.runs.trading.run import StopRequest, run_trading
+    from backtestkit_cli.runs.trading.run import run_trading
+    from backtestkit_cli.runs.trading.stopping import StopRequest
 
     stop = StopRequest()
     with _watching(plan, shown, data) as watch:

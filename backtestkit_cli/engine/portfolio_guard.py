@@ -18,7 +18,7 @@ from backtestkit_cli.ports import Clock
 MAX_DRAWDOWN, MAX_DAILY_LOSS = "max_drawdown", "max_daily_loss"
 
 
-_FORESIGHT_MS = 240 * MINUTE_MS
+FORESIGHT_MS = 240 * MINUTE_MS
 """How far a stretch goes: a longer one is in vain where positions change often, a shorter one costs more where not."""
 
 
@@ -46,7 +46,7 @@ class PortfolioGuard:
         publisher: Publisher,
         context_at: Callable[[int], RunContext],
         span_ms: tuple[int, int],
-        foresight_ms: int = _FORESIGHT_MS,
+        foresight_ms: int = FORESIGHT_MS,
     ) -> None:
         """Guard *run* over the ticks of *span_ms*; *context_at* gives what those who are told see at an instant.
 

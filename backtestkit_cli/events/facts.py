@@ -44,12 +44,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class SignalScheduled(Event):
-    """A signal waits for its entry order to be filled, which it expects to be at `price_open`."""
+    """A signal waits for its entry order to be filled, which it expects to be at `price_open`.
+
+    One that `is_restored` was waiting before, and is told again after a restart.
+    """
 
     signal_id: str
     side: Side
     price_open: float
     signal: Signal
+    is_restored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,18 @@ def exchange_in(loaded: LoadedConfig, registry: Registry, access: DataAccess) ->
     return name, described or _unwritten(name, config, registry, access, where)
 
 
+def venue_described(loaded: LoadedConfig, registry: Registry, access: DataAccess) -> CcxtExchange:
+    """Return what *loaded* or *registry* says of the run's exchange, which is a venue of ccxt."""
+    name, where = exchange_name(loaded.config), loaded.origins.get("exchange", "exchange")
+    described = exchange_of(loaded.config, name)
+    if described is None and name in registry.exchanges:
+        spec = registry.exchanges[name]
+        described = exchange_from(spec.kind, spec.options, where=spec.where)
+    described = described or _unwritten(name, loaded.config, registry, access, where)
+    assert isinstance(described, CcxtExchange)  # noqa: S101 - its kind has been looked at
+    return described
+
+
 def _unwritten(
     name: str, config: RunConfig, registry: Registry, access: DataAccess, where: str
 ) -> CcxtExchange | CacheExchange:

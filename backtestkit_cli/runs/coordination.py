@@ -6,7 +6,7 @@ from typing import Any
 from backtestkit_cli.analytics.outcome import AccountOutcome
 from backtestkit_cli.api.specs import RiskSpec
 from backtestkit_cli.engine.coordination import Coordination
-from backtestkit_cli.engine.portfolio_guard import PortfolioGuard
+from backtestkit_cli.engine.portfolio_guard import FORESIGHT_MS, PortfolioGuard
 from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.run_context import RunContext
 from backtestkit_cli.events.bus import Audience, Listener
@@ -26,11 +26,13 @@ def guard_of(
     shared: Coordination | None,
     publisher: Callable[[], Publisher],
     context_at: Callable[[int], RunContext],
+    foresight_ms: int = FORESIGHT_MS,
 ) -> PortfolioGuard | None:
-    """Return what watches the account of *plan*, None where there is none."""
+    """Return what watches the account of *plan*, None where there is none; see `PortfolioGuard`."""
     if shared is None or plan.portfolio is None:
         return None
-    return PortfolioGuard(shared, plan.portfolio, publisher(), context_at, (plan.start_ms, plan.end_ms))
+    span_ms = (plan.start_ms, plan.end_ms)
+    return PortfolioGuard(shared, plan.portfolio, publisher(), context_at, span_ms, foresight_ms)
 
 
 def risk_listeners(plan: RunPlan) -> Iterator[Listener]:

@@ -1,18 +1,15 @@
 """Sessions side by side on one clock: they share what the run shares, and see each other's effects in one order."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
-from backtestkit_cli.analytics.excursions import trade_paths
 from backtestkit_cli.analytics.outcome import AccountOutcome, Failure, SessionOutcome
 from backtestkit_cli.analytics.timings import LOAD, Meter
 from backtestkit_cli.api.context import ambient
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.candle import Candles
-from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
-from backtestkit_cli.domain.money import Costs
-from backtestkit_cli.domain.settings import FillModelName
+from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.engine.clock import SessionBody, VirtualClock
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.run_context import RunContext
@@ -20,7 +17,6 @@ from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.errors import ShortHistoryError, VenueError
 from backtestkit_cli.events.facts import CANDLES, ErrorOccurred, Event, SessionEnded
-from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.runs.chart_candles import chart_candles
 from backtestkit_cli.runs.collecting import collecting_rarely
 from backtestkit_cli.runs.coordination import account_of, coordination_of, guard_of
@@ -31,6 +27,7 @@ from backtestkit_cli.runs.life import RunLife, watched
 from backtestkit_cli.runs.markets import MarketBook
 from backtestkit_cli.runs.plan import RunPlan, Unavailable, may_begin_to_listen
 from backtestkit_cli.runs.run_log import RunLog
+from backtestkit_cli.runs.sessions import Lived, run_context, session_outcome, session_plan
 
 Key: TypeAlias = tuple[StrategySpec, str]
 """A session: its strategy and its symbol."""
@@ -101,7 +98,8 @@ class Lockstep:
             elif session is None:
                 outcome = self._without_candles(spec, symbol, problems[symbol], absent[spec.name, symbol])
             else:
-                outcome = self._finished(spec, symbol, session)
+                lived = Lived(session.trades, session.events, self.book.market(symbol), session.error)
+                outcome = session_outcome(plan, spec, symbol, lived, self.book.facts[symbol])
                 events.append(tuple(session.events))
             outcomes.append(outcome)
         readable = sorted(listed - problems.keys())
@@ -109,24 +107,8 @@ class Lockstep:
         return Wave(outcomes, events, account_of(shared, guard, plan.end_ms), charts)
 
     def _session_plan(self, spec: StrategySpec, symbol: str, shared: Coordination | None) -> SessionPlan:
-        plan = self.plan
-        return SessionPlan(
-            run_id=self.log.run_id,
-            mode=plan.mode,
-            exchange=plan.exchange,
-            frame=plan.frame,
-            symbol=symbol,
-            strategy=spec,
-            settings=plan.settings[spec.name],
-            start_ms=plan.start_ms,
-            end_ms=plan.end_ms,
-            sees_ahead=self.sees_ahead,
-            runs_ahead=not may_begin_to_listen(plan),
-            shared=shared,
-            profiles=plan.risks.get(spec.name, ()),
-            sizing=plan.sizings.get(spec.name),
-            timings=self.life.timings,
-        )
+        base = session_plan(self.plan, self.log.run_id, spec, symbol, shared, self.life.timings)
+        return replace(base, sees_ahead=self.sees_ahead, runs_ahead=not may_begin_to_listen(self.plan))
 
     async def _tell_absence(self, spec: StrategySpec, symbol: str, problem: Unavailable) -> tuple[Event, ...]:
         """Say that a session is over for want of candles; return the events of it."""
@@ -142,18 +124,7 @@ class Lockstep:
         return tuple(publisher.record)
 
     def _context(self, when_ms: int, symbol: str = "") -> RunContext:
-        """Return what the author's code sees at *when_ms* where it is told of something outside any session."""
-        plan = self.plan
-        return RunContext(
-            run_id=self.log.run_id,
-            mode=plan.mode,
-            exchange=plan.exchange,
-            frame=plan.frame,
-            symbol=symbol,
-            when_ms=when_ms,
-            bus=self.life.bus,
-            markets=self.book,
-        )
+        return run_context(self.plan, self.log.run_id, self.life.bus, self.book, when_ms, symbol)
 
     def _without_candles(
         self, spec: StrategySpec, symbol: str, problem: Unavailable, events: tuple[Event, ...]
@@ -171,23 +142,6 @@ class Lockstep:
             candles=None,
             error=f"{problem}{reason}",
             failure=Failure.VENUE if isinstance(problem, VenueError) else Failure.DATA,
-        )
-
-    def _finished(self, spec: StrategySpec, symbol: str, session: Session) -> SessionOutcome:
-        plan, market, settings = self.plan, self.book.market(symbol), self.plan.settings[spec.name]
-        prices = fill_model(settings.fill_model).prices(market)
-        is_touch_model = settings.fill_model is FillModelName.CANDLE
-        midnights = range(plan.start_ms - plan.start_ms % DAY_MS + DAY_MS, plan.end_ms, DAY_MS)
-        return SessionOutcome(
-            strategy=spec.name,
-            symbol=symbol,
-            trades=tuple(session.trades),
-            marks=tuple((at_ms, prices.item(market.row_at(at_ms))) for at_ms in (*midnights, plan.end_ms)),
-            counts=counts_of(session.events),
-            candles=self.book.facts[symbol],
-            paths=trade_paths(session.trades, market.candles, Costs.of(settings), is_touch_model=is_touch_model),
-            error=session.error,
-            failure=Failure.STRATEGY if session.error else None,
         )
 
 

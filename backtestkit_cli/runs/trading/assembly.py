@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backtestkit_cli.alerts.building import sinks_of
@@ -12,12 +12,11 @@ from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.domain.trading import ExitsAt, OnStop
 from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.exchange.credentials import Credentials
-from backtestkit_cli.runs.assembly import assemble
+from backtestkit_cli.runs.assembly import assemble, entry_of, venue_described
 from backtestkit_cli.runs.plan import RunPlan
-from backtestkit_cli.runs.sources import DataAccess, access_of, now_ms
-from backtestkit_cli.runs.trading.run import TradingPlan
+from backtestkit_cli.runs.sources import DataAccess, access_of, now_ms, venue_of
+from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan, VenueFacts
 
-PAPER, LIVE = "paper", "live"
 VENUE = "ccxt"
 _GOING_ON = (VENUE, "demo", "class")
 _FROM_NOW = ("", 0, 0)
@@ -50,7 +49,13 @@ def assemble_trading(
     config = loaded.config
     environ = os.environ if environ is None else environ
     alerts = config.alerts if config.alerts.is_on and replay is None else None
-    run = assemble(loaded, mode=mode, access=access or access_of(loaded), span=None if replay else _FROM_NOW)
+    access, module = access or access_of(loaded), entry_of(loaded)
+    run = assemble(loaded, mode=mode, access=access, module=module, span=None if replay else _FROM_NOW)
+    venue = None
+    if replay is None and run.source_facts["kind"] == VENUE:  # the newest minute is in no cache
+        described = venue_described(loaded, module.registry, access)
+        run = replace(run, source=venue_of(run.exchange, described, access))
+        venue = VenueFacts(described.id, described.market, described.url)
     wrong = [*_unfit(run, loaded, is_replay=replay is not None), *_missing_variables(run, alerts, environ)]
     if wrong:
         raise ConfigError(wrong)
@@ -60,6 +65,7 @@ def assemble_trading(
         paper=config.paper,
         state_folder=config.store.folder,
         alerts=alerts,
+        venue=venue,
         is_replay=replay is not None,
         speed=None if replay is None else replay.speed,
         out=config.out,

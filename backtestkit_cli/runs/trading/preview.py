@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backtestkit_cli.domain.venue import Balance
-from backtestkit_cli.runs.trading.run import TradingPlan
+from backtestkit_cli.runs.trading.plan import TradingPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

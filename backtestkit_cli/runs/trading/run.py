@@ -1,91 +1,198 @@
 """Drives one run on the wall clock, from its plan to its outcome."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
-from backtestkit_cli.analytics.outcome import RunOutcome
-from backtestkit_cli.domain.alerts import AlertsOptions
-from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
+from backtestkit_cli.analytics.outcome import RunOutcome, SessionOutcome
+from backtestkit_cli.analytics.timings import timings_of
+from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.engine.clock import new_timings
+from backtestkit_cli.engine.market import Market
+from backtestkit_cli.engine.portfolio_guard import PortfolioGuard
+from backtestkit_cli.engine.run_context import RunContext
+from backtestkit_cli.engine.wall_clock import Body, WallClock, minute_of
+from backtestkit_cli.events.bus import Audience, Listener
 from backtestkit_cli.events.facts import Event
-from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.chart_candles import chart_candles
+from backtestkit_cli.runs.coordination import account_of, coordination_of, guard_of
+from backtestkit_cli.runs.counting import as_published, counts_of, in_run_order
+from backtestkit_cli.runs.facts import facts_of
+from backtestkit_cli.runs.jobs import job_runner
+from backtestkit_cli.runs.life import RunLife, watched
+from backtestkit_cli.runs.plan import RunPlan, shares_something
+from backtestkit_cli.runs.run_log import RunLog
+from backtestkit_cli.runs.sessions import Lived, run_context, session_outcome
+from backtestkit_cli.runs.trading.floor import Floor
+from backtestkit_cli.runs.trading.opening import opened
+from backtestkit_cli.runs.trading.outside import Outside, outside_of, settings_at_venue
+from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan
+from backtestkit_cli.runs.trading.session_keeper import SessionKeeper
 from backtestkit_cli.runs.trading.status import RunStatus
+from backtestkit_cli.runs.trading.stopping import StopRequest
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TradingPlan:
-    """A run on the wall clock: everything is resolved, nothing is started.
-
-    `run` says in its mode whether orders are real; its frame is that of the candles that are replayed, and empty where
-    the run goes on from now. `state_folder` is that of the file store. With `is_replay` the candles of the frame pass
-    as if they closed now, `speed` minutes of them a minute of real time, None for as fast as it goes.
-
-    Reports go below `out`, and the manifest keeps `told` besides what the run is. `alerts` are None where nobody is to
-    be told anything.
-    """
-
-    run: RunPlan
-    options: TradingOptions
-    paper: PaperOptions
-    state_folder: str
-    is_replay: bool = False
-    speed: float | None = None
-    alerts: AlertsOptions | None = None
-    out: str = ""
-    told: Mapping[str, Any] = field(default_factory=dict)
-
-
-class StopRequest:
-    """The wish to end a run, from a signal handler or another thread: once to stop cleanly, twice to go at once."""
-
-    def __init__(self) -> None:
-        """Begin with nobody wishing anything."""
-        self._count = 0
-        self._wakers: list[Callable[[], object]] = []
-
-    def request(self) -> None:
-        """Wish it once more, and wake who waits for it."""
-        self._count += 1
-        for wake in tuple(self._wakers):
-            wake()
-
-    @property
-    def is_made(self) -> bool:
-        """Say whether the run is to end."""
-        return self._count > 0
-
-    @property
-    def is_forced(self) -> bool:
-        """Say whether it is to end without looking after anything."""
-        return self._count > 1
-
-    async def wait(self) -> None:
-        """Return once it is wished that the run ends."""
-        made = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(made.set)
-
-        self._wakers.append(wake)
-        try:
-            if not self.is_made:
-                await made.wait()
-        finally:
-            self._wakers.remove(wake)
+_NEVER_MS = 253_402_300_740_000
+"""The last minute of the year 9999, at which a run without an end would end."""
 
 
 async def run_trading(
     plan: TradingPlan,
     *,
-    on_status: Callable[[RunStatus], None] | None,
-    on_event: Callable[[Event], None] | None,
+    on_status: Callable[[RunStatus], None] | None = None,
+    on_event: Callable[[Event], None] | None = None,
     stop: StopRequest,
+    outside: Outside | None = None,
 ) -> RunOutcome:
     """Trade as *plan* says until *stop* is requested or a replay is over, and write the reports.
 
     `on_status` is told after each tick, and about once a second of real time between them; `on_event` every event,
-    in the order in which they are published.
+    in the order in which they are published. *outside* are other adapters than those that *plan* names.
     """
-    raise NotImplementedError
+    outside = outside or await outside_of(plan)
+    with outside.lock:
+        await outside.store.wait_for_init()
+        trading = Trading(plan, outside, on_status or _ignore, on_event or _ignore)
+        return await trading.trade(stop)
+
+
+def _ignore(_told: object) -> None:
+    """Hear nothing."""
+
+
+class Trading:
+    """One run from its first tick to its last."""
+
+    def __init__(
+        self,
+        plan: TradingPlan,
+        outside: Outside,
+        on_status: Callable[[RunStatus], None],
+        on_event: Callable[[Event], None],
+    ) -> None:
+        """Prepare the run of *plan* in the world *outside*."""
+        self.plan = plan
+        self.outside = outside
+        self._on_status = on_status
+        self._on_event = on_event
+        self.run = self._dated(plan.run)
+        self.facts = facts_of(self.run)
+        self.life = RunLife(self.run, new_timings())
+        self.shared = coordination_of(self.run)
+        self.keepers: list[SessionKeeper] = []
+        self.status = RunStatus(
+            run_id=self.facts.run_id,
+            mode=self.run.mode,
+            exchange=self.run.exchange,
+            started_ms=outside.time.now_ms(),
+        )
+        self._guard: PortfolioGuard | None = None
+        self._floor: Floor | None = None
+
+    @property
+    def floor(self) -> Floor:
+        """Return what the sessions share."""
+        assert self._floor is not None  # noqa: S101 - opened before the clock starts
+        return self._floor
+
+    async def trade(self, stop: StopRequest) -> RunOutcome:
+        """Trade until *stop* or the end of the frame."""
+        run, life = self.run, self.life
+        log = RunLog(self.facts, run.log_sink)
+        for listener in (*log.listeners(), Listener(Event, self._on_event, Audience(), None, once=False)):
+            life.bus.subscribe(listener)
+        log.begins(run)
+        async with life:
+            self._floor, self.keepers = await opened(
+                self.plan, self.outside, run, self.facts.run_id, life, self.shared, lambda _strategy, _symbol: None
+            )
+            self.status.sessions = [keeper.status for keeper in self.keepers]
+            await self._live(stop)
+            outcome = self._outcome()
+        samples = life.timings.samples()
+        outcome = replace(outcome, events=(*outcome.events, *life.reports), timings=timings_of(samples))
+        log.ends(outcome)
+        return outcome
+
+    def _dated(self, run: RunPlan) -> RunPlan:
+        """Return *run* with its first tick and its end, and fills as the venue tells them where it is real."""
+        if self.outside.is_history:
+            return run
+        begin_ms = minute_of(self.outside.time.now_ms())
+        dated = replace(run, start_ms=begin_ms, end_ms=_NEVER_MS, frame=run.mode)
+        return settings_at_venue(dated) if run.mode == LIVE else dated
+
+    async def _live(self, stop: StopRequest) -> None:
+        """Let everything live on the clock until *stop* or the end of the frame."""
+        run, life, floor = self.run, self.life, self.floor
+        self._guard = guard = guard_of(run, self.shared, life.publisher, self._context, MINUTE_MS)
+        runner = job_runner(run, floor.run_id, floor.book, life) if run.jobs else None
+        is_history = self.outside.is_history
+        clock = WallClock(self.outside.time, self._reach, alarm=guard, one_by_one=is_history)
+        floor.feed.on_change = clock.look_again
+        first = [Body(one.run, _always) for one in (runner, guard) if one is not None]
+        stopping = asyncio.ensure_future(self._stop_at(stop, clock))
+        try:
+            with watched(run):
+                await clock.run([*first, *(Body(keeper.run, self._readiness(keeper)) for keeper in self.keepers)])
+            if guard is not None and is_history:
+                await guard.end()
+        finally:
+            stopping.cancel()
+            await floor.feed.close()
+            await self.outside.broker.disconnect()
+
+    async def _stop_at(self, stop: StopRequest, clock: WallClock) -> None:
+        await stop.wait()
+        self.status.is_stopping = True
+        clock.stop()
+
+    def _readiness(self, keeper: SessionKeeper) -> Callable[[int], bool]:
+        return lambda at_ms: self.floor.feed.is_ready(keeper.symbol, at_ms)
+
+    async def _reach(self, at_ms: int) -> None:
+        """Bring the candles before *at_ms* to who trades by them."""
+        await self.floor.feed.reach(at_ms)
+        for symbol, market in self.floor.book.growing().items():
+            await self.outside.broker.candle_closed(symbol, market.known_candles)
+        self._note()
+
+    def _note(self) -> None:
+        """Bring what is shown up to the newest tick."""
+        now_ms = self.outside.time.now_ms()
+        self.status.now_ms = now_ms
+        for keeper in self.keepers:
+            keeper.note(now_ms, 0)
+        self._on_status(self.status)
+
+    def _context(self, when_ms: int, symbol: str = "") -> RunContext:
+        return run_context(self.run, self.facts.run_id, self.life.bus, self.floor.book, when_ms, symbol)
+
+    def _outcome(self) -> RunOutcome:
+        """Return what the run leaves."""
+        run, book = self.run, self.floor.book
+        is_shared = bool(shares_something(run))
+        parts = [keeper.events for keeper in self.keepers]
+        events = as_published(self.life.bus.record) if is_shared else in_run_order(parts)
+        charts = {symbol: chart_candles(market.known_candles, run) for symbol, market in sorted(book.growing().items())}
+        return RunOutcome(
+            facts=self.facts,
+            sessions=tuple(map(self._session_outcome, self.keepers)),
+            events=events,
+            candles_beside={symbol: book.facts[symbol] for symbol in sorted(book.facts.keys() - set(run.symbols))},
+            counts=counts_of(event for event in events if not event.strategy) if is_shared else {},
+            account=account_of(self.shared, self._guard, run.end_ms),
+            charts=charts,
+        )
+
+    def _session_outcome(self, keeper: SessionKeeper) -> SessionOutcome:
+        run, book, symbol = self.run, self.floor.book, keeper.symbol
+        keeper.collect()
+        growing = book.growing()[symbol]
+        settings = run.settings[keeper.spec.name]
+        market = Market(symbol, growing.known_candles, settings.avg_price_candles)
+        lived = Lived(keeper.trades, keeper.events, market, keeper.error)
+        return session_outcome(run, keeper.spec, symbol, lived, book.facts[symbol])
+
+
+def _always(_at_ms: int) -> bool:
+    return True

@@ -1,0 +1,161 @@
+"""What is real of a trading run: its time, its venue, its candles and where it is kept."""
+
+import asyncio
+import os
+import random
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.money import Costs
+from backtestkit_cli.ports import Broker, CandleSource, Store, Time
+from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan
+from backtestkit_cli.runs.trading.time import ReplayTime, SystemTime
+
+if TYPE_CHECKING:
+    from backtestkit_cli.alerts.outbox import Outbox
+
+_QUOTE = "quote"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """The adapters of one run. `lock` is held while it trades; `is_history` says that time is replayed."""
+
+    time: Time
+    store: Store
+    broker: Broker
+    source: CandleSource
+    rng: random.Random
+    lock: AbstractContextManager[Any]
+    is_history: bool = False
+    outbox: "Outbox | None" = None
+
+
+async def outside_of(plan: TradingPlan, environ: Mapping[str, str] | None = None) -> Outside:
+    """Return the adapters that *plan* names; nothing is opened but the saved account of a paper run.
+
+    Raises:
+        StoreError: the saved account cannot be read.
+        ConfigError: the venue cannot be traded on.
+    """
+    from backtestkit_cli.persistence.account_lock import AccountLock, account_of
+    from backtestkit_cli.persistence.file_store import FileStore
+    from backtestkit_cli.persistence.memory_store import MemoryStore
+
+    environ = os.environ if environ is None else environ
+    run = plan.run
+    rng = random.Random(run.exchange)
+    if plan.is_replay:
+        time = ReplayTime(run.start_ms, plan.speed)
+        memory = MemoryStore()
+        source = Recorded(run.source, run.start_ms, run.end_ms)
+        return Outside(
+            time=time,
+            store=memory,
+            broker=await _paper(plan, memory),
+            source=source,
+            rng=rng,
+            lock=nullcontext(),
+            is_history=True,
+        )
+    store, clock = FileStore(Path(plan.state_folder)), SystemTime()
+    if run.mode == LIVE:
+        broker, account = _venue(plan, environ, clock), account_of(_api_key(plan, environ))
+    else:
+        broker, account = await _paper(plan, store), "simulated"
+    return Outside(
+        time=clock,
+        store=store,
+        broker=broker,
+        source=run.source,
+        rng=random.Random(),
+        lock=AccountLock(Path(plan.state_folder), run.mode, run.exchange, account),
+        outbox=_outbox(plan, store, environ, clock),
+    )
+
+
+async def _paper(plan: TradingPlan, store: Store) -> Broker:
+    from backtestkit_cli.execution.paper import PaperBroker
+
+    run = plan.run
+    costs = {name: Costs.of(settings) for name, settings in run.settings.items()}
+    balance = plan.paper.balance if run.portfolio is None else max(plan.paper.balance, run.portfolio.balance)
+    options = replace(plan.paper, balance=balance)
+    key = (run.mode, run.exchange, "account", "simulated")
+    return await PaperBroker.recalled(options, costs, quote=_QUOTE, store=store, key=key)
+
+
+def _venue(plan: TradingPlan, environ: Mapping[str, str], time: Time) -> Broker:
+    from backtestkit_cli.exchange.broker.broker import CcxtBroker
+
+    facts = plan.venue
+    assert facts is not None  # noqa: S101 - only venues of ccxt take real orders
+    broker = CcxtBroker(
+        name=plan.run.exchange,
+        exchange_id=facts.exchange_id,
+        market=facts.market,
+        url=facts.url,
+        environ=environ,
+        now_ms=time.now_ms,
+    )
+    broker.demand_keys()
+    return broker
+
+
+def _api_key(plan: TradingPlan, environ: Mapping[str, str]) -> str:
+    from backtestkit_cli.exchange.credentials import Credentials
+
+    return Credentials.of(plan.run.exchange, environ).api_key
+
+
+def _outbox(plan: TradingPlan, store: Store, environ: Mapping[str, str], time: Time) -> "Outbox | None":
+    if plan.alerts is None:
+        return None
+    from backtestkit_cli.alerts.building import sinks_of
+    from backtestkit_cli.alerts.courier import Limits
+    from backtestkit_cli.alerts.outbox import Outbox
+    from backtestkit_cli.exchange.credentials import Credentials
+
+    return Outbox(
+        store,
+        plan.run.mode,
+        plan.run.exchange,
+        sinks_of(plan.alerts, environ, time.now_ms),
+        now_ms=time.now_ms,
+        sleep=asyncio.sleep,
+        rng=random.Random(),
+        limits=Limits(max_waiting=plan.alerts.max_waiting),
+        secrets=Credentials.of(plan.run.exchange, environ).secrets,
+    )
+
+
+class Recorded:
+    """A source whose minutes of a frame are fetched once and handed out as if they closed one by one."""
+
+    def __init__(self, source: CandleSource, start_ms: int, end_ms: int) -> None:
+        """Replay what *source* has of `[start_ms, end_ms)`."""
+        self._source = source
+        self._span = (start_ms, end_ms)
+        self._minutes: dict[str, Candles] = {}
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the source has
+        return getattr(self._source, name)
+
+    async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
+        """Return candles as the source does."""
+        if interval != "1m" or start_ms < self._span[0] or end_ms > self._span[1]:
+            return await self._source.fetch(symbol, interval, start_ms, end_ms)
+        if symbol not in self._minutes:
+            self._minutes[symbol] = await self._source.fetch(symbol, interval, *self._span)
+        return self._minutes[symbol].between(start_ms, end_ms)
+
+
+def settings_at_venue(run: RunPlan) -> RunPlan:
+    """Return *run* with fills that are booked as the venue tells them: slippage is in their prices already."""
+    settings = {name: replace(one, slippage_pct=0.0) for name, one in run.settings.items()}
+    return replace(run, settings=settings)

@@ -1,0 +1,44 @@
+"""What a trading run is to do, after every name has been resolved and before anything is opened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from backtestkit_cli.domain.alerts import AlertsOptions
+from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
+from backtestkit_cli.runs.plan import RunPlan
+
+PAPER, LIVE = "paper", "live"
+"""The modes of a trading run: without and with real orders."""
+
+
+class VenueFacts(NamedTuple):
+    """Where orders go: the exchange of ccxt by its id, the part of it, and another address than its own, if any."""
+
+    exchange_id: str
+    market: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingPlan:
+    """A run on the wall clock: everything is resolved, nothing is started.
+
+    `run` says in its mode whether orders are real; its frame is that of the candles that are replayed, and empty where
+    the run goes on from now. `state_folder` is that of the file store. With `is_replay` the candles of the frame pass
+    as if they closed now, `speed` minutes of them a minute of real time, None for as fast as it goes.
+
+    `venue` is None where the exchange is none of ccxt. Reports go below `out`, and the manifest keeps `told` besides
+    what the run is. `alerts` are None where nobody is to be told anything.
+    """
+
+    run: RunPlan
+    options: TradingOptions
+    paper: PaperOptions
+    state_folder: str
+    is_replay: bool = False
+    speed: float | None = None
+    alerts: AlertsOptions | None = None
+    venue: VenueFacts | None = None
+    out: str = ""
+    told: Mapping[str, Any] = field(default_factory=dict)
