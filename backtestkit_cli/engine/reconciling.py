@@ -160,7 +160,9 @@ def _orphans(ours: OurBook, theirs: VenueBook) -> Iterator[CancelOrphan]:
     for order in sorted(theirs.resting, key=lambda order: (order.client_id, order.venue_id)):
         is_ours = any(order.client_id.startswith(f"{prefix}-") for prefix in ours.id_prefixes)
         if is_ours and not any(is_of(order.client_id, known) for known in expected):
-            what = f"{'buy' if order.is_buy else 'sell'} {order.quantity!r}, {order.quantity_filled!r} of it filled"
+            what = (
+                f"{'buy' if order.is_buy else 'sell'} {order.quantity:.12g}, {order.quantity_filled:.12g} of it filled"
+            )
             yield CancelOrphan(f"order {order.client_id} ({what}) is ours and no session expects it", order)
 
 
@@ -182,10 +184,10 @@ def _confirmed(
     is_news = filled > order.booked + _ROUNDING * order.quantity
     if is_news or answer.state is OrderState.FILLED or (answer.state is OrderState.RESTING and not order.rests):
         which = f"{answer.exit_side} of " if answer.exit_side else ""
-        numbers = f"{filled!r} of {order.quantity!r} filled, {order.booked!r} booked"
+        numbers = f"{filled:.12g} of {order.quantity:.12g} filled, {order.booked:.12g} booked"
         yield NoteAnswer(f"{which}{name} is {answer.state}: {numbers}", strategy, order.client_id, answer)
     if answer.state is OrderState.CANCELLED and not _is_listed(order, theirs):
-        numbers = f"{filled!r} of {order.quantity!r} was filled"
+        numbers = f"{filled:.12g} of {order.quantity:.12g} was filled"
         yield ForgetOrder(f"{name} was cancelled outside: {numbers}", strategy, order.client_id)
 
 
@@ -211,7 +213,7 @@ def _quantities(ours: OurBook, sessions: list[OurSession], theirs: VenueBook) ->
         yield from _allow(ours, is_over=not unknown and not any(held.values()))
         return
     coins = coins if coins > dust else 0.0
-    what = f"{ours.symbol}: positions hold {total!r} {ours.rules.base}, and the account has {coins!r} for them"
+    what = f"{ours.symbol}: positions hold {total:.12g} {ours.rules.base}, and the account has {coins:.12g} for them"
     if any(quantity < 0 for quantity in held.values()):
         yield from _block(ours, f"{what}: with a short among them nobody can say which was changed outside")
     elif unknown:
@@ -230,8 +232,8 @@ def _quantities(ours: OurBook, sessions: list[OurSession], theirs: VenueBook) ->
 
 def _shrunk(strategy: str, before: float, after: float, what: str) -> ShrinkPosition | CloseElsewhere:
     if after:
-        return ShrinkPosition(f"{what}: {strategy} keeps {after!r} of {before!r}", strategy, before, after)
-    return CloseElsewhere(f"{what}: {strategy} has lost all of {before!r}", strategy, before)
+        return ShrinkPosition(f"{what}: {strategy} keeps {after:.12g} of {before:.12g}", strategy, before, after)
+    return CloseElsewhere(f"{what}: {strategy} has lost all of {before:.12g}", strategy, before)
 
 
 def _allow(ours: OurBook, *, is_over: bool) -> Iterator[AllowEntries]:

@@ -69,13 +69,15 @@ def _refusal(account: Account, order: VenueOrder, terms: Terms) -> Rejected | No
         free = account.cash - reserved(account, terms)
         if needed <= free:
             return None
-        return Rejected(RefusalKind.BALANCE, f"balance: {needed!r} is needed with the fee, {free!r} is free")
+        return Rejected(RefusalKind.BALANCE, f"balance: {needed:.12g} is needed with the fee, {free:.12g} is free")
     holding = account.holdings.get(order.signal_id)
     bound = sum(known.left for known in account.resting() if _reduces(known.order, order.signal_id))
     free = (holding.quantity if holding else 0.0) - bound
     if order.quantity <= free * (1 + _ROUNDING):
         return None
-    return Rejected(RefusalKind.BALANCE, f"balance: {order.quantity!r} is to be closed, {free!r} is held and free")
+    return Rejected(
+        RefusalKind.BALANCE, f"balance: {order.quantity:.12g} is to be closed, {free:.12g} is held and free"
+    )
 
 
 def _reduces(order: VenueOrder, signal_id: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.trading import PaperOptions
 from backtestkit_cli.domain.venue import (
@@ -127,8 +128,7 @@ class PaperBroker:
         """Let orders trade in the newest candle of *symbol*, and in those before it that were missed meanwhile."""
         async with self._turn:
             account = self._account
-            is_awaited = any(known.order.symbol == symbol for known in account.resting())
-            for candle in candles if is_awaited else candles.slice(max(len(candles) - 1, 0), len(candles)):
+            for candle in _unseen(account, symbol, candles):
                 account = after_candle(account, symbol, candle, self._terms)
             if account.orders == self._account.orders and self._terms.max_volume_pct is None:
                 self._account = account  # what is lost in a crash is only that this candle was seen
@@ -157,6 +157,16 @@ class PaperBroker:
     async def _save(self, account: Account) -> None:
         await self._store.write(self._key, record_of(account))
         self._account = account
+
+
+def _unseen(account: Account, symbol: str, candles: Candles) -> Candles:
+    """Return the newest candle, and before it those that orders of *symbol* wait for and have not seen."""
+    waits_since = [known.order.at_ms for known in account.resting() if known.order.symbol == symbol]
+    if not waits_since:
+        return candles.slice(max(len(candles) - 1, 0), len(candles))
+    seen = account.candles.get(symbol)
+    since_ms = min(waits_since) - MINUTE_MS if seen is None else seen.ended_ms
+    return candles.slice(int(candles.timestamp.searchsorted(since_ms)), len(candles))
 
 
 def _base(symbol: str) -> str:

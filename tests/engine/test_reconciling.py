@@ -107,7 +107,7 @@ def test_exits_that_were_filled_are_booked_and_explain_the_coins() -> None:
     order = _order()
     answer = Confirmed(OrderState.FILLED, Fill(1.0, 98.0, 0.1), exit_side=ExitSide.STOP)
     (correction,) = reconcile(_ours(_long(1.0, order)), _theirs(0.0, {order.client_id: answer}))
-    explanation = f"stop of order {order.client_id} of one is filled: 1.0 of 1.0 filled, 0.0 booked"
+    explanation = f"stop of order {order.client_id} of one is filled: 1 of 1 filled, 0 booked"
     assert correction == NoteAnswer(explanation, "one", order.client_id, answer)
 
 
@@ -128,7 +128,7 @@ def test_an_attempt_that_arrived_is_noted_and_one_that_did_not_is_forgotten() ->
 def test_an_order_that_was_cancelled_outside_is_to_be_placed_again() -> None:
     order = _order()
     found = reconcile(_ours(_long(1.0, order)), _theirs(1.0, {order.client_id: Confirmed(OrderState.CANCELLED)}))
-    explanation = f"order {order.client_id} of one was cancelled outside: 0.0 of 1.0 was filled"
+    explanation = f"order {order.client_id} of one was cancelled outside: 0 of 1 was filled"
     assert found == (ForgetOrder(explanation, "one", order.client_id),)
 
 
@@ -141,13 +141,13 @@ def test_what_was_filled_before_it_was_cancelled_is_booked_first() -> None:
 
 def test_a_position_that_was_sold_outside_in_part_shrinks_to_what_is_there() -> None:
     (correction,) = reconcile(_ours(_long(1.0)), _theirs(0.5))
-    text = "BTC/USDT: positions hold 1.0 BTC, and the account has 0.5 for them: one keeps 0.5 of 1.0"
+    text = "BTC/USDT: positions hold 1 BTC, and the account has 0.5 for them: one keeps 0.5 of 1"
     assert correction == ShrinkPosition(text, "one", 1.0, 0.5)
 
 
 def test_a_position_that_was_sold_outside_as_a_whole_is_closed() -> None:
     (correction,) = reconcile(_ours(_long(1.0)), _theirs(STEP / 2))
-    text = "BTC/USDT: positions hold 1.0 BTC, and the account has 0.0 for them: one has lost all of 1.0"
+    text = "BTC/USDT: positions hold 1 BTC, and the account has 0 for them: one has lost all of 1"
     assert correction == CloseElsewhere(text, "one", 1.0)
 
 
@@ -159,7 +159,7 @@ def test_several_positions_share_what_is_left_and_entries_are_blocked() -> None:
         ("two", 1.5),
     ]
     assert block == BlockEntries(
-        "BTC/USDT: positions hold 4.0 BTC, and the account has 2.0 for them: "
+        "BTC/USDT: positions hold 4 BTC, and the account has 2 for them: "
         "nobody can say which of several positions was sold outside"
     )
 
