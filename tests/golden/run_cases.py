@@ -9,7 +9,7 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from backtestkit_cli import (
     listen,
     partial_close,
 )
+from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.analytics.trade_figures import figures_of_pnl
 from backtestkit_cli.api.registry import Registry, registering_in
 from backtestkit_cli.data.local import LocalSource
@@ -46,6 +47,7 @@ from backtestkit_cli.runs.backtest import run_backtest
 from backtestkit_cli.runs.plan import RunPlan
 
 Row = dict[str, Any]
+Drive = Callable[[RunPlan], Coroutine[Any, Any, RunOutcome]]
 _COMMANDS: dict[str, Callable[..., CommandResult]] = {
     "average_buy": average_buy,
     "partial_close": partial_close,
@@ -78,8 +80,8 @@ class OneFile(LocalSource):
         return self._candles.slice(*rows.tolist())
 
 
-def run_case(path: Path, *, sees_ahead: bool = True) -> tuple[list[Row], Row]:
-    """Return the events and the statistics of the case in *path*."""
+def run_case(path: Path, drive: Drive = run_backtest) -> tuple[list[Row], Row]:
+    """Return the events and the statistics of the case in *path*, run by *drive*."""
     case = json.loads(path.read_text())
     script = {int(at): signal for at, signal in case["script"].items()}
     commands = {int(at): calls for at, calls in case["commands"].items()}
@@ -114,7 +116,7 @@ def run_case(path: Path, *, sees_ahead: bool = True) -> tuple[list[Row], Row]:
         source_hashes={},
         listeners=tuple(registry.listeners),
     )
-    outcome = asyncio.run(run_backtest(plan, sees_ahead=sees_ahead))
+    outcome = asyncio.run(drive(plan))
     session = outcome.sessions[0]
     assert session.error is None, session.error
     assert tuple(events) == outcome.events, "listeners hear what is recorded, in order"

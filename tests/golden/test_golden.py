@@ -3,39 +3,46 @@
 import json
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.golden.run_cases import Row, differences, is_equal, main, run_case
+from backtestkit_cli.runs.backtest import run_backtest
+from tests.golden.run_cases import Drive, Row, differences, is_equal, main, run_case
+from tests.replay import replayed
 
 OWN = Path(__file__).with_name("cases")
 SHARED = Path(__file__).parents[3] / "shared" / "golden"
 OWN_CASES = sorted(OWN.glob("*.json"))
 SHARED_CASES = sorted(SHARED.glob("*.json"))
 
-both_drives = pytest.mark.parametrize("sees_ahead", [True, False], ids=["skipping", "stepping"])
+all_drives = pytest.mark.parametrize(
+    "drive",
+    [run_backtest, partial(run_backtest, sees_ahead=False), replayed],
+    ids=["skipping", "stepping", "replayed"],
+)
 
 
-def _problems(path: Path, *, sees_ahead: bool) -> list[str]:
+def _problems(path: Path, *, drive: Drive) -> list[str]:
     expected: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["expected"]
-    events, stats = run_case(path, sees_ahead=sees_ahead)
+    events, stats = run_case(path, drive=drive)
     wrong = [name for name, wanted in expected["stats"].items() if not is_equal(name, wanted, stats[name])]
     return [*differences(expected["events"], events), *wrong]
 
 
-@both_drives
+@all_drives
 @pytest.mark.parametrize("path", OWN_CASES, ids=lambda path: path.stem)
-def test_a_case_of_our_own_has_its_known_result(path: Path, sees_ahead: bool) -> None:
-    assert _problems(path, sees_ahead=sees_ahead) == []
+def test_a_case_of_our_own_has_its_known_result(path: Path, drive: Drive) -> None:
+    assert _problems(path, drive=drive) == []
 
 
-@both_drives
+@all_drives
 @pytest.mark.skipif(not SHARED_CASES, reason=f"no shared cases at {SHARED}")
 @pytest.mark.parametrize("path", SHARED_CASES, ids=lambda path: path.stem)
-def test_a_shared_case_has_its_known_result(path: Path, sees_ahead: bool) -> None:
-    assert _problems(path, sees_ahead=sees_ahead) == []
+def test_a_shared_case_has_its_known_result(path: Path, drive: Drive) -> None:
+    assert _problems(path, drive=drive) == []
 
 
 def test_the_table_of_the_cases_names_each_of_them() -> None:
