@@ -1,6 +1,6 @@
 """`btk doctor`: whether everything a run needs is there and works."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,9 @@ def doctor(
     out: options.Out = None,
     data: options.Data = None,
     offline: options.Offline = False,
+    alerts: Annotated[
+        bool, typer.Option("--alerts", help="Also connect to where alerts go; no message is sent.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Check machine, config, folders, venue, keys and saved state, and say what to do about what is wrong.
@@ -46,8 +49,9 @@ def doctor(
         "data": data,
         **options.reach(no_cache=False, offline=offline),
     }
+    premises = Premises(load=lambda: options.load(config, sets, flags), reaches_alerts=alerts)
     with console.stdout_for_data():
-        findings = asyncio.run(examine(Premises(load=lambda: options.load(config, sets, flags))))
+        findings = asyncio.run(examine(premises))
     code = exit_code(findings)
     if json:
         rows = [_document(finding) for finding in findings]

@@ -2,51 +2,54 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from backtestkit_cli.runs.doctor.findings import Finding, failed, fine
+from backtestkit_cli.alerts.building import sinks_of
+from backtestkit_cli.domain.alerts import AlertsOptions
+from backtestkit_cli.errors import ConfigError
+from backtestkit_cli.runs.doctor.findings import Finding, failed, failures, fine
+from backtestkit_cli.runs.sources import now_ms
 
 _CHECK = "alerts"
-_CONFIG = 2
 _PORTS = {"http": 80, "https": 443}
 
 
-class AlertPlace(NamedTuple):
-    """A place that takes messages, the variables it needs, and its URL, of which only the host is ever shown."""
-
-    name: str
-    variables: tuple[str, ...]
-    url: str
-
-
-async def alerts(places: Sequence[AlertPlace], environ: Mapping[str, str], *, reaches: bool) -> list[Finding]:
-    """Return what is to say of *places*; *reaches* opens a connection to each, and sends no message."""
-    if not places:
+async def alerts(options: AlertsOptions, environ: Mapping[str, str], *, reaches: bool) -> list[Finding]:
+    """Return what is to say of the places in *options*; *reaches* opens a connection to each, and sends no message."""
+    if not options.is_on:
         return [fine(_CHECK, "nobody is told of what happens")]
-    return list(await asyncio.gather(*(_place(place, environ, reaches=reaches) for place in places)))
-
-
-async def _place(place: AlertPlace, environ: Mapping[str, str], *, reaches: bool) -> Finding:
-    absent = [name for name in place.variables if not environ.get(name, "").strip()]
-    if absent:
-        text = f"{place.name}: expected {' and '.join(absent)} in the environment, found none"
-        return failed(_CHECK, text, "set what is missing", _CONFIG)
-    url = urlsplit(place.url)
-    if url.scheme not in _PORTS or not url.hostname:
-        return failed(_CHECK, f"{place.name}: expected a URL of http or https", "mend the URL", _CONFIG)
+    try:
+        sinks_of(options, environ, now_ms)
+    except ConfigError as error:
+        return failures(_CHECK, error, "mend the section alerts, or set what is missing")
+    urls = _urls(options, environ)
     if not reaches:
-        return fine(_CHECK, f"{place.name}: complete; --alerts tries whether it can be reached")
+        return [fine(_CHECK, f"{' and '.join(urls)}: complete; --alerts tries whether they can be reached")]
+    return list(await asyncio.gather(*(_reached(name, url) for name, url in urls.items())))
+
+
+def _urls(options: AlertsOptions, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return where each place is; the paths of these URLs are secrets."""
+    urls = {}
+    if options.webhook is not None:
+        urls["webhook"] = options.webhook.url or environ.get(options.webhook.url_env or "", "").strip()
+    if options.telegram is not None:
+        urls["telegram"] = options.telegram.url
+    return urls
+
+
+async def _reached(name: str, text: str) -> Finding:
+    url = urlsplit(text)
     started = time.perf_counter()
     try:
-        port = url.port or _PORTS[url.scheme]
-        _, writer = await asyncio.open_connection(url.hostname, port, ssl=True if url.scheme == "https" else None)
+        is_safe = url.scheme == "https"
+        _, writer = await asyncio.open_connection(url.hostname, url.port or _PORTS[url.scheme], ssl=is_safe or None)
     except OSError as error:
-        text = f"{place.name}: {url.hostname} cannot be reached: {error.strerror or type(error).__name__}"
-        return failed(_CHECK, text, "look at the network, and at the URL")
+        why = error.strerror or type(error).__name__
+        return failed(_CHECK, f"{name}: {url.hostname} cannot be reached: {why}", "look at the network, and at the URL")
     writer.close()
     with suppress(OSError):
         await writer.wait_closed()
-    return fine(_CHECK, f"{place.name}: {url.hostname} answers in {(time.perf_counter() - started) * 1000:,.0f} ms")
+    return fine(_CHECK, f"{name}: {url.hostname} answers in {(time.perf_counter() - started) * 1000:,.0f} ms")

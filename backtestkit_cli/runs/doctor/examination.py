@@ -9,11 +9,11 @@ from pathlib import Path
 from backtestkit_cli.api.registry import Registry
 from backtestkit_cli.config.exchanges import CcxtExchange
 from backtestkit_cli.config.loader import LoadedConfig
-from backtestkit_cli.domain.trading import TradingOptions
 from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.errors import BacktestKitError, ConfigError
 from backtestkit_cli.runs.assembly import entry_of, exchange_in
 from backtestkit_cli.runs.doctor import machine
+from backtestkit_cli.runs.doctor.alerts import alerts
 from backtestkit_cli.runs.doctor.findings import Finding, failures, fine
 from backtestkit_cli.runs.doctor.state import state
 from backtestkit_cli.runs.doctor.venue import KeyHolder, keys, reached
@@ -30,15 +30,14 @@ MakeBroker = Callable[[str, CcxtExchange, Mapping[str, str]], KeyHolder]
 class Premises:
     """What is examined: the config that *load* returns, and what it does not say itself.
 
-    `alerts` looks at the places that are told of what happens; a check takes at most `seconds`.
+    Without a `broker` nobody is asked what keys may do. `reaches_alerts` says that the places that are told of what
+    happens are connected to; a check takes at most `seconds`.
     """
 
     load: Callable[[], LoadedConfig]
-    state: Callable[[LoadedConfig], Path] = lambda _: Path(".btk/state")
-    trading: Callable[[LoadedConfig], TradingOptions] = lambda _: TradingOptions()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     broker: MakeBroker | None = None
-    alerts: Callable[[LoadedConfig], Awaitable[Sequence[Finding]]] | None = None
+    reaches_alerts: bool = False
     seconds: float = 10.0
 
 
@@ -74,7 +73,7 @@ async def _entry(loaded: LoadedConfig, seconds: float) -> tuple[Registry, list[F
 
 async def _side_by_side(premises: Premises, loaded: LoadedConfig, registry: Registry) -> list[Finding]:
     data, out = Path(loaded.config.data), Path(loaded.config.out)
-    place = premises.state(loaded)
+    place = Path(loaded.config.store.folder)
     checks: list[tuple[str, Awaitable[Sequence[Finding]], int]] = [
         ("data folder", in_thread(lambda: machine.folder("data folder", data, _OTHER)), _OTHER),
         ("out folder", in_thread(lambda: machine.folder("out folder", out, _OTHER)), _OTHER),
@@ -87,8 +86,8 @@ async def _side_by_side(premises: Premises, loaded: LoadedConfig, registry: Regi
         checks += _of_venue(premises, loaded, registry)
     except ConfigError as error:
         found = failures("exchange", error, "name another exchange, or describe this one")
-    if premises.alerts is not None:
-        checks.append(("alerts", premises.alerts(loaded), _OTHER))
+    told = alerts(loaded.config.alerts, premises.environ, reaches=premises.reaches_alerts)
+    checks.append(("alerts", told, _OTHER))
     looking = (bounded(check, looks, premises.seconds, code) for check, looks, code in checks)
     return [*found, *(one for several in await asyncio.gather(*looking) for one in several)]
 
@@ -106,7 +105,7 @@ def _of_venue(
     if not isinstance(exchange, CcxtExchange) or access.offline:
         why = "offline: not asked" if access.offline else "no venue across the network"
         return [("venue", _told(fine("venue", f"{name}: {why}")), _VENUE)]
-    make, skew_seconds = premises.broker, premises.trading(loaded).max_clock_skew_seconds
+    make, skew_seconds = premises.broker, loaded.config.trading.max_clock_skew_seconds
     broker = None if make is None else lambda: make(name, exchange, premises.environ)
     asking = reached(name, exchange, access, loaded.config.symbols, skew_seconds)
     return [("venue", asking, _VENUE), ("keys", keys(name, premises.environ, broker), _VENUE)]

@@ -12,10 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from backtestkit_cli.config.loader import LoadedConfig, load_config
-from backtestkit_cli.domain.trading import TradingOptions
 from backtestkit_cli.errors import ConfigError, VenueError
 from backtestkit_cli.exchange import clients
-from backtestkit_cli.runs.doctor.alerts import AlertPlace, alerts
 from backtestkit_cli.runs.doctor.examination import Premises, examine
 from backtestkit_cli.runs.doctor.findings import Finding, Level, exit_code, failed, fine
 from backtestkit_cli.runs.doctor.venue import KeyHolder
@@ -65,7 +63,7 @@ def levels(by_check: Mapping[str, Sequence[Finding]]) -> dict[str, set[str]]:
 async def test_the_demo_market_needs_no_network_and_all_is_well(here: Path) -> None:
     told = await found(loaded())
     assert set(levels(told)) == {
-        "packages", "config", "data folder", "out folder", "state folder", "cache", "store", "venue",
+        "packages", "config", "data folder", "out folder", "state folder", "cache", "store", "venue", "alerts",
     }  # fmt: skip
     assert all(level == {"ok"} for level in levels(told).values())
     assert platform.python_version() in told["packages"][0].text
@@ -101,7 +99,7 @@ async def test_a_strategy_file_that_never_ends_is_given_up(here: Path) -> None:
 
 async def test_a_folder_that_cannot_be_written_fails_with_the_code_of_what_is_kept_there(here: Path) -> None:
     (here / "file").write_text("in the way")
-    told = await found(loaded("data=file/data", "out=file/out"), state=lambda _: Path("file/state"))
+    told = await found(loaded("data=file/data", "out=file/out", "store.folder=file/state"))
     assert [told[f"{name} folder"][0].exit_code for name in ("data", "out", "state")] == [1, 1, 3]
     assert told["out folder"][0].text == "file/out: cannot be written: Not a directory"
 
@@ -127,8 +125,7 @@ async def test_a_clock_too_far_from_that_of_the_venue_fails_and_both_times_are_n
     ahead_ms: int, limit: float, code: int
 ) -> None:
     async with a_venue(ahead_ms=ahead_ms) as venue:
-        options = TradingOptions(max_clock_skew_seconds=limit)
-        (clock,) = (await found(at_venue(venue.url), trading=lambda _: options))["clock"]
+        (clock,) = (await found(at_venue(venue.url, f"trading.max_clock_skew_seconds={limit}")))["clock"]
     assert clock.exit_code == code
     assert ("it is " in clock.text and " here (UTC)" in clock.text) == bool(code)
 
@@ -218,32 +215,31 @@ async def test_saved_state_is_counted_and_what_is_damaged_or_newer_fails(here: P
     (folder / "locks/live/binance").mkdir(parents=True)
     (folder / "a.json").write_text('{"version": 1, "record": {}}')
     (folder / "locks/live/binance/x.holder").write_text(f"pid {os.getpid()} on {platform.node()}")
-    premises = {"state": lambda _: Path("state")}
-    told = await found(loaded(), **premises)
+    config = loaded("store.folder=state")
+    told = await found(config)
     assert told["store"][0].text == "state: 1 record, version 1"
     assert told["lock"][0].text.startswith(f"live, binance, x: in use by pid {os.getpid()} on {platform.node()} since ")
     (folder / "a.json.corrupt-1").write_text("")
-    assert levels(await found(loaded(), **premises))["store"] == {"warning"}
+    assert levels(await found(config))["store"] == {"warning"}
     (folder / "b.json").write_text("{")
-    assert (await found(loaded(), **premises))["store"][0].exit_code == 3
+    assert (await found(config))["store"][0].exit_code == 3
     (folder / "c.json").write_text('{"version": 9}')
-    assert "a newer btk wrote it" in (await found(loaded(), **premises))["store"][0].text
+    assert "a newer btk wrote it" in (await found(config))["store"][0].text
 
 
 async def test_places_that_are_told_must_be_complete_and_are_reached_only_when_asked_for() -> None:
-    async with a_venue() as venue:
-        there = AlertPlace("webhook", ("HOOK",), f"{venue.url}/secret-path")
-        nowhere = AlertPlace("telegram", (), "http://127.0.0.1:9/bot")
-        (missing,) = await alerts([there], {}, reaches=True)
-        dry = await alerts([there, nowhere], {"HOOK": "x"}, reaches=False)
-        wet = await alerts([there, nowhere], {"HOOK": "x"}, reaches=True)
-        assert venue.requests == []  # no message was sent
-    assert (missing.exit_code, missing.text) == (2, "webhook: expected HOOK in the environment, found none")
-    assert [one.level.value for one in dry] == ["ok", "ok"]
+    config = loaded("alerts.webhook.url_env=HOOK", "alerts.telegram.url=http://127.0.0.1:9")
+    async with Venue(VenueMarket({})) as server:
+        environ = {"HOOK": f"{server.url}/secret-path", "BTK_TELEGRAM_TOKEN": "t" * 9, "BTK_TELEGRAM_CHAT": "1"}
+        (missing,) = (await found(config, environ={**environ, "HOOK": ""}))["alerts"]
+        (dry,) = (await found(config, environ=environ))["alerts"]
+        wet = (await found(config, environ=environ, reaches_alerts=True))["alerts"]
+        assert server.requests == []  # no message was sent
+    assert missing.exit_code == 2
+    assert "HOOK" in missing.text
+    assert dry.level is Level.OK
     assert [one.level.value for one in wet] == ["ok", "failed"]
-    assert "secret-path" not in str(wet)
-    assert (await alerts([], {}, reaches=True))[0].level is Level.OK
-    assert (await alerts([AlertPlace("webhook", (), "ftp://x")], {}, reaches=False))[0].exit_code == 2
+    assert "secret-path" not in str([missing, dry, *wet])
 
 
 def test_the_first_check_that_failed_decides_the_exit_code() -> None:
