@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
-from backtestkit_cli.errors import StoreError
-
-FORMAT = 1
-"""The version of records that this program writes."""
+from backtestkit_cli.errors import ForeignRecordError, StoreError
+from backtestkit_cli.persistence.envelope import DamagedError, opened
+from backtestkit_cli.persistence.file_names import decoded
 
 _LOCKS = "locks"
 _HOLDER = re.compile(r"pid (?P<pid>\d+) on (?P<host>.*)", re.DOTALL)
@@ -59,12 +56,12 @@ def inspected(folder: Path) -> StateReport:
 
 def _inspected(folder: Path) -> StateReport:
     files = sorted(_files_below(folder))
+    records = [(file, _trouble(file)) for file in files if file.suffix == ".json"]
     holders = [file for file in files if file.suffix == ".holder" and _LOCKS in file.relative_to(folder).parts]
-    versions = {file: _version(file) for file in files if file.suffix == ".json"}
     return StateReport(
-        records=sum(version is not None and version <= FORMAT for version in versions.values()),
-        damaged=tuple(file for file, version in versions.items() if version is None),
-        newer=tuple(file for file, version in versions.items() if version is not None and version > FORMAT),
+        records=sum(trouble is None for _, trouble in records),
+        damaged=tuple(file for file, trouble in records if isinstance(trouble, DamagedError)),
+        newer=tuple(file for file, trouble in records if isinstance(trouble, ForeignRecordError)),
         moved_aside=tuple(file for file in files if re.fullmatch(r".*\.corrupt-\d+", file.name)),
         locks=tuple(_lock(file, folder / _LOCKS) for file in holders),
     )
@@ -83,24 +80,22 @@ def _files_below(folder: Path) -> Iterator[Path]:
             yield folder / entry.name
 
 
-def _version(file: Path) -> int | None:
-    """Return the version of the record in *file*, None if there is none."""
+def _trouble(file: Path) -> DamagedError | ForeignRecordError | None:
+    """Return why the record in *file* cannot be read, None if it can."""
     try:
-        envelope = orjson.loads(file.read_bytes())
-    except orjson.JSONDecodeError:
-        return None
-    version = envelope.get("version") if isinstance(envelope, dict) else None
-    if type(version) is not int or version < 1:
-        return None
-    return version if version > FORMAT or isinstance(envelope.get("record"), dict) else None
+        opened(file.read_bytes(), str(file))
+    except (DamagedError, ForeignRecordError) as trouble:
+        return trouble
+    return None
 
 
 def _lock(file: Path, folder: Path) -> Lock:
     text = file.read_text(encoding="utf-8", errors="replace")
     found = _HOLDER.fullmatch(text)
+    names = file.relative_to(folder).with_suffix("").parts
     is_here = found is not None and found["host"] == platform.node()
     return Lock(
-        subject=", ".join(file.relative_to(folder).with_suffix("").parts),
+        subject=", ".join(decoded(names) or names),
         holder=text,
         since_ms=file.stat().st_mtime_ns // 1_000_000,
         is_held=_is_running(int(found["pid"])) if found is not None and is_here else None,

@@ -40,5 +40,5 @@ def test_a_program_of_its_own_asks_a_venue_shows_no_key_and_leaves_nothing(folde
     assert ended.code == 5
     assert "it is 2025-01-03 02:00:00.500 there and " in ended.out
     assert not [word for word in keys.values() if word in ended.out + ended.err]
-    assert asked == {"/api/v3/exchangeInfo", "/api/v3/time"}
+    assert asked == {"/api/v3/exchangeInfo", "/api/v3/time", "/api/v3/account"}
     assert sorted(folder.rglob("*")) == before

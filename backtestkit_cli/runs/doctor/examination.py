@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from backtestkit_cli.api.registry import Registry
@@ -16,7 +17,7 @@ from backtestkit_cli.runs.doctor import machine
 from backtestkit_cli.runs.doctor.alerts import alerts
 from backtestkit_cli.runs.doctor.findings import Finding, failures, fine
 from backtestkit_cli.runs.doctor.state import state
-from backtestkit_cli.runs.doctor.venue import KeyHolder, keys, reached
+from backtestkit_cli.runs.doctor.venue import KeyHolder, broker_of, keys, reached
 from backtestkit_cli.runs.doctor.waiting import bounded, in_thread
 from backtestkit_cli.runs.sources import access_of
 
@@ -30,13 +31,13 @@ MakeBroker = Callable[[str, CcxtExchange, Mapping[str, str]], KeyHolder]
 class Premises:
     """What is examined: the config that *load* returns, and what it does not say itself.
 
-    Without a `broker` nobody is asked what keys may do. `reaches_alerts` says that the places that are told of what
+    `broker` makes who asks a venue what keys may do. `reaches_alerts` says that the places that are told of what
     happens are connected to; a check takes at most `seconds`.
     """
 
     load: Callable[[], LoadedConfig]
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    broker: MakeBroker | None = None
+    broker: MakeBroker = broker_of
     reaches_alerts: bool = False
     seconds: float = 10.0
 
@@ -105,9 +106,9 @@ def _of_venue(
     if not isinstance(exchange, CcxtExchange) or access.offline:
         why = "offline: not asked" if access.offline else "no venue across the network"
         return [("venue", _told(fine("venue", f"{name}: {why}")), _VENUE)]
-    make, skew_seconds = premises.broker, loaded.config.trading.max_clock_skew_seconds
-    broker = None if make is None else lambda: make(name, exchange, premises.environ)
+    skew_seconds = loaded.config.trading.max_clock_skew_seconds
     asking = reached(name, exchange, access, loaded.config.symbols, skew_seconds)
+    broker = partial(premises.broker, name, exchange, premises.environ)
     return [("venue", asking, _VENUE), ("keys", keys(name, premises.environ, broker), _VENUE)]
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.errors import StoreError
-from backtestkit_cli.persistence.inspection import FORMAT, Lock, inspected
+from backtestkit_cli.persistence.envelope import FORMAT
+from backtestkit_cli.persistence.inspection import Lock, inspected
 from backtestkit_cli.runs.doctor.findings import Finding, doubtful, failed, failures, fine
 
 _UNREADABLE = 3

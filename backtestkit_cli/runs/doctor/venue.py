@@ -8,33 +8,21 @@ from backtestkit_cli.domain.interval import to_datetime
 from backtestkit_cli.errors import ConfigError, MissingCandlesError, VenueError
 from backtestkit_cli.exchange.credentials import Credentials
 from backtestkit_cli.runs.doctor.findings import Finding, doubtful, failed, fine
-from backtestkit_cli.runs.sources import DataAccess, venue_of
+from backtestkit_cli.runs.sources import DataAccess, now_ms, venue_of
 
 if TYPE_CHECKING:
+    from backtestkit_cli.exchange.broker.permissions import Permissions
+    from backtestkit_cli.exchange.retrying import Retry
     from backtestkit_cli.exchange.source import CcxtSource
     from backtestkit_cli.exchange.venue_clock import ClockReading
 
 _CONFIG, _VENUE = 2, 5
 
 
-class Permissions(Protocol):
-    """What the keys of an account may do; None where the venue does not tell."""
-
-    @property
-    def can_trade(self) -> bool | None:
-        """Say whether orders may be sent."""
-        ...
-
-    @property
-    def can_withdraw(self) -> bool | None:
-        """Say whether money may be taken away."""
-        ...
-
-
 class KeyHolder(Protocol):
     """What may ask a venue about keys: a broker."""
 
-    async def permissions(self) -> Permissions:
+    async def permissions(self) -> "Permissions":
         """Return what the keys may do.
 
         Raises:
@@ -51,10 +39,7 @@ async def reached(
     name: str, exchange: CcxtExchange, access: DataAccess, symbols: Sequence[str], max_skew_seconds: float
 ) -> list[Finding]:
     """Return whether the venue answers, how far its clock is from ours, and whether it trades *symbols*."""
-    from backtestkit_cli.exchange.retrying import Retry
-
-    hasty = Retry(attempts=2, first_wait_seconds=0.2, max_wait_seconds=2.0, timeout_seconds=4.0)
-    source = venue_of(name, exchange, access, retry=hasty)
+    source = venue_of(name, exchange, access, retry=_hasty())
     try:
         await source.listings_of(())
         reading = await source.read_clock()
@@ -64,6 +49,12 @@ async def reached(
         return [failed("venue", str(error), "look at the network, and at what the venue says of itself", _VENUE)]
     finally:
         await source.close()
+
+
+def _hasty() -> "Retry":
+    from backtestkit_cli.exchange.retrying import Retry
+
+    return Retry(attempts=2, first_wait_seconds=0.2, max_wait_seconds=2.0, timeout_seconds=4.0)
 
 
 def clock(name: str, reading: "ClockReading", max_skew_seconds: float) -> Finding:
@@ -97,8 +88,27 @@ async def _symbols(source: "CcxtSource", symbols: Sequence[str]) -> list[Finding
     return [fine("symbols", f"{source.name} trades {', '.join(symbols)}")]
 
 
-async def keys(name: str, environ: Mapping[str, str], broker: Callable[[], KeyHolder] | None) -> list[Finding]:
-    """Return which variables of the keys of *name* are set, and what the keys may do if *broker* makes who can ask."""
+def broker_of(name: str, exchange: CcxtExchange, environ: Mapping[str, str]) -> KeyHolder:
+    """Return what asks the venue called *name* about the keys in *environ*.
+
+    Raises:
+        ConfigError: nobody trades on its market.
+    """
+    from backtestkit_cli.exchange.broker.broker import CcxtBroker
+
+    return CcxtBroker(
+        name=name,
+        exchange_id=exchange.id,
+        market=exchange.market,
+        url=exchange.url,
+        retry=_hasty(),
+        environ=environ,
+        now_ms=now_ms,
+    )
+
+
+async def keys(name: str, environ: Mapping[str, str], broker: Callable[[], KeyHolder]) -> list[Finding]:
+    """Return which variables of the keys of *name* are set, and what the keys may do, which *broker*'s result asks."""
     held = Credentials.of(name, environ)
     parts = {"KEY": held.api_key, "SECRET": held.secret}
     there = [f"{held.prefix}_API_{part}" for part, value in parts.items() if value]
@@ -108,8 +118,6 @@ async def keys(name: str, environ: Mapping[str, str], broker: Callable[[], KeyHo
     if absent:
         return [doubtful("keys", f"{there[0]} is set, {absent[0]} is not", f"set {absent[0]} as well")]
     told = fine("keys", f"{' and '.join(there)} are set")
-    if broker is None:
-        return [told]
     try:
         return [told, *await _permitted(name, broker())]
     except ConfigError as error:

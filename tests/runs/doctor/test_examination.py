@@ -7,18 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from backtestkit_cli.config.loader import LoadedConfig, load_config
 from backtestkit_cli.errors import ConfigError, VenueError
 from backtestkit_cli.exchange import clients
+from backtestkit_cli.exchange.broker.permissions import Permissions
 from backtestkit_cli.runs.doctor.examination import Premises, examine
 from backtestkit_cli.runs.doctor.findings import Finding, Level, exit_code, failed, fine
 from backtestkit_cli.runs.doctor.venue import KeyHolder
 from backtestkit_cli.runs.doctor.waiting import bounded, in_thread
 from tests.data.candle_files import a_market
+from tests.venue.driver import venue as exchange_of
+from tests.venue.keys import READER_KEY, READER_SECRET
 from tests.venue.market import VenueMarket, real_now_ms
 from tests.venue.server import Venue
 from tests.venue.symbols import facts_of
@@ -113,7 +116,7 @@ async def test_a_venue_that_answers_is_timed_and_its_clock_and_symbols_are_looke
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with a_venue() as venue:
-        told = await found(at_venue(venue.url), environ=KEYS)
+        told = await found(at_venue(venue.url), environ=KEYS, broker=lambda *_: Desk(Permissions(True, False)))
     assert [told[check][0].level.value for check in ("venue", "clock", "symbols", "keys")] == ["ok"] * 4
     assert told["symbols"][0].text == "venue trades BTCUSDT"
     assert told["keys"][0].text == "VENUE_API_KEY and VENUE_API_SECRET are set"
@@ -163,19 +166,14 @@ async def test_half_a_key_is_a_warning_and_none_is_not() -> None:
     assert none["keys"][0].level is Level.OK
 
 
-class Permitted(NamedTuple):
-    can_trade: bool | None
-    can_withdraw: bool | None
-
-
 class Desk:
     """What asks about keys, as a broker does."""
 
-    def __init__(self, answer: Permitted | VenueError) -> None:
+    def __init__(self, answer: Permissions | VenueError) -> None:
         self.answer = answer
         self.is_connected = True
 
-    async def permissions(self) -> Permitted:
+    async def permissions(self) -> Permissions:
         if isinstance(self.answer, VenueError):
             raise self.answer
         return self.answer
@@ -187,18 +185,25 @@ class Desk:
 @pytest.mark.parametrize(
     ("answer", "level", "code"),
     [
-        (Permitted(True, False), "ok", 0),
-        (Permitted(None, None), "ok", 0),
-        (Permitted(True, True), "warning", 0),
-        (Permitted(False, False), "failed", 5),
+        (Permissions(True, False), "ok", 0),
+        (Permissions(None, None), "ok", 0),
+        (Permissions(True, True), "warning", 0),
+        (Permissions(False, False), "failed", 5),
         (VenueError("venue: the venue refused the credentials"), "failed", 5),
     ],
 )
-async def test_it_is_told_what_the_keys_may_do(answer: Permitted | VenueError, level: str, code: int) -> None:
+async def test_it_is_told_what_the_keys_may_do(answer: Permissions | VenueError, level: str, code: int) -> None:
     desk = Desk(answer)
     async with a_venue() as venue:
         (told,) = (await found(at_venue(venue.url), environ=KEYS, broker=lambda *_: desk))["permissions"]
     assert (told.level.value, told.exit_code, desk.is_connected) == (level, code, False)
+
+
+async def test_keys_of_a_real_exchange_that_only_read_fail() -> None:
+    environ = {"VENUE_API_KEY": READER_KEY, "VENUE_API_SECRET": READER_SECRET}
+    async with exchange_of({"BTCUSDT": CANDLES}) as there:
+        told = await found(at_venue(there.url), environ=environ)
+    assert told["permissions"][0].text == "venue: the keys may not trade"
 
 
 async def test_a_market_that_cannot_be_traded_is_a_warning_only() -> None:
@@ -207,7 +212,8 @@ async def test_a_market_that_cannot_be_traded_is_a_warning_only() -> None:
 
     async with a_venue() as venue:
         told = await found(at_venue(venue.url), environ=KEYS, broker=refuses)
-    assert levels(told)["permissions"] == {"warning"}
+        swaps = await found(at_venue(venue.url, "exchange.market=swap", "symbols=A"), environ=KEYS)
+    assert levels(told)["permissions"] == levels(swaps)["permissions"] == {"warning"}
 
 
 async def test_saved_state_is_counted_and_what_is_damaged_or_newer_fails(here: Path) -> None:
