@@ -6,60 +6,62 @@ from typing import Any, NamedTuple
 _YES = (True, "1", "true")
 
 
-class ToldClosed(NamedTuple):
-    """The word of a venue that the candle that opened at `open_ms` is complete; `market_id` is its own name."""
+class Word(NamedTuple):
+    """What a venue says of the candle that opened at `open_ms`; `market_id` is its own name of the market."""
 
     market_id: str
     open_ms: int
+    is_closed: bool
 
 
-def told_closed(message: object) -> ToldClosed | None:
-    """Return what *message* tells to be closed, in the words of Binance, Bybit and OKX and of those that speak alike.
+def words_of(message: object) -> list[Word]:
+    """Return which candles *message* says to be closed or forming, as Binance, Bybit, OKX and their like say it.
 
     Other venues do not say it, or are not understood: there a newer candle tells.
     """
     if not isinstance(message, Mapping):
-        return None
+        return []
     try:
-        return _of_binance(message) or _of_bybit(message) or _of_okx(message)
+        return [*_of_binance(message), *_of_bybit(message), *_of_okx(message)]
     except (IndexError, KeyError, TypeError, ValueError):
-        return None
+        return []
 
 
-def _of_binance(message: Mapping[str, Any]) -> ToldClosed | None:
+def _of_binance(message: Mapping[str, Any]) -> list[Word]:
     inner = message.get("data")
     candle = (inner if isinstance(inner, Mapping) else message).get("k")
-    if not isinstance(candle, Mapping) or candle.get("x") not in _YES:
-        return None
-    return ToldClosed(str(candle["s"]), int(candle["t"]))
+    if not isinstance(candle, Mapping) or "x" not in candle:
+        return []
+    return [Word(str(candle["s"]), int(candle["t"]), candle["x"] in _YES)]
 
 
-def _of_bybit(message: Mapping[str, Any]) -> ToldClosed | None:
-    candles = message.get("data")
-    if not isinstance(candles, list) or not isinstance(message.get("topic"), str):
-        return None
-    closed = [int(candle["start"]) for candle in candles if candle.get("confirm") in _YES]
-    return ToldClosed(message["topic"].rpartition(".")[2], max(closed)) if closed else None
+def _of_bybit(message: Mapping[str, Any]) -> list[Word]:
+    topic, candles = message.get("topic"), message.get("data")
+    if not isinstance(topic, str) or not isinstance(candles, list):
+        return []
+    market_id = topic.rpartition(".")[2]
+    return [Word(market_id, int(one["start"]), one["confirm"] in _YES) for one in candles if "confirm" in one]
 
 
-def _of_okx(message: Mapping[str, Any]) -> ToldClosed | None:
+def _of_okx(message: Mapping[str, Any]) -> list[Word]:
     topic, rows = message.get("arg"), message.get("data")
     if not isinstance(topic, Mapping) or not isinstance(rows, list):
-        return None
-    closed = [int(row[0]) for row in rows if len(row) > 8 and row[8] in _YES]
-    return ToldClosed(str(topic["instId"]), max(closed)) if closed else None
+        return []
+    return [Word(str(topic["instId"]), int(row[0]), row[8] in _YES) for row in rows if len(row) > 8]
 
 
 class ClosedCandles:
     """Tells of one market each closed candle once, whatever its connections repeat.
 
-    Without the word of the venue the first candle that a connection shows is left out: where a venue makes its
-    candles of trades, it lacks those before.
+    A venue that says it is taken at its word alone: what it has not called closed may lack the last trades, whatever
+    came after it. Of other venues the first candle that a connection shows is left out: where they make their candles
+    of trades, it lacks those before.
     """
 
     def __init__(self, since_ms: int) -> None:
         """Tell of the candles that open at *since_ms* or later."""
         self._next_ms = since_ms
+        self._is_told = False
         self.connect()
 
     def connect(self) -> None:
@@ -67,9 +69,10 @@ class ClosedCandles:
         self._first_ms: int | None = None
         self._told: set[int] = set()
 
-    def believe(self, open_ms: int) -> None:
-        """Take the word of the venue that the candle that opened at *open_ms* is complete."""
-        if open_ms >= self._next_ms:
+    def hear(self, open_ms: int, *, is_closed: bool) -> None:
+        """Take the word of the venue on the candle that opened at *open_ms*."""
+        self._is_told = True
+        if is_closed and open_ms >= self._next_ms:
             self._told.add(open_ms)
 
     def take(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
@@ -87,6 +90,6 @@ class ClosedCandles:
         return closed
 
     def _is_closed(self, open_ms: int, newest_ms: int) -> bool:
-        if open_ms in self._told:
-            return True
+        if self._is_told:
+            return open_ms in self._told
         return self._first_ms is not None and self._first_ms < open_ms < newest_ms

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypedDict
 from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import MINUTE_MS, floor_to
 from backtestkit_cli.errors import BacktestKitError, BadCandleError
-from backtestkit_cli.exchange.closing import ClosedCandles, told_closed
+from backtestkit_cli.exchange.closing import ClosedCandles, words_of
 from backtestkit_cli.exchange.failures import one_line
 from backtestkit_cli.exchange.listening import (
     INTERVAL,
@@ -134,10 +134,10 @@ class CandleStream:
 
     def _take_note(self, opened: Opened, message: object) -> None:
         self.last_message_ms = self._now_ms()
-        told = told_closed(message)
-        for symbol, market in opened.markets.items() if told else ():
-            if told and opened.exchange.markets[market]["id"].upper() == told.market_id.upper():
-                self._closed[symbol].believe(told.open_ms)
+        for word in words_of(message):
+            for symbol, market in opened.markets.items():
+                if opened.exchange.markets[market]["id"].upper() == word.market_id.upper():
+                    self._closed[symbol].hear(word.open_ms, is_closed=word.is_closed)
         self._news.set()
 
     def _complain(self, error: Exception) -> None:

@@ -32,6 +32,9 @@ class Listener:
     def on_state(self, is_up: bool, reason: str) -> None:
         self.states.append((is_up, reason))
 
+    def has(self, open_ms: int) -> bool:
+        return open_ms in self.times
+
     @property
     def times(self) -> list[int]:
         return [candle.timestamp for _, candle in self.candles]

@@ -41,14 +41,15 @@ class StreamingVenue(Venue):
         """Wait until somebody is subscribed to *streams*."""
         await looked_for(lambda: any(set(streams) <= wanted for wanted in self.sockets.values()))
 
-    async def push(self, symbol: str, candle: Candle, *, is_closed: bool = False) -> None:
+    async def push(self, symbol: str, candle: Candle, *, is_closed: bool | None = False) -> None:
+        """Push a kline; one that is neither closed nor not is that of a venue which does not say it."""
         kline = {
             "t": candle.timestamp,
             "T": candle.timestamp + MINUTE_MS - 1,
             "s": symbol,
             "i": "1m",
             **{name: number(getattr(candle, word)) for name, word in zip("ohlcv", _WORDS, strict=True)},
-            "x": is_closed,
+            **({} if is_closed is None else {"x": is_closed}),
         }
         await self.send({"e": "kline", "E": candle.timestamp, "s": symbol, "k": kline}, f"{symbol.lower()}@kline_1m")
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.exchange.building import Account
-from backtestkit_cli.exchange.closing import ClosedCandles, ToldClosed, told_closed
+from backtestkit_cli.exchange.closing import ClosedCandles, Word, words_of
 from backtestkit_cli.exchange.credentials import Credentials
 from backtestkit_cli.exchange.listening import streaming_exchange
 from backtestkit_cli.exchange.retrying import Pause
@@ -14,24 +14,28 @@ from tests.data.candle_files import START
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "words"),
     [
-        ({"e": "kline", "s": "BTCUSDT", "k": {"s": "BTCUSDT", "t": 60_000, "x": True}}, ToldClosed("BTCUSDT", 60_000)),
-        ({"stream": "a", "data": {"e": "kline", "k": {"s": "A", "t": 60_000, "x": True}}}, ToldClosed("A", 60_000)),
-        ({"e": "kline", "k": {"s": "BTCUSDT", "t": 60_000, "x": False}}, None),
-        ({"topic": "kline.1.A", "data": [{"start": 0, "confirm": True}, {"start": 60_000}]}, ToldClosed("A", 0)),
-        ({"topic": "kline.1.A", "data": [{"start": 60_000, "confirm": False}]}, None),
-        ({"arg": {"instId": "A-B"}, "data": [["60000", *"1234567", "1"]]}, ToldClosed("A-B", 60_000)),
-        ({"arg": {"instId": "A-B"}, "data": [["60000", *"1234567", "0"]]}, None),
-        ({"result": None, "id": 1}, None),
-        ({"k": {"x": True}}, None),
-        ({"topic": "kline", "data": [{"start": None, "confirm": True}]}, None),
-        ([1, 2], None),
-        ("pong", None),
+        ({"e": "kline", "s": "A", "k": {"s": "A", "t": 60_000, "x": True}}, [Word("A", 60_000, True)]),
+        ({"stream": "a", "data": {"e": "kline", "k": {"s": "A", "t": 60_000, "x": True}}}, [Word("A", 60_000, True)]),
+        ({"e": "kline", "k": {"s": "A", "t": 60_000, "x": False}}, [Word("A", 60_000, False)]),
+        (
+            {"topic": "kline.1.A", "data": [{"start": 0, "confirm": True}, {"start": 60_000, "confirm": False}]},
+            [Word("A", 0, True), Word("A", 60_000, False)],
+        ),
+        ({"topic": "kline.1.A", "data": [{"start": 60_000}]}, []),
+        ({"arg": {"instId": "A-B"}, "data": [["60000", *"1234567", "1"]]}, [Word("A-B", 60_000, True)]),
+        ({"arg": {"instId": "A-B"}, "data": [["60000", *"1234567", "0"]]}, [Word("A-B", 60_000, False)]),
+        ({"arg": {"instId": "A-B"}, "data": [["60000", *"123456"]]}, []),
+        ({"result": None, "id": 1}, []),
+        ({"k": {"x": True}}, []),
+        ({"topic": "kline", "data": [{"start": None, "confirm": True}]}, []),
+        ([1, 2], []),
+        ("pong", []),
     ],
 )
-def test_the_word_of_a_venue_that_a_candle_is_closed_is_understood(message: object, told: ToldClosed | None) -> None:
-    assert told_closed(message) == told
+def test_the_word_of_a_venue_on_its_candles_is_understood(message: object, words: list[Word]) -> None:
+    assert words_of(message) == words
 
 
 def row(minute: int) -> list[Any]:
@@ -43,8 +47,10 @@ SHOWN = st.lists(
 )
 
 
-@given(SHOWN)
-def test_a_candle_is_taken_once_in_order_and_only_when_something_tells_that_it_is_closed(shown: Any) -> None:
+@given(SHOWN, st.booleans())
+def test_a_candle_is_taken_once_in_order_and_only_when_something_tells_that_it_is_closed(
+    shown: Any, speaks: bool
+) -> None:
     closed, taken = ClosedCandles(START), list[int]()
     rows, told = dict[int, list[Any]](), set[int]()
     for minute, is_told, event in shown:
@@ -52,13 +58,13 @@ def test_a_candle_is_taken_once_in_order_and_only_when_something_tells_that_it_i
             closed.connect()
             rows = {}
         rows[minute] = row(minute)
-        if is_told:
-            closed.believe(rows[minute][0])
-            told.add(rows[minute][0])
+        if speaks:
+            closed.hear(rows[minute][0], is_closed=is_told)
+            told |= {rows[minute][0]} if is_told else set()
         if event != "row":
             found = [one[0] for one in closed.take(list(rows.values()))]
             newest = max(one[0] for one in rows.values())
-            assert all(at < newest or at in told for at in found)
+            assert all(at in told if speaks else at < newest for at in found)
             taken += found
     assert taken == sorted(set(taken))
     assert all(at >= START for at in taken)

@@ -34,9 +34,18 @@ async def test_each_closed_candle_is_told_once_and_the_forming_one_never() -> No
 async def test_a_newer_candle_closes_the_one_before_where_the_venue_does_not_say_it() -> None:
     async with listening() as (venue, _, listener):
         for row in (0, 1, 2, 4):
-            await venue.push("BTCUSDT", COMING[row])
+            await venue.push("BTCUSDT", COMING[row], is_closed=None)
         await until(lambda: len(listener.candles) == 2)
     assert listener.candles == [("BTCUSDT", COMING[1]), ("BTCUSDT", COMING[2])]  # of the first one the start is unknown
+
+
+async def test_what_a_venue_that_says_it_has_not_called_closed_is_not_told_though_a_newer_candle_has_begun() -> None:
+    async with listening() as (venue, _, listener):
+        for row in (0, 1, 2):
+            await venue.push("BTCUSDT", COMING[row])  # the closing word of each one is lost
+        await venue.push("BTCUSDT", COMING[3], is_closed=True)
+        await until(lambda: bool(listener.candles))
+    assert listener.candles == [("BTCUSDT", COMING[3])]
 
 
 async def test_many_symbols_share_a_connection_and_keep_the_spelling_of_who_asked() -> None:
