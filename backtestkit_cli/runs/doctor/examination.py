@@ -32,7 +32,8 @@ class Premises:
     """What is examined: the config that *load* returns, and what it does not say itself.
 
     `broker` makes who asks a venue what keys may do. `reaches_alerts` says that the places that are told of what
-    happens are connected to; a check takes at most `seconds`.
+    happens are connected to. A check takes at most `seconds`, one of a venue three times as long: its list of
+    markets may be large.
     """
 
     load: Callable[[], LoadedConfig]
@@ -89,7 +90,8 @@ async def _side_by_side(premises: Premises, loaded: LoadedConfig, registry: Regi
         found = failures("exchange", error, "name another exchange, or describe this one")
     told = alerts(loaded.config.alerts, premises.environ, reaches=premises.reaches_alerts)
     checks.append(("alerts", told, _OTHER))
-    looking = (bounded(check, looks, premises.seconds, code) for check, looks, code in checks)
+    patience = {_VENUE: 3 * premises.seconds}
+    looking = (bounded(check, looks, patience.get(code, premises.seconds), code) for check, looks, code in checks)
     return [*found, *(one for several in await asyncio.gather(*looking) for one in several)]
 
 

@@ -54,7 +54,7 @@ async def reached(
 def _hasty() -> "Retry":
     from backtestkit_cli.exchange.retrying import Retry
 
-    return Retry(attempts=2, first_wait_seconds=0.2, max_wait_seconds=2.0, timeout_seconds=4.0)
+    return Retry(attempts=2, first_wait_seconds=0.2, max_wait_seconds=2.0, timeout_seconds=10.0)
 
 
 def clock(name: str, reading: "ClockReading", max_skew_seconds: float) -> Finding:
