@@ -1,8 +1,9 @@
 """Closed candles of the present as the venue pushes them, through whatever happens to the connection."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any, TypeAlias, TypedDict
 
@@ -120,7 +121,7 @@ class CandleStream:
         for closed in self._closed.values():
             closed.connect()
         exchange = opened.exchange
-        exchange.on_heard = lambda message: self._take_note(opened, message)
+        exchange.on_heard = partial(self._take_note, _symbols_by_id(opened))
         exchange.on_garbled = self._complain
         pushing = asyncio.create_task(self._push(opened))
         tasks = [pushing, asyncio.create_task(self._stalled()), *watching(opened)]
@@ -130,14 +131,15 @@ class CandleStream:
             await given_up(tasks)
         if pushing in ended:
             _raise_what_is_a_bug(pushing)
-        return " and ".join(dict.fromkeys(_reason(task) for task in ended))
+        reason = " and ".join(dict.fromkeys(_reason(task) for task in ended))
+        self._tell(is_up=False, reason=reason)  # to hang up takes a while
+        return reason
 
-    def _take_note(self, opened: Opened, message: object) -> None:
+    def _take_note(self, symbols_by_id: Mapping[str, Sequence[str]], message: object) -> None:
         self.last_message_ms = self._now_ms()
         for word in words_of(message):
-            for symbol, market in opened.markets.items():
-                if opened.exchange.markets[market]["id"].upper() == word.market_id.upper():
-                    self._closed[symbol].hear(word.open_ms, is_closed=word.is_closed)
+            for symbol in symbols_by_id.get(word.market_id.upper(), ()):
+                self._closed[symbol].hear(word.open_ms, is_closed=word.is_closed)
         self._news.set()
 
     def _complain(self, error: Exception) -> None:
@@ -181,6 +183,14 @@ class CandleStream:
         before, self._told = self._told, (is_up, reason)
         if self._on_state is not None and (before is None or before[0] != is_up):
             self._on_state(is_up, reason)
+
+
+def _symbols_by_id(opened: Opened) -> dict[str, list[str]]:
+    """Return what each market is called here, by the venue's own name of it in capitals."""
+    by_id: dict[str, list[str]] = {}
+    for symbol, market in opened.markets.items():
+        by_id.setdefault(str(opened.exchange.markets[market].get("id")).upper(), []).append(symbol)
+    return by_id
 
 
 def _raise_what_is_a_bug(task: asyncio.Task[None]) -> None:
