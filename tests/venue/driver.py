@@ -6,12 +6,14 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import orjson
 from aiohttp import web
 
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
 from tests.venue.calls import Call, Refusal
 from tests.venue.clocks import SetClock
+from tests.venue.control import Control
 from tests.venue.exchange import Exchange
 from tests.venue.faults import Fault, Meddling, StaleAnswer, TakenLate
 from tests.venue.keys import LOOPBACK_KEY, LOOPBACK_KEYS, LOOPBACK_SECRET, Key, Keys
@@ -65,11 +67,16 @@ class TradingVenue(Venue):
         self._trading = Trading(self.exchange, self.keys)
         self._last_answers: dict[object, tuple[int, object]] = {}
         self.sockets = Sockets(self.exchange, self.keys)
+        self.control = Control(self)
         super().__init__(market, endpoints=self._trading.endpoints, **more)
 
     @property
     def matcher(self) -> Matcher:
         return self.exchange.matcher
+
+    @property
+    def now_ms(self) -> int:
+        return self.market.now_ms()
 
     @property
     def book(self) -> BookView:
@@ -82,6 +89,14 @@ class TradingVenue(Venue):
         self.matcher.halt(symbol)
         self.market.restate(self.matcher.facts[symbol])
 
+    def set_skew(self, ms: int) -> None:
+        """Let the clock that clients see be ahead of the market's, or behind it."""
+        self.market.skew_ms = ms
+
+    async def catch_up(self) -> None:
+        """Let everything happen that is due."""
+        await self.exchange.catch_up()
+
     async def start(self) -> None:
         await self.exchange.catch_up()
         await super().start()
@@ -89,13 +104,34 @@ class TradingVenue(Venue):
 
     async def stop(self) -> None:
         self._following.cancel()
+        (ended,) = await asyncio.gather(self._following, return_exceptions=True)
+        if isinstance(ended, Exception):
+            self._failures.append(ended)
         await self.sockets.close()
         await super().stop()
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith(("/ws", "/stream")):
-            return await self.sockets.serve(request)
+            return await self._listened(request)
+        if request.path.startswith("/control/"):
+            return await self._controlled(request)
         return await super()._receive(request)
+
+    async def _listened(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self.sockets.serve(request)
+        except Exception as error:
+            if not isinstance(error, ConnectionError):
+                self._failures.append(error)
+            raise
+
+    async def _controlled(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        try:
+            answer = await self.control.answer(request.path.rpartition("/")[2], orjson.loads(body) if body else {})
+        except (KeyError, TypeError, ValueError) as error:
+            return web.Response(status=400, text=f"{type(error).__name__}: {error}")
+        return web.Response(body=orjson.dumps(answer), content_type="application/json")
 
     async def _follow(self) -> None:
         """Let a clock that goes by itself take the market, and those who listen to it, along."""

@@ -50,7 +50,7 @@ def test_the_program_says_where_it_is_and_ends_well_on_ctrl_c(tmp_path: Path) ->
     command = [sys.executable, "-m", "tests.venue", "--candles", str(tmp_path), "--port", "0", "--now", "2025-01-01T03"]
     with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
-        said = process.stdout.readline()
+        said, account = process.stdout.readline(), process.stdout.readline()
         url = said.split()[0]
         newest = got(f"{url}/api/v3/klines?symbol=BTCUSDT&interval=1h")
         process.send_signal(signal.SIGINT)
@@ -58,6 +58,7 @@ def test_the_program_says_where_it_is_and_ends_well_on_ctrl_c(tmp_path: Path) ->
     assert said == f"{url} has BTCUSDT; try: btk cache warm --set exchange.url={url} ...\n"
     assert isinstance(newest, list)
     assert [row[0] for row in newest] == [START + hour * 3_600_000 for hour in range(4)]
+    assert account == "its account has 10000 USDT; key loopback-key, secret loopback-secret\n"
     assert (process.returncode, out, err) == (0, "1 requests; faults: none\n", "")
 
 

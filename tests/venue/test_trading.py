@@ -78,6 +78,20 @@ async def test_an_order_is_cancelled_by_its_client_id_and_frees_its_money() -> N
     assert v.book.balances == {"USDT": Holding(D(10_000), D(0))}
 
 
+async def test_orders_and_trades_come_in_pages() -> None:
+    async with trading() as (_, exchange):
+        for _ in range(5):
+            await exchange.create_order("BTC/USDT", "market", "buy", 1)
+        last = await exchange.fetch_my_trades("BTC/USDT", None, 2)
+        first = await exchange.fetch_my_trades("BTC/USDT", START, 2)
+        middle = await exchange.fetch_my_trades("BTC/USDT", None, 2, {"fromId": 3})
+        orders = await exchange.fetch_orders("BTC/USDT", START, 2)
+        with pytest.raises(ccxt.BadRequest, match="-1127"):
+            await exchange.private_get_mytrades({"symbol": "BTCUSDT", "startTime": 0, "endTime": START})
+    pages = [[int(one["id"]) for one in page] for page in (last, first, middle, orders)]
+    assert pages == [[4, 5], [1, 2], [3, 4], [1, 2]]
+
+
 OCO = {"symbol": "BTCUSDT", "side": "SELL", "quantity": "1", "aboveType": "LIMIT_MAKER", "abovePrice": "110",
        "belowType": "STOP_LOSS_LIMIT", "belowStopPrice": "95", "belowPrice": "94", "belowTimeInForce": "GTC",
        "aboveClientOrderId": "target", "belowClientOrderId": "stop", "listClientOrderId": "exits"}  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+from backtestkit_cli.domain.interval import DAY_MS
 from tests.venue.answers import (
     account_answer,
     cancelled_answer,
@@ -152,13 +153,13 @@ class Trading:
     def _all_orders(self, call: Call) -> object:
         symbol, first = self._symbol(call), whole(call.params, "orderId") or 0
         orders = [order for order in self._book.orders.values() if order.symbol == symbol and order.number >= first]
-        return [order_answer(order) for order in orders if _in_span(call, order.placed_ms)][-_limit(call) :]
+        return _page(call, [order_answer(order) for order in orders if _in_span(call, order.placed_ms)])
 
     def _my_trades(self, call: Call) -> object:
-        symbol, number = self._symbol(call), whole(call.params, "orderId")
-        trades = [trade for trade in self._book.trades if trade.symbol == symbol]
+        symbol, number, first = self._symbol(call), whole(call.params, "orderId"), whole(call.params, "fromId") or 0
+        trades = [trade for trade in self._book.trades if trade.symbol == symbol and trade.number >= first]
         wanted = [trade for trade in trades if number in {None, trade.order_number} and _in_span(call, trade.at_ms)]
-        return [trade_answer(trade) for trade in wanted][-_limit(call) :]
+        return _page(call, [trade_answer(trade) for trade in wanted])
 
     def _place_pair(self, call: Call, pair: tuple[Ticket, Ticket]) -> object:
         placed = self._matcher.place_pair(*pair, call.params.get("listClientOrderId", ""))
@@ -223,8 +224,12 @@ def _which(call: Call) -> tuple[int | None, str | None]:
 
 def _in_span(call: Call, at_ms: int) -> bool:
     start_ms, end_ms = whole(call.params, "startTime"), whole(call.params, "endTime")
+    if start_ms is not None and end_ms is not None and end_ms - start_ms > DAY_MS:
+        raise Refusal(-1127, "More than 24 hours between startTime and endTime.")
     return (start_ms or 0) <= at_ms and (end_ms is None or at_ms <= end_ms)
 
 
-def _limit(call: Call) -> int:
-    return min(whole(call.params, "limit") or 500, _MOST_ROWS)
+def _page(call: Call, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return the first *rows* where the call says where to begin, else the last ones; as many as it wants."""
+    limit = min(whole(call.params, "limit") or 500, _MOST_ROWS)
+    return rows[:limit] if call.params.keys() & {"orderId", "fromId", "startTime"} else rows[-limit:]

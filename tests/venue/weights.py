@@ -11,6 +11,12 @@ BINANCE_WEIGHTS = {
     KLINES: 2,
     "/api/v3/ticker/price": 2,
     "/api/v3/ticker/24hr": 2,
+    "/api/v3/depth": 5,
+    "/api/v3/aggTrades": 4,
+    "/api/v3/account": 20,
+    "/api/v3/openOrders": 6,
+    "/api/v3/allOrders": 20,
+    "/api/v3/myTrades": 20,
 }
 
 
