@@ -27,8 +27,8 @@ DEPOSITS = {"USDT": Decimal(5_000), "BTC": Decimal(500), "ETH": Decimal(3), "BNB
 Action: TypeAlias = Callable[[Matcher], object]
 
 
-def prices() -> st.SearchStrategy[Decimal]:
-    return st.integers(9_500, 10_500).map(lambda cents: Decimal(cents) / 100)
+def prices(lowest: int = 9_500, highest: int = 10_500) -> st.SearchStrategy[Decimal]:
+    return st.integers(lowest, highest).map(lambda cents: Decimal(cents) / 100)
 
 
 def tickets(kind: Kind, **fixed: Any) -> st.SearchStrategy[Ticket]:
@@ -50,9 +50,10 @@ def placing(ticket: Ticket) -> Action:
     return lambda matcher: matcher.place(ticket)
 
 
-def pairing(symbol: str, first: Decimal, second: Decimal, *, is_buy: bool) -> Action:
-    limit = Ticket(symbol=symbol, is_buy=is_buy, kind=Kind.LIMIT_MAKER, quantity=Decimal(1), price=first)
-    stop = Ticket(symbol=symbol, is_buy=is_buy, kind=Kind.STOP_LOSS, quantity=Decimal(1), price_stop=second)
+def pairing(symbol: str, above: Decimal, below: Decimal, *, is_buy: bool) -> Action:
+    at_limit, at_stop = (below, above) if is_buy else (above, below)
+    limit = Ticket(symbol=symbol, is_buy=is_buy, kind=Kind.LIMIT_MAKER, quantity=Decimal(1), price=at_limit)
+    stop = Ticket(symbol=symbol, is_buy=is_buy, kind=Kind.STOP_LOSS, quantity=Decimal(1), price_stop=at_stop)
     return lambda matcher: matcher.place_pair(*((stop, limit) if is_buy else (limit, stop)))
 
 
@@ -77,7 +78,7 @@ def spending(symbol: str, money: int, *, is_buy: bool) -> Action:
 symbols = st.sampled_from(SYMBOLS)
 actions = st.one_of(
     st.sampled_from(Kind).flatmap(tickets).map(placing),
-    st.builds(pairing, symbols, prices(), prices(), is_buy=st.booleans()),
+    st.builds(pairing, symbols, prices(10_010, 10_300), prices(9_700, 9_990), is_buy=st.booleans()),
     st.builds(spending, symbols, st.integers(1, 600), is_buy=st.booleans()),
     st.builds(cancelling, symbols, st.integers(1, 12)),
     st.builds(a_minute, symbols, prices(), prices(), prices().map(lambda price: price / 100), st.integers(0, 40)),
