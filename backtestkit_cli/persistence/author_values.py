@@ -41,7 +41,7 @@ class AuthorValue:
             return value
         if isinstance(value, Enum):
             return {"member": value.name, "of": self._findable(value, at)}
-        if is_dataclass(value):
+        if is_dataclass(value) and not isinstance(value, type):
             return {"class": self._findable(value, at), "fields": self.fields(value, at)}
         if isinstance(value, list | tuple | dict):
             return self._encoded_all(value, at)

@@ -1,57 +1,66 @@
 """Kills a writer at every step of its work: before and after each call that changes or syncs a file or a folder.
 
-Run as a program it starts from a folder and a scenario below, and prints what a reader finds after each kill, as JSON.
+Run as a program it plays the scenarios below in a folder and prints what a reader finds after each kill, as JSON.
 One process forks all the writers, because a fork costs a hundredth of a start of Python.
 """
 
-import asyncio
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from backtestkit_cli.domain.position import Entry, Plan, enter
 from backtestkit_cli.domain.risk import Admitted
-from backtestkit_cli.domain.signal import Signal
+from backtestkit_cli.domain.signal import Side, Signal
 from backtestkit_cli.engine.lifecycle import Waiting
 from backtestkit_cli.engine.memory import PortfolioMemory, RiskMemory, SessionMemory
-from backtestkit_cli.errors import StoreError
 from backtestkit_cli.persistence.file_store import FileStore
 from backtestkit_cli.persistence.run_journal import RunJournal
 from backtestkit_cli.persistence.session_journal import SessionJournal
 from backtestkit_cli.policies.orders.limit import Limit
-from tests.builders import a_position
 
-Step = Callable[[FileStore], Awaitable[Any]]
+Step = Callable[[FileStore], Coroutine[Any, Any, Any]]
 ROOT = Path(__file__).resolve().parents[2]
 SIGNAL = Signal(position="long", take_profit=110.0, stop_loss=90.0, price_open=100.0)
+POSITION = enter("id-1", Side.LONG, Plan.of(SIGNAL), 60_000, Entry(120_000, 100.0, 50.0))
 PORTFOLIO = PortfolioMemory(peak_equity=10_000.0, day_base=10_000.0, day_ms=0)
 
 
-def outcomes_of(scenario: str, folder: Path) -> list[Any]:
-    """Return what was found after a kill at each step of *scenario*, and last what is found after it was let through.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was found after a kill: by a reader, as drafts before the store was initialised again, and as such after."""
 
-    Each comes with the names of the files that are no records.
-    """
-    command = [sys.executable, "-m", "tests.persistence.killing", scenario, str(folder)]
+    found: Any
+    drafts: list[str]
+    drafts_after: list[str]
+
+
+def outcomes(folder: Path) -> dict[str, list[Outcome]]:
+    """Return for each scenario what was found after a kill at each step, and last after the writer was let through."""
+    command = [sys.executable, "-m", "tests.persistence.killing", str(folder)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    return [json.loads(line) for line in ended.stdout.splitlines()]
+    found: dict[str, list[Outcome]] = {}
+    for line in ended.stdout.splitlines():
+        scenario, *parts = json.loads(line)
+        found.setdefault(scenario, []).append(Outcome(*parts))
+    return found
 
 
 async def write_old(store: FileStore) -> None:
     await store.wait_for_init()
-    await store.write(("a", "b"), {"text": "old" * 10_000})
+    await store.write(("a", "b"), {"text": "old"})
 
 
 async def write_new(store: FileStore) -> None:
-    await store.write(("a", "b"), {"text": "new" * 20_000})
+    await store.write(("a", "b"), {"text": "new" * 20})
 
 
 async def read_text(store: FileStore) -> object:
@@ -71,7 +80,7 @@ def _session(store: FileStore) -> SessionJournal:
 
 
 async def save_waiting(store: FileStore) -> None:
-    waiting = Waiting("id-1", SIGNAL, a_position().side, Limit(100.0), 100.0, 60_000)
+    waiting = Waiting("id-1", SIGNAL, Side.LONG, Limit(100.0), 100.0, 60_000)
     await _session(store).save(SessionMemory(revision=1))
     await _session(store).save(SessionMemory(revision=2, state=waiting))
 
@@ -79,7 +88,7 @@ async def save_waiting(store: FileStore) -> None:
 async def save_open(store: FileStore) -> None:
     journal = _session(store)
     await journal.recall()
-    await journal.save(SessionMemory(revision=3, state=a_position()))
+    await journal.save(SessionMemory(revision=3, state=POSITION))
 
 
 async def read_states(store: FileStore) -> object:
@@ -135,43 +144,47 @@ def _act_until(step: Step, folder: Path, last: int) -> None:
             if count == last:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    async def act() -> None:
-        sys.setprofile(tell)
-        await step(FileStore(folder))
-        sys.setprofile(None)
-
-    asyncio.run(act())
+    sys.setprofile(tell)
+    _done(step, folder)
+    sys.setprofile(None)
 
 
-def _main(scenario: str, folder: Path) -> None:
+def _play(scenario: str, folder: Path) -> None:
+    """Sync to the disk only where that is killed: what a process wrote outlives it without."""
+    synced = os.fsync
+    os.fsync = lambda fd: None
     before, step, look = SCENARIOS[scenario]
+    _done(before, folder / scenario / "0")
     last, is_killed = 0, True
     while is_killed:
         last += 1
-        state = folder / str(last)
-        asyncio.run(_as_coroutine(before, state))
+        state = folder / scenario / str(last)
+        shutil.copytree(folder / scenario / "0", state)
         child = os.fork()
         if child == 0:
+            os.fsync = synced
             _act_until(step, state, last)
             os._exit(0)
         is_killed = os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        print(json.dumps(asyncio.run(_found(look, state))))
-        shutil.rmtree(state)
+        drafts = _drafts(state)
+        _done(FileStore.wait_for_init, state)
+        print(json.dumps([scenario, _done(look, state), drafts, _drafts(state)]))
+    os.fsync = synced
 
 
-async def _as_coroutine(step: Step, state: Path) -> object:
-    return await step(FileStore(state))
-
-
-async def _found(look: Step, state: Path) -> object:
-    store = FileStore(state)
-    await store.wait_for_init()
-    others = [path.name for path in state.rglob("*") if path.is_file() and path.suffix != ".json"]
+def _done(step: Step, state: Path) -> object:
+    """Return what *step* comes to on a store of files, which gives way to nobody and so needs no loop."""
     try:
-        return [await look(store), others]
-    except StoreError as error:
-        return [str(error), others]
+        step(FileStore(state)).send(None)
+    except StopIteration as ended:
+        return ended.value
+    raise AssertionError("a store of files waited for something")
+
+
+def _drafts(state: Path) -> list[str]:
+    return [path.name for path in state.rglob("*") if path.is_file() and path.suffix != ".json"]
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], Path(sys.argv[2]))
+    for name in SCENARIOS:
+        _play(name, Path(sys.argv[1]))
