@@ -161,7 +161,7 @@ WRITER = """
 import asyncio, pathlib, sys
 from backtestkit_cli.persistence.file_store import FileStore
 async def write():
-    for _ in range(40):
+    for _ in range(20):
         await FileStore(pathlib.Path(sys.argv[1])).write(("a",), {"writer": 1, "same": [1] * 2000})
 asyncio.run(write())
 """

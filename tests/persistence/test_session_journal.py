@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from backtestkit_cli.domain.signal import Side, Signal
 from backtestkit_cli.engine.lifecycle import Waiting
@@ -72,11 +72,12 @@ async def test_a_session_that_was_never_saved_has_no_memory() -> None:
 
 
 @given(values.memories)
+@settings(max_examples=15)
 def test_any_memory_is_recalled_as_it_was_saved(memory: SessionMemory) -> None:
     async def save_and_recall() -> SessionMemory | None:
         store = MemoryStore()
         await a_journal(store).save(memory)
-        assert await a_journal(store).peek() == memory
+        assert repr(await a_journal(store).peek()) == repr(memory)
         return await a_journal(store).recall()
 
     assert repr(asyncio.run(save_and_recall())) == repr(memory)
@@ -206,15 +207,15 @@ async def test_a_session_whose_block_was_lifted_goes_on_as_any_other() -> None:
     assert (found.state, found.blocked) == (None, "")
 
 
-async def test_a_record_that_is_lost_without_a_trace_blocks_as_well() -> None:
+@pytest.mark.parametrize(("states", "lost"), [([OPEN], SIGNAL), ([None, WAITING], SCHEDULE)])
+async def test_a_record_that_is_lost_without_a_trace_blocks_as_well(states: Sequence[Any], lost: Key) -> None:
     """As where the process is killed after a damaged record was moved aside, and before anything else was written."""
-    for states, lost in [([OPEN], SIGNAL), ([None, WAITING], SCHEDULE)]:
-        store = await saved(*states)
-        await store.remove(lost)
-        memory = await a_journal(store).recall()
-        assert memory is not None
-        assert memory.state is None
-        assert f"the {lost[2]} record was lost" in memory.blocked
+    store = await saved(*states)
+    await store.remove(lost)
+    memory = await a_journal(store).recall()
+    assert memory is not None
+    assert memory.state is None
+    assert f"the {lost[2]} record was lost" in memory.blocked
 
 
 async def test_a_damaged_record_blocks_also_where_that_could_not_be_written_down() -> None:
