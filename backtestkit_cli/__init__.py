@@ -80,6 +80,19 @@ if TYPE_CHECKING:
         TargetMoved,
         TickPassed,
     )
+    from backtestkit_cli.events.venue_facts import (
+        ClockJumped,
+        ConnectionLost,
+        ConnectionRestored,
+        EntriesAllowed,
+        EntriesBlocked,
+        OrderFilled,
+        OrderRejected,
+        OrderUnsettled,
+        PositionAdjusted,
+        PositionRestored,
+        SessionRestarted,
+    )
     from backtestkit_cli.policies.orders.conditional import Above, Below
     from backtestkit_cli.policies.orders.limit import Limit
     from backtestkit_cli.policies.orders.stop import Stop
@@ -147,6 +160,10 @@ _HOMES = {
         "SessionIdle SignalAdmitted SignalCancelled SignalInvalid SignalRefused SignalScheduled StopMoved "
         "TargetMoved TickPassed"
     ),
+    "events.venue_facts": (
+        "ClockJumped ConnectionLost ConnectionRestored EntriesAllowed EntriesBlocked OrderFilled OrderRejected "
+        "OrderUnsettled PositionAdjusted PositionRestored SessionRestarted"
+    ),
     "policies.orders.conditional": "Above Below",
     "policies.orders.limit": "Limit",
     "policies.orders.stop": "Stop",
@@ -186,12 +203,17 @@ __all__ = [
     "CancelReason",
     "Candle",
     "Candles",
+    "ClockJumped",
     "CloseReason",
     "ClosedTrade",
     "CommandRefused",
     "CommandResult",
+    "ConnectionLost",
+    "ConnectionRestored",
     "CoolDown",
     "Correlation",
+    "EntriesAllowed",
+    "EntriesBlocked",
     "Entry",
     "EntryMarket",
     "EntryOrder",
@@ -221,14 +243,19 @@ __all__ = [
     "MockContext",
     "MovedBy",
     "OpenPosition",
+    "OrderFilled",
+    "OrderRejected",
+    "OrderUnsettled",
     "Partial",
     "PortfolioStopped",
     "Position",
     "PositionActive",
+    "PositionAdjusted",
     "PositionAveraged",
     "PositionClosed",
     "PositionOpened",
     "PositionReduced",
+    "PositionRestored",
     "PositionView",
     "ProfitLevelReached",
     "RiskCheck",
@@ -236,6 +263,7 @@ __all__ = [
     "RunRecord",
     "SessionEnded",
     "SessionIdle",
+    "SessionRestarted",
     "Side",
     "Signal",
     "SignalAdmitted",

@@ -27,6 +27,7 @@ MODES = {"backtest", "paper", "live"}
 # Values are frozen. Each exception is a class that is filled step by step, and says here why.
 UNFROZEN = {
     "api/registry.py:Registry": "is filled while a strategy file is imported",
+    "runs/trading/session_keeper.py:SessionKeeper": "follows a session through its restarts",
     "runs/trading/status.py:RunStatus": "is what a run shows of itself while it goes on",
     "runs/trading/status.py:SessionStatus": "is the part of it that one session writes",
 }
