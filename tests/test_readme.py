@@ -19,12 +19,16 @@ import backtestkit_cli
 from backtestkit_cli import Atr, CommandResult, Correlation, FixedPct, Ladder, PositionView, Signal, errors
 from backtestkit_cli.api.callbacks import EVENT_OF
 from backtestkit_cli.api.context import Context
-from backtestkit_cli.cli.app import STOPPED, app, run
+from backtestkit_cli.cli.app import app, run
+from backtestkit_cli.cli.stopping import STOPPED
+from backtestkit_cli.config.environment import variables
 from backtestkit_cli.config.loader import load_config
 from backtestkit_cli.config.risks import RiskProfile, rules_of
+from backtestkit_cli.config.schema import StoreConfig
 from backtestkit_cli.config.sizings import METHODS
 from backtestkit_cli.domain.position import Plan
 from backtestkit_cli.domain.settings import Settings
+from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
 from backtestkit_cli.errors import BacktestKitError
 from backtestkit_cli.events import facts
 from backtestkit_cli.policies.risk.catalogue import RULES
@@ -231,3 +235,33 @@ def test_the_layer_picture_has_every_folder_of_the_package() -> None:
     picture = README[README.index("## Shape of the code") :]
     folders = {init.parent.name for init in (ROOT / "backtestkit_cli").glob("*/__init__.py")}
     assert {name for name in folders if not re.search(rf"(^|\| ){name}\b", picture, re.MULTILINE)} == set()
+
+
+TRADING = README[README.index("## Paper and live") : README.index("## Alerts")]
+
+
+def test_every_flag_of_the_commands_that_trade_is_named() -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))
+    for name in ("paper", "live", "status", "broker test"):
+        flags = {part.opts[0] for part in COMMANDS[f"btk {name}"].params if part.opts[0].startswith("--")}
+        assert flags <= named, name
+
+
+def test_the_table_of_trading_has_each_key_with_its_default() -> None:
+    told = dict(re.findall(r"^\| `(\w+\.\w+)` \| `([\w./]+)` \|", TRADING, re.MULTILINE))
+    sections: dict[str, Any] = {"trading": TradingOptions(), "paper": PaperOptions()}
+    true = {f"{name}.{f.name}": getattr(one, f.name) for name, one in sections.items() for f in fields(one)}
+    true |= {f"store.{name}": field.default for name, field in StoreConfig.model_fields.items()}
+    assert told == {key: default_text(value) for key, value in true.items()}
+
+
+def default_text(value: object) -> str:
+    if value is None:
+        return "null"
+    return f"{value:g}" if isinstance(value, float | int) else str(value)
+
+
+def test_the_variables_of_trading_that_are_named_exist() -> None:
+    named = set(re.findall(r"CC_(?:TRADING|PAPER|STORE)_\w+", README))
+    assert named <= set(variables())
+    assert len(named) == 3

@@ -11,6 +11,7 @@ from typer.main import get_command
 
 from backtestkit_cli.cli import console
 from backtestkit_cli.cli.backtest import backtest
+from backtestkit_cli.cli.broker import try_broker
 from backtestkit_cli.cli.cache import list_cache, warm_cache
 from backtestkit_cli.cli.cache_files import export_cache, import_cache, verify_cache
 from backtestkit_cli.cli.check import check_config
@@ -22,6 +23,7 @@ from backtestkit_cli.cli.report_page import report_page
 from backtestkit_cli.cli.repro import repro
 from backtestkit_cli.cli.saved_runs import delete_runs, list_runs, show_run
 from backtestkit_cli.cli.size import size_atr, size_fixed, size_kelly
+from backtestkit_cli.cli.status import status
 from backtestkit_cli.cli.stopping import STOPPED
 from backtestkit_cli.cli.trading import live, paper
 from backtestkit_cli.errors import BacktestKitError, UnknownNameError, suggestion
@@ -50,6 +52,8 @@ app = typer.Typer(
 )
 check = typer.Typer(cls=Commands, help="Check what a run is given, without running it.", rich_markup_mode=None)
 
+broker = typer.Typer(cls=Commands, help="The broker of a venue.", rich_markup_mode=None)
+
 cache = typer.Typer(cls=Commands, help="Candles of venues, kept on this machine.", rich_markup_mode=None)
 
 size = typer.Typer(cls=Commands, help="How much an entry would buy, as a calculator.", rich_markup_mode=None)
@@ -61,8 +65,11 @@ runs = typer.Typer(cls=Commands, help="Runs that were saved.", rich_markup_mode=
 app.command()(backtest)
 app.command()(paper)
 app.command()(live)
+app.command()(status)
 app.command()(repro)
 app.command("list")(list_names)
+broker.command("test")(try_broker)
+app.add_typer(broker, name="broker")
 check.command("config")(check_config)
 app.add_typer(check, name="check")
 app.command()(doctor)
@@ -105,10 +112,11 @@ def btk(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Backtest crypto strategies written in Python."""
+    """Backtest and trade crypto strategies written in Python."""
     _need_command(ctx)
 
 
+@broker.callback(invoke_without_command=True)
 @cache.callback(invoke_without_command=True)
 @check.callback(invoke_without_command=True)
 @report.callback(invoke_without_command=True)

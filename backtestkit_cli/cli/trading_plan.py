@@ -9,6 +9,7 @@ from backtestkit_cli.domain.trading import ExitsAt, OnStop
 if TYPE_CHECKING:
     from backtestkit_cli.domain.venue import Balance
     from backtestkit_cli.runs.trading.plan import TradingPlan
+    from backtestkit_cli.runs.trading.preview import Preview
 
 _EXITS = {
     ExitsAt.VENUE: "stop and target rest at the venue, and the engine watches them too",
@@ -21,19 +22,17 @@ _ON_STOP = {
 _SHOWN_BALANCES = 8
 
 
-def show_plan(
-    plan: "TradingPlan", balances: "Mapping[str, Balance] | None", held: Sequence[str], cautions: Sequence[str]
-) -> None:
-    """Print on stderr what *plan* will do; *balances* are None where the venue did not tell, *held* is saved state."""
+def show_plan(plan: "TradingPlan", seen: "Preview", cautions: Sequence[str]) -> None:
+    """Print on stderr what *plan* will do, and what was *seen* of the account and of saved state."""
     console.say(f"btk live: real orders on {plan.run.exchange}")
-    for title, text in (*_facts(plan), *_balances(balances), *_state(plan, held)):
+    for title, text in (*_facts(plan), *_balances(seen.balances), *_state(plan, seen)):
         console.say(f"  {title:<11} {console.one_line(text)}".rstrip())
-    for text in cautions:
+    for text in (*cautions, *seen.problems):
         console.note(text)
 
 
 def _facts(plan: "TradingPlan") -> Iterator[tuple[str, str]]:
-    from backtestkit_cli.runs.trading.assembly import key_variables
+    from backtestkit_cli.runs.trading.venue import key_variables
 
     run, options = plan.run, plan.options
     yield "account", f"the keys in {' and '.join(key_variables(run.exchange))}"
@@ -69,7 +68,12 @@ def _balances(balances: "Mapping[str, Balance] | None") -> Iterator[tuple[str, s
     yield "balance", "; ".join([*told, *([f"and {more} more assets"] if more else [])]) or "nothing"
 
 
-def _state(plan: "TradingPlan", held: Sequence[str]) -> Iterator[tuple[str, str]]:
-    yield "state", f"{plan.state_folder}: {'takes up again:' if held else 'nothing to take up again'}"
-    for line in held:
-        yield "", line
+def _state(plan: "TradingPlan", seen: "Preview") -> Iterator[tuple[str, str]]:
+    from backtestkit_cli.cli.trading_view import state_text
+    from backtestkit_cli.engine.memory import SessionMemory
+
+    yield "state", f"{plan.state_folder}: {'takes up again:' if seen.held else 'nothing to take up again'}"
+    for session in seen.held:
+        memory = session.memory or SessionMemory(blocked=session.problem)
+        blocked = f", blocked: {memory.blocked}" if memory.blocked else ""
+        yield "", f"{session.symbol}, {session.strategy}: {state_text(memory.state)}{blocked}"

@@ -91,14 +91,15 @@ def _plan(loaded: "LoadedConfig", mode: str, replay: "Replay | None", shown: Sho
 
 def _agreed(plan: "TradingPlan", *, asks: bool) -> bool:
     """Show what *plan* is about to do, and say whether it may."""
+    import asyncio
+
     from backtestkit_cli.cli.trading_plan import show_plan
     from backtestkit_cli.runs.trading.assembly import cautions
     from backtestkit_cli.runs.trading.preview import preview
 
     if asks:
         require_somebody("btk live", else_say="--yes begins without asking")
-    seen = preview(plan)
-    show_plan(plan, seen.balances, seen.held, [*cautions(plan), *seen.problems])
+    show_plan(plan, asyncio.run(preview(plan)), list(cautions(plan)))
     return not asks or asked("type live to begin:") == "live"
 
 

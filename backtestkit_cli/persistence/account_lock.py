@@ -14,6 +14,9 @@ from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.errors import LockedError, StoreError
 from backtestkit_cli.persistence.file_names import encoded
 
+FOLDER, LOCK, HOLDER = "locks", ".lock", ".holder"
+"""Where locks are in the folder of a store, and how the names of their files end."""
+
 
 def account_of(api_key: str) -> str:
     """Return a short name of the account that *api_key* opens, from which the key cannot be told."""
@@ -29,9 +32,9 @@ class AccountLock:
     def __init__(self, folder: Path, mode: str, exchange: str, account: str) -> None:
         """Lock *account*, a name of `account_of`, among all who use *folder*."""
         self._subject = f"{mode} on {exchange!r}, account {account}"
-        stem = folder.joinpath("locks", *(name for part in (mode, exchange, account) for name in encoded(part)))
-        self._place = stem.with_name(f"{stem.name}.lock")
-        self._holder = stem.with_name(f"{stem.name}.holder")
+        stem = folder.joinpath(FOLDER, *(name for part in (mode, exchange, account) for name in encoded(part)))
+        self._place = stem.with_name(f"{stem.name}{LOCK}")
+        self._holder = stem.with_name(f"{stem.name}{HOLDER}")
         self._lock = FileLock(self._place, thread_local=False)
 
     def acquire(self) -> None:

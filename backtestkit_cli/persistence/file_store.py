@@ -105,8 +105,11 @@ class FileStore:
         try:
             return opened(content, str(path))
         except DamagedError as error:
-            aside = _moved_aside(path)
-            raise CorruptRecordError(f"{path}: {error}; it was moved to {aside}") from error
+            raise CorruptRecordError(f"{path}: {error}; {self._rid_of(path)}") from error
+
+    def _rid_of(self, path: Path) -> str:
+        """Move a damaged record aside, and return what to say of it."""
+        return f"it was moved to {_moved_aside(path)}"
 
     def _remove(self, path: Path) -> None:
         with _troubles(path, "cannot be removed"), _missing(path):

@@ -13,8 +13,8 @@ from backtestkit_cli.engine.lifecycle import Waiting
 from backtestkit_cli.events.facts import Event, JobRan
 from backtestkit_cli.policies.orders.limit import Limit
 from backtestkit_cli.runs.trading.plan import TradingPlan
-from backtestkit_cli.runs.trading.stopping import StopRequest
 from backtestkit_cli.runs.trading.status import RunStatus, SessionStatus
+from backtestkit_cli.runs.trading.stopping import StopRequest
 from tests.builders import START_MS, a_position, a_session, an_outcome, trades_of
 from tests.cli.program import ROOT
 

@@ -1,25 +1,36 @@
 """`btk paper` and `btk live`: what they refuse, what they show, and what signals do."""
 
+import asyncio
 import io
 import json
 import re
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from backtestkit_cli.engine.memory import SessionMemory
+from backtestkit_cli.persistence.file_store import FileStore
+from backtestkit_cli.persistence.session_journal import SessionJournal
 from backtestkit_cli.runs.trading import run
+from tests.builders import START_MS, a_position
 from tests.cli.program import called, on_a_terminal, popen
 from tests.cli.statuses import a_stand_in, stands_in
+from tests.venue.driver import TradingVenue
+from tests.venue.keys import LOOPBACK_KEY, LOOPBACK_SECRET
+from tests.venue.market import VenueMarket
+from tests.venue.server import running
+from tests.venue.tapes import demo_tapes
 
 CODES = re.compile(r"\033\[[0-9;?]*[A-Za-z]")
 PAPER = ("paper", "-e", "tiny.py", "-s", "BTCUSDT")
 LIVE = ("live", "-e", "tiny.py", "-s", "BTC/USDT", "--exchange", "binance")
 DAY = ("--from", "2025-05-04", "--to", "2025-05-05")
 KEYS = {"BINANCE_API_KEY": "k3y-of-somebody", "BINANCE_API_SECRET": "s3cret-of-somebody"}
-OFFLINE_VENUE = "exchange:\n  kind: ccxt\n  id: binance\n  url: http://127.0.0.1:9\n  name: binance\n"
+HOLDS = SessionMemory(revision=1, tick_ms=START_MS, state=a_position(price_open=60_000.0, cost=600.0))
 
 REFUSED = {
     "no symbols": (("paper", "-e", "tiny.py"), "expected at least one symbol, found none"),
@@ -212,43 +223,62 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.usefixtures("stand_in")
-@pytest.mark.parametrize(("typed", "begins"), [("live\n", True), ("yes\n", False), ("LIVE\n", False), ("", False)])
-def test_live_shows_its_plan_and_begins_at_the_word_live_only(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, typed: str, begins: bool
-) -> None:
-    with_keys(monkeypatch)
-    monkeypatch.setattr(sys, "stdin", Terminal(typed))
-    (folder / "venue.yaml").write_text(OFFLINE_VENUE)
-    ended = called("live", "-e", "tiny.py", "-s", "BTC/USDT", "-c", "venue.yaml")
+@pytest.fixture
+def loopback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TradingVenue]:
+    """Run an exchange, and be ready to trade there."""
+    monkeypatch.setenv("LOOPBACK_API_KEY", LOOPBACK_KEY)
+    monkeypatch.setenv("LOOPBACK_API_SECRET", LOOPBACK_SECRET)
+    with running(TradingVenue(VenueMarket(demo_tapes(["BTCUSDT"])))) as venue:
+        assert isinstance(venue, TradingVenue)
+        description = f"kind: ccxt, id: binance, name: loopback, attempts: 1, url: '{venue.url}'"
+        (folder / "venue.yaml").write_text(f"exchange: {{{description}}}\n")
+        yield venue
+
+
+THERE = ("live", "-e", "tiny.py", "-s", "BTC/USDT", "-c", "venue.yaml")
+
+
+@pytest.mark.usefixtures("stand_in", "loopback")
+def test_live_shows_its_plan_and_begins_at_the_word_live_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asyncio.run(SessionJournal(FileStore(folder / ".btk/state"), "live", "loopback", "tiny", "BTC/USDT").save(HOLDS))
+    asyncio.run(SessionJournal(FileStore(folder / ".btk/state"), "live", "loopback", "other", "BTC/USDT").save(HOLDS))
+    for typed in ("yes\n", "LIVE\n", ""):
+        monkeypatch.setattr(sys, "stdin", Terminal(typed))
+        ended = called(*THERE)
+        assert (ended.code, ended.out) == (0, "")
+        assert "nothing was started" in ended.err
+        assert not (folder / "begun").exists()
+    monkeypatch.setattr(sys, "stdin", Terminal("live\n"))
+    ended = called(*THERE)
     assert ended.code == 0
-    assert (folder / "begun").exists() is begins
-    assert ("nothing was started" in ended.err) is not begins
-    plan = ended.err[: ended.err.index("to begin:")]
+    assert (folder / "begun").exists()
+    plan = " ".join(ended.err[: ended.err.index("to begin:")].split())
     for words in (
-        "btk live: real orders on binance",
-        "the keys in BINANCE_API_KEY and BINANCE_API_SECRET",
-        "BTC/USDT",
-        "tiny, every 1h, tiny.py",
+        "btk live: real orders on loopback",
+        "account the keys in LOOPBACK_API_KEY and LOOPBACK_API_SECRET",
+        "symbols BTC/USDT",
+        "strategy tiny, every 1h, tiny.py",
         "fill model vwap, fee 0.1 %",
-        "stop and target rest at the venue",
-        "positions and orders stay",
-        "nobody is told",
-        "nothing to take up again",
+        "exits stop and target rest at the venue",
+        "on stop positions and orders stay",
+        "alerts nobody is told",
+        "balance USDT 10,000 free",
+        "state .btk/state: takes up again: BTC/USDT, tiny: long 0.01 at 60000",
         "note: tiny: fill model vwap judges exits by the average price of a tick",
+        "note: saved state of BTC/USDT, other is not taken up: this run does not have it",
     ):
         assert words in plan
-    assert not any(secret in ended.err + ended.out for secret in KEYS.values())
+    assert not any(secret in ended.err + ended.out for secret in (LOOPBACK_KEY, LOOPBACK_SECRET))
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_yes_begins_without_asking_and_still_shows_the_plan(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_keys(monkeypatch)
-    (folder / "venue.yaml").write_text(OFFLINE_VENUE)
-    command = ("live", "-e", "tiny.py", "-s", "BTC/USDT", "-c", "venue.yaml", "--yes", "--set", "trading.exits=engine")
-    ended = called(*command)
+def test_yes_begins_without_asking_and_still_shows_the_plan(folder: Path, loopback: TradingVenue) -> None:
+    loopback.keys.keys.clear()
+    ended = called(*THERE, "--yes", "--set", "trading.exits=engine")
     assert ended.code == 0
-    assert "btk live: real orders on binance" in ended.err
+    assert "btk live: real orders on loopback" in ended.err
     assert "no stop rests at the venue" in ended.err
+    assert "the venue did not tell" in ended.err
+    assert "note: loopback: the venue refused the credentials in LOOPBACK_API_KEY" in ended.err
     assert "to begin:" not in ended.err
     assert (folder / "begun").exists()

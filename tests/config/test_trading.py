@@ -80,7 +80,7 @@ WRONG = {
     "trading: {max_lateness_seconds: x}": (
         "trading.max_lateness_seconds: expected a number above 0 and at most 3,600, found 'x'"
     ),
-    "trading: {atempts: 1}": "trading.atempts: unknown key; did you mean 'attempts'?",
+    "trading: {attempt: 1}": "trading.attempt: unknown key; did you mean 'attempts'?",
     "trading: keep": "trading: expected a mapping of what trading on the wall clock asks for, found 'keep'",
     "on_stop: keep": "on_stop: unknown key; it belongs under `trading:`",
     "paper: {balance: 0}": "paper.balance: expected a number above 0 and at most 1,000,000,000,000,000, found 0",
@@ -102,11 +102,11 @@ WRONG = {
     ),
     "alerts: {webhook: http://h/a}": "alerts.webhook: expected a mapping or null, found 'http://h/a'",
     "alerts: {webhook: {url_en: A}}": "alerts.webhook.url_en: unknown key; did you mean 'url' or 'url_env'?",
-    "alerts: {telegramm: {}}": "alerts.telegramm: unknown key; did you mean 'telegram'?",
+    "alerts: {telegra: {}}": "alerts.telegra: unknown key; did you mean 'telegram'?",
     "alerts: {telegram: }": (
         "alerts.telegram: expected a mapping with token_env, found nothing; to send nothing there leave the key out"
     ),
-    "alerts: {max_waiting: 0}": "alerts.max_waiting: expected a whole number from 1 to 100,000, found 0",
+    "alerts: {max_waiting: 0}": "alerts.max_waiting: expected a whole number from 1 to 10,000, found 0",
     # what nobody may read
     "alerts: {telegram: {token: '1:abc'}}": (
         f"alerts.telegram.token: {NOT_HERE} it into an environment variable, and name that as token_env"

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from backtestkit_cli.errors import StoreError
+from backtestkit_cli.persistence import holders
+from backtestkit_cli.persistence.account_lock import AccountLock
+from backtestkit_cli.persistence.holders import Presence
 from backtestkit_cli.persistence.inspection import inspected
 
 
@@ -47,20 +50,30 @@ def test_a_folder_that_is_not_there_is_empty_and_one_that_is_a_file_is_an_error(
 
 
 def test_it_is_told_who_holds_a_lock_and_whether_he_is_still_there(tmp_path: Path) -> None:
+    with AccountLock(tmp_path, "paper", "binance", "0a1b2c"):
+        (holder,) = inspected(tmp_path).holders
+        assert (holder.mode, holder.exchange, holder.account) == ("paper", "binance", "0a1b2c")
+        assert (holder.pid, holder.node, holder.presence) == (os.getpid(), platform.node(), Presence.RUNNING)
+    assert inspected(tmp_path).holders == ()
+    for text, presence in (
+        (f"pid {os.getpid()} on {platform.node()}", Presence.GONE),  # its number is used again
+        (f"pid {10**30} on {platform.node()}", Presence.GONE),
+        (f"pid {os.getpid()} on another", Presence.ELSEWHERE),
+    ):
+        a_holder(tmp_path, text)
+        assert [one.presence for one in inspected(tmp_path).holders] == [presence]
+    a_holder(tmp_path, "nonsense")
+    assert inspected(tmp_path).holders == ()
+
+
+def test_where_the_system_has_no_table_of_locks_a_holder_is_there_as_long_as_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holders, "_TABLE", tmp_path / "none")
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    for pid, host, is_held in [
-        (os.getpid(), platform.node(), True),
-        (ended.pid, platform.node(), False),
-        (os.getpid(), "another", None),
-        (10**30, platform.node(), False),
-    ]:
-        a_holder(tmp_path, f"pid {pid} on {host}")
-        (lock,) = inspected(tmp_path).locks
-        assert (lock.subject, lock.holder, lock.is_held) == (
-            "paper, binance, 0a1b2c",
-            f"pid {pid} on {host}",
-            is_held,
-        )
-    a_holder(tmp_path, "nonsense")
-    assert inspected(tmp_path).locks[0].is_held is None
+    with AccountLock(tmp_path, "paper", "binance", "0a1b2c"):
+        assert inspected(tmp_path).holders[0].presence is Presence.RUNNING
+        for pid in (ended.pid, 10**30):
+            a_holder(tmp_path, f"pid {pid} on {platform.node()}")
+            assert inspected(tmp_path).holders[0].presence is Presence.GONE

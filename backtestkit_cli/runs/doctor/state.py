@@ -6,7 +6,8 @@ from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.errors import StoreError
 from backtestkit_cli.persistence.envelope import FORMAT
-from backtestkit_cli.persistence.inspection import Lock, inspected
+from backtestkit_cli.persistence.holders import Holder, Presence
+from backtestkit_cli.persistence.inspection import inspected
 from backtestkit_cli.runs.doctor.findings import Finding, doubtful, failed, failures, fine
 
 _UNREADABLE = 3
@@ -18,7 +19,7 @@ def state(folder: Path) -> list[Finding]:
         found = inspected(folder)
     except StoreError as error:
         return failures("store", error, "mend the permissions of the folder")
-    told = [_taken(lock) for lock in found.locks if lock.is_held is not False]
+    told = [_taken(holder) for holder in found.holders if holder.presence is not Presence.GONE]
     if found.newer:
         text = f"{found.newer[0]}: a newer btk wrote it: {counted(len(found.newer), 'record')} of that kind in all"
         return [failed("store", text, "use the newer btk, or another folder", _UNREADABLE), *told]
@@ -35,6 +36,8 @@ def state(folder: Path) -> list[Finding]:
     return [fine("store", text), *told]
 
 
-def _taken(lock: Lock) -> Finding:
-    doubt = "" if lock.is_held else ", if that still runs"
-    return fine("lock", f"{lock.subject}: in use by {lock.holder} since {utc_text(lock.since_ms)}{doubt}")
+def _taken(holder: Holder) -> Finding:
+    doubt = "" if holder.presence is Presence.RUNNING else ", if that still runs"
+    who = f"pid {holder.pid} on {holder.node}"
+    what = f"{holder.mode} on {holder.exchange}, account {holder.account}"
+    return fine("lock", f"{what}: in use by {who} since {utc_text(holder.since_ms)}{doubt}")

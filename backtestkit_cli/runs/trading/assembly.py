@@ -11,11 +11,11 @@ from backtestkit_cli.domain.alerts import AlertsOptions
 from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.domain.trading import ExitsAt, OnStop
 from backtestkit_cli.errors import ConfigError
-from backtestkit_cli.exchange.credentials import Credentials
 from backtestkit_cli.runs.assembly import assemble, entry_of, venue_described
 from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.sources import DataAccess, access_of, now_ms, venue_of
-from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan, VenueFacts
+from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan
+from backtestkit_cli.runs.trading.venue import missing_keys, venue_facts
 
 VENUE = "ccxt"
 _GOING_ON = (VENUE, "demo", "class")
@@ -55,7 +55,7 @@ def assemble_trading(
     if replay is None and run.source_facts["kind"] == VENUE:  # the newest minute is in no cache
         described = venue_described(loaded, module.registry, access)
         run = replace(run, source=venue_of(run.exchange, described, access))
-        venue = VenueFacts(described.id, described.market, described.url)
+        venue = venue_facts(described)
     wrong = [*_unfit(run, loaded, is_replay=replay is not None), *_missing_variables(run, alerts, environ)]
     if wrong:
         raise ConfigError(wrong)
@@ -71,12 +71,6 @@ def assemble_trading(
         out=config.out,
         told=told or {},
     )
-
-
-def key_variables(exchange: str) -> tuple[str, str]:
-    """Return the names of the variables that hold the key and the secret of *exchange*."""
-    prefix = Credentials.of(exchange, {}).prefix
-    return f"{prefix}_API_KEY", f"{prefix}_API_SECRET"
 
 
 def cautions(plan: TradingPlan) -> Iterator[str]:
@@ -120,10 +114,7 @@ def _unfit(run: RunPlan, loaded: LoadedConfig, *, is_replay: bool) -> Iterator[s
 def _missing_variables(run: RunPlan, alerts: AlertsOptions | None, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield a line for everything that has to be in the environment and is not."""
     if run.mode == LIVE and run.source_facts["kind"] == VENUE:
-        absent = [name for name in key_variables(run.exchange) if not environ.get(name, "").strip()]
-        if absent:
-            names = " and ".join(absent)
-            yield f"btk live needs the keys of {run.exchange}: expected {names} in the environment, found none"
+        yield from (f"btk live needs {line}" for line in missing_keys(run.exchange, environ))
     if alerts is not None:
         try:
             sinks_of(alerts, environ, now_ms)

@@ -15,6 +15,7 @@ from backtestkit_cli.ports import Broker, CandleSource, Store, Time
 from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan
 from backtestkit_cli.runs.trading.time import ReplayTime, SystemTime
+from backtestkit_cli.runs.trading.venue import broker_at
 
 if TYPE_CHECKING:
     from backtestkit_cli.alerts.outbox import Outbox
@@ -91,18 +92,8 @@ async def _paper(plan: TradingPlan, store: Store) -> Broker:
 
 
 def _venue(plan: TradingPlan, environ: Mapping[str, str], time: Time) -> Broker:
-    from backtestkit_cli.exchange.broker.broker import CcxtBroker
-
-    facts = plan.venue
-    assert facts is not None  # noqa: S101 - only venues of ccxt take real orders
-    broker = CcxtBroker(
-        name=plan.run.exchange,
-        exchange_id=facts.exchange_id,
-        market=facts.market,
-        url=facts.url,
-        environ=environ,
-        now_ms=time.now_ms,
-    )
+    assert plan.venue is not None  # noqa: S101 - only venues of ccxt take real orders
+    broker = broker_at(plan.run.exchange, plan.venue, environ, time.now_ms)
     broker.demand_keys()
     return broker
 

@@ -13,11 +13,16 @@ PAPER, LIVE = "paper", "live"
 
 
 class VenueFacts(NamedTuple):
-    """Where orders go: the exchange of ccxt by its id, the part of it, and another address than its own, if any."""
+    """Where orders go: the exchange of ccxt by its id, the part of it, and another address than its own, if any.
+
+    `patience` is how often it is asked at most, the first and the longest wait between two times, and how long one
+    answer may take, in seconds.
+    """
 
     exchange_id: str
     market: str
     url: str | None
+    patience: tuple[int, float, float, float] = (8, 0.5, 60.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

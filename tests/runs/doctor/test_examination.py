@@ -15,6 +15,7 @@ from backtestkit_cli.config.loader import LoadedConfig, load_config
 from backtestkit_cli.errors import ConfigError, VenueError
 from backtestkit_cli.exchange import clients
 from backtestkit_cli.exchange.broker.permissions import Permissions
+from backtestkit_cli.persistence.account_lock import AccountLock
 from backtestkit_cli.runs.doctor.examination import Premises, examine
 from backtestkit_cli.runs.doctor.findings import Finding, Level, exit_code, failed, fine
 from backtestkit_cli.runs.doctor.venue import KeyHolder
@@ -218,13 +219,14 @@ async def test_a_market_that_cannot_be_traded_is_a_warning_only() -> None:
 
 async def test_saved_state_is_counted_and_what_is_damaged_or_newer_fails(here: Path) -> None:
     folder = here / "state"
-    (folder / "locks/live/binance").mkdir(parents=True)
+    folder.mkdir()
     (folder / "a.json").write_text('{"version": 1, "record": {}}')
-    (folder / "locks/live/binance/x.holder").write_text(f"pid {os.getpid()} on {platform.node()}")
     config = loaded("store.folder=state")
-    told = await found(config)
+    with AccountLock(folder, "live", "binance", "x"):
+        told = await found(config)
     assert told["store"][0].text == "state: 1 record, version 1"
-    assert told["lock"][0].text.startswith(f"live, binance, x: in use by pid {os.getpid()} on {platform.node()} since ")
+    who = f"pid {os.getpid()} on {platform.node()}"
+    assert told["lock"][0].text.startswith(f"live on binance, account x: in use by {who} since ")
     (folder / "a.json.corrupt-1").write_text("")
     assert levels(await found(config))["store"] == {"warning"}
     (folder / "b.json").write_text("{")

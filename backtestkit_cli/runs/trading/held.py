@@ -1,0 +1,115 @@
+"""What bots hold, running or stopped, read from their saved state without touching it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from backtestkit_cli.alerts.outbox import ALERT
+from backtestkit_cli.engine.coordination import Stop
+from backtestkit_cli.engine.memory import PortfolioMemory, RunMemory, SessionMemory
+from backtestkit_cli.errors import StoreError
+from backtestkit_cli.persistence.holders import Holder, holders_below
+from backtestkit_cli.persistence.onlooker import Onlooker
+from backtestkit_cli.persistence.run_journal import RunJournal
+from backtestkit_cli.persistence.session_journal import SCHEDULE, SIGNAL, TRADE, SessionJournal
+from backtestkit_cli.ports import Key, Store
+
+_SESSION_KINDS = {SIGNAL, SCHEDULE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldSession:
+    """A session as it was saved last; `memory` is None where that cannot be read, and `problem` says why."""
+
+    strategy: str
+    symbol: str
+    memory: SessionMemory | None
+    trades: int
+    problem: str = ""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Say whether there is nothing to take up again and nothing to look at."""
+        memory = self.memory
+        if memory is None:
+            return False
+        return memory.state is None and not (memory.orders or memory.closing or memory.blocked or memory.dust)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBot:
+    """All that is kept for one mode on one exchange; `alerts` counts messages that have not arrived.
+
+    `problems` say what else cannot be read.
+    """
+
+    mode: str
+    exchange: str
+    holders: tuple[Holder, ...]
+    run: RunMemory | None
+    stop: Stop | None
+    alerts: int
+    sessions: tuple[HeldSession, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def tick_ms(self) -> int | None:
+        """Return the newest tick that any session has saved, None where none has."""
+        return max((s.memory.tick_ms for s in self.sessions if s.memory and s.memory.tick_ms >= 0), default=None)
+
+
+async def bots_in(folder: Path, *, mode: str | None = None, exchange: str | None = None) -> list[HeldBot]:
+    """Return what is kept below *folder*, of one *mode* or *exchange* or of all; nothing where there is no folder.
+
+    Raises:
+        StoreError: the folder cannot be read.
+    """
+    store = Onlooker(folder)
+    keys = await store.keys(())
+    holders = holders_below(folder)
+    names = {key[:2] for key in keys if len(key) > 2} | {(one.mode, one.exchange) for one in holders}
+    return [
+        await _bot(store, name, [key for key in keys if key[:2] == name], holders)
+        for name in sorted(names)
+        if mode in {None, name[0]} and exchange in {None, name[1]}
+    ]
+
+
+async def _bot(store: Store, name: Key, keys: list[Key], holders: list[Holder]) -> HeldBot:
+    mode, exchange = name
+    problems: list[str] = []
+    shared = RunJournal(store, mode, exchange)
+    run: RunMemory | None = None
+    portfolio: PortfolioMemory | None = None
+    try:
+        run = await shared.recall(RunMemory)
+        portfolio = await shared.recall(PortfolioMemory)
+    except StoreError as error:
+        problems.append(str(error))
+    return HeldBot(
+        mode=mode,
+        exchange=exchange,
+        holders=tuple(one for one in holders if (one.mode, one.exchange) == name),
+        run=run,
+        stop=None if portfolio is None else portfolio.stop,
+        alerts=sum(key[2] == ALERT for key in keys),
+        sessions=tuple([await _session(store, name, place, keys) for place in _places(keys)]),
+        problems=tuple(problems),
+    )
+
+
+def _places(keys: list[Key]) -> Iterator[tuple[str, str]]:
+    """Yield strategy and symbol of each session, in the order of (symbol, strategy)."""
+    places = {(key[3], key[4]) for key in keys if len(key) == 5 and key[2] in _SESSION_KINDS}
+    yield from sorted(places, key=lambda place: (place[1], place[0]))
+
+
+async def _session(store: Store, name: Key, place: tuple[str, str], keys: list[Key]) -> HeldSession:
+    (mode, exchange), (strategy, symbol) = name, place
+    memory, problem = None, ""
+    try:
+        memory = await SessionJournal(store, mode, exchange, strategy, symbol).peek()
+    except StoreError as error:
+        problem = str(error)
+    trades = sum(key[2:5] == (TRADE, *place) for key in keys)
+    return HeldSession(strategy=strategy, symbol=symbol, memory=memory, trades=trades, problem=problem)
