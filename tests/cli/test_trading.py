@@ -7,8 +7,9 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -282,3 +283,37 @@ def test_yes_begins_without_asking_and_still_shows_the_plan(folder: Path, loopba
     assert "note: loopback: the venue refused the credentials in LOOPBACK_API_KEY" in ended.err
     assert "to begin:" not in ended.err
     assert (folder / "begun").exists()
+
+
+def rows_of(lines: Iterable[str]) -> list[dict[str, Any]]:
+    """Return events without their ids, which name the mode."""
+    return [{key: value for key, value in json.loads(line).items() if not key.endswith("id")} for line in lines]
+
+
+@pytest.mark.parametrize("model", ["vwap", "candle"])
+def test_a_replay_tells_the_events_of_a_backtest(folder: Path, model: str) -> None:
+    """A1: the same module, row by row."""
+    what = ("-e", "tiny.py", "-s", "BTCUSDT,ETHUSDT", *DAY, "--fill-model", model)
+    ended = called("paper", "--replay", "--json", *what)
+    assert ended.code == 0, ended.err
+    *events, last = ended.out.splitlines()
+    assert called("backtest", *what).code == 0
+    (file,) = folder.glob("dump/runs/tiny-*/events.jsonl")
+    backtest = file.read_text().splitlines()
+    assert len(backtest) > 20
+    assert rows_of(events) == rows_of(backtest)
+    assert json.loads(last)["total"]["trades"] == len([row for row in backtest if "position_closed" in row])
+
+
+def test_a_replay_at_a_speed_takes_its_time_and_stops_at_the_first_signal(folder: Path) -> None:
+    process = popen(*PAPER, "--replay", "--speed", "600", *DAY, folder=folder)
+    try:
+        assert process.stderr
+        assert any("position opened" in line for line in iter(process.stderr.readline, ""))
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    assert "stopping: nothing new is opened" in err
+    assert "BTCUSDT" in out
