@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from backtestkit_cli.analytics.outcome import RunOutcome
     from backtestkit_cli.cli.log_lines import LogPlan
     from backtestkit_cli.config.loader import LoadedConfig
+    from backtestkit_cli.domain.trading import OnStop
     from backtestkit_cli.events.facts import Event
     from backtestkit_cli.runs.trading.assembly import Replay
     from backtestkit_cli.runs.trading.plan import TradingPlan
@@ -115,7 +116,7 @@ def _run(plan: "TradingPlan", shown: Shown, data: TextIO) -> "RunOutcome":
 
         def request() -> None:
             stop.request()
-            console.say(stopping_text(plan.options.on_stop))
+            console.say(stopping_text(_on_stop(plan)))
 
         def end() -> None:
             stop.request()
@@ -124,6 +125,11 @@ def _run(plan: "TradingPlan", shown: Shown, data: TextIO) -> "RunOutcome":
 
         with stopped_by_signals(request, end=end):
             return asyncio.run(run_trading(plan, on_status=watch.on_status, on_event=watch.on_event, stop=stop))
+
+
+def _on_stop(plan: "TradingPlan") -> "OnStop | None":
+    """Return what becomes of positions, None for a replay, which keeps nothing."""
+    return None if plan.is_replay else plan.options.on_stop
 
 
 @contextmanager
@@ -141,7 +147,7 @@ def _watching(plan: "TradingPlan", shown: Shown, data: TextIO) -> Iterator[Watch
         lines = None if shown.quiet else StatusLines(console.say, time.monotonic).show
         yield Watch(on_status=lines, on_event=on_event, restore=lambda: None)
         return
-    with screen(plan.options.on_stop) as drawn:
+    with screen(_on_stop(plan)) as drawn:
         yield Watch(on_status=drawn.show, on_event=on_event, restore=drawn.restore)
 
 

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -101,7 +101,7 @@ def age_text(age_ms: int) -> str:
     return f"{seconds // 86_400} d"
 
 
-def footer(status: RunStatus, on_stop: OnStop) -> Iterator[list[str]]:
+def footer(status: RunStatus, on_stop: OnStop | None) -> Iterator[list[str]]:
     """Yield the lines below the table as parts: mode, run, time and memory; and what Ctrl-C does."""
     seconds = -(-(MINUTE_MS - status.now_ms % MINUTE_MS) // 1000)
     mode = MODES.get(status.mode, status.mode)
@@ -109,22 +109,24 @@ def footer(status: RunStatus, on_stop: OnStop) -> Iterator[list[str]]:
     yield [stopping_text(on_stop) if status.is_stopping else f"Ctrl-C {_ON_STOP[on_stop]}; twice ends at once"]
 
 
-_ON_STOP = {
+_ON_STOP: Mapping[OnStop | None, str] = {
+    None: "ends the replay",
     OnStop.KEEP: "stops and keeps positions, which the next start takes up again",
     OnStop.CLOSE: "stops and closes all positions",
 }
-_STOPPING = {
+_STOPPING: Mapping[OnStop | None, str] = {
+    None: "the replay ends",
     OnStop.KEEP: "positions are kept, and the next start takes them up again",
     OnStop.CLOSE: "positions are being closed",
 }
 
 
-def stopping_text(on_stop: OnStop) -> str:
-    """Return what happens between the first Ctrl-C and the end."""
+def stopping_text(on_stop: OnStop | None) -> str:
+    """Return what happens between the first Ctrl-C and the end; *on_stop* is None for a replay, which keeps nothing."""
     return f"stopping: nothing new is opened, {_STOPPING[on_stop]}; Ctrl-C again ends at once"
 
 
-def view_of(status: RunStatus, on_stop: OnStop, *, width: int, height: int) -> "RenderableType":
+def view_of(status: RunStatus, on_stop: OnStop | None, *, width: int, height: int) -> "RenderableType":
     """Return the view of *status* for a terminal of that size.
 
     What does not fit goes by rank: columns from the least important on, and sessions that hold nothing.
@@ -172,7 +174,7 @@ def _money(value: float | None) -> str:
 class Screen:
     """Draws the view of a run on a terminal, a few times a second at most."""
 
-    def __init__(self, live: Live, on_stop: OnStop) -> None:
+    def __init__(self, live: Live, on_stop: OnStop | None) -> None:
         """Draw on *live*."""
         self._live = live
         self._on_stop = on_stop
@@ -200,7 +202,7 @@ class Screen:
 
 
 @contextmanager
-def screen(on_stop: OnStop) -> Iterator[Screen]:
+def screen(on_stop: OnStop | None) -> Iterator[Screen]:
     """Yield what draws on the terminal of stderr; what is printed meanwhile appears above it."""
     colours = None if os.environ.get("NO_COLOR") else "auto"
     terminal = Console(file=sys.stderr, color_system=colours, highlight=False)  # type: ignore[arg-type]

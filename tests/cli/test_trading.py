@@ -315,5 +315,5 @@ def test_a_replay_at_a_speed_takes_its_time_and_stops_at_the_first_signal(folder
     finally:
         process.kill()
     assert process.returncode == 0, err
-    assert "stopping: nothing new is opened" in err
+    assert "stopping: nothing new is opened, the replay ends" in err
     assert "BTCUSDT" in out

@@ -17,7 +17,7 @@ from tests.builders import START_MS
 from tests.cli.statuses import a_run, a_session_status, a_waiting
 
 
-def drawn(status: RunStatus, *, width: int = 200, height: int = 40, on_stop: OnStop = OnStop.KEEP) -> list[str]:
+def drawn(status: RunStatus, *, width: int = 200, height: int = 40, on_stop: OnStop | None = OnStop.KEEP) -> list[str]:
     screen = Console(file=io.StringIO(), width=width, height=height, color_system=None)
     with screen.capture() as captured:
         screen.print(view_of(status, on_stop, width=width, height=height))
@@ -55,6 +55,11 @@ def test_the_footer_has_the_mode_in_plain_words_the_run_the_next_tick_and_what_c
         "stopping: nothing new is opened, positions are kept, and the next start takes them up again; "
         "Ctrl-C again ends at once"
     )
+
+
+def test_a_replay_does_not_promise_to_be_taken_up_again() -> None:
+    assert drawn(a_run(), on_stop=None)[-1] == "Ctrl-C ends the replay; twice ends at once"
+    assert "the replay ends" in drawn(a_run(is_stopping=True), on_stop=None)[-1]
 
 
 def test_gains_losses_modes_and_a_lost_connection_are_coloured() -> None:
