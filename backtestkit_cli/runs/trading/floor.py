@@ -22,8 +22,9 @@ from backtestkit_cli.runs.trading.candles import Feed, GrowingBook
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """The plan, the candles and the life of a run, and when it began. `on_failure` is told strategy
-    and symbol of a session that failed.
+    """The plan, the candles and the life of a run, and when it began.
+
+    `on_failure` is told strategy and symbol of a session that failed.
     """
 
     plan: RunPlan
