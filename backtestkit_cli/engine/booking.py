@@ -151,7 +151,9 @@ def _gain(position: Position, cost: float, fill: Fill, costs: Costs) -> Gain:
     gain = round_trip(position.side, taken_cost, price_in, fill.price, costs)
     worth = taken_cost + sign * (gain.gross - gain.slippage)
     modelled_fee = worth * costs.fee_rate
+    rest = cost - taken_cost
+    if not taken:  # nothing was sold: all of it is left behind
+        return Gain(gain.gross - sign * rest, gain.slippage, gain.fee + rest * costs.fee_rate)
     fee_quote = modelled_fee * fill.quantity / taken if fill.fee_quote is None else fill.fee_quote
     fee = fee_quote + worth * fill.fee_base / taken - modelled_fee
-    rest = cost - taken_cost
     return Gain(gain.gross - sign * rest, gain.slippage, gain.fee + fee + rest * costs.fee_rate)

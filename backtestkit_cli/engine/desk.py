@@ -177,22 +177,25 @@ class Desk:
         if self._gate is not None:
             self._gate.closed(trade)
 
-    def take(self, state: Waiting | Position | None, *, is_judged: bool = True) -> None:
+    def take(
+        self, state: Waiting | Position | None, *, is_judged: bool = True, reserved: Position | None = None
+    ) -> None:
         """Put what a venue or the saved state says in the place of what was decided.
 
-        It is looked at from the next row on; a position that was open before, from this one where it has not been
-        *judged* yet.
+        It is looked at from the next row on; a position that was open before this row, from this one where it has not
+        been *judged* yet. *reserved* is the position that an order on its way may become: it keeps its place.
         """
         was_open = type(self.state) is Position
         if type(state) is Position:
             self._hold(state)
-            if was_open:
-                self.state = self.ahead.changed(self.row if is_judged else self.row - 1, state)
-            else:
-                self.state = self.ahead.entered(self.row, state)
+            judged_row = self.row if is_judged or state.opened_at_ms >= self.when_ms else self.row - 1
+            self.state = (self.ahead.changed if was_open else self.ahead.entered)(judged_row, state)
             return
         if self._gate is not None:
-            self._gate.drops()
+            if reserved is None:
+                self._gate.drops()
+            else:
+                self._gate.holds(reserved)
         self.state = self.ahead.entered(self.row, state)
 
     def cancel(self, reason: CancelReason) -> None:

@@ -57,6 +57,10 @@ class GrowingMarket(Market):
         """Say whether the candle of *row* is there."""
         return row < self._filled
 
+    def is_behind(self, row: int) -> bool:
+        """Say whether whoever is at *row* has the next one before it already."""
+        return row + 1 < self._filled
+
     def append(self, candles: Candles) -> int:
         """Add as many of *candles*, which follow without a gap, as there is room for; return how many.
 

@@ -110,6 +110,10 @@ class Market:
         """Return True: all candles of a replay are there."""
         return True
 
+    def is_behind(self, _row: int) -> bool:
+        """Return False: no replay is late."""
+        return False
+
     def row_from(self, when_ms: int) -> int:
         """Return the row of the first tick at or after *when_ms*; after the last tick, the number of rows."""
         closed = self._minutes.closed_at(when_ms)

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.risk import Admitted
-from backtestkit_cli.domain.signal import CloseReason
+from backtestkit_cli.domain.signal import CancelReason, CloseReason
 from backtestkit_cli.domain.venue import Fill, VenueOrder
 from backtestkit_cli.engine.coordination import Stop
 from backtestkit_cli.engine.lifecycle import Waiting
@@ -27,7 +27,8 @@ class Stage(StrEnum):
 class OpenOrder(NamedTuple):
     """An order that is not settled yet: sent at `sent_ms` of real time, `attempts` times.
 
-    `booked` is the part of its fill that the position holds already.
+    `booked` is the part of its fill that the position holds already. `decided` is what the quantity was worked out
+    from, so that it is booked to the last bit: the cost of an addition, the percent (0-100) of a partial close.
     """
 
     order: VenueOrder
@@ -35,6 +36,7 @@ class OpenOrder(NamedTuple):
     sent_ms: int
     attempts: int = 1
     booked: Fill | None = None
+    decided: float | None = None
 
 
 class PendingClose(NamedTuple):
@@ -51,8 +53,10 @@ class SessionMemory(NamedTuple):
 
     `tick_ms` is the newest tick that is done, and `slot` the newest in which the strategy was asked. `orders` are
     those not settled, `legs` counts those of the signal under way, so that each has an id of its own. `closing` is
-    the close that must be brought to its end. `blocked` says why nothing new may be opened, and `dust` is what of
-    earlier positions was too little to be sold, in the base asset. `revision` grows by one with each save.
+    the close that must be brought to its end, and `cancelling` why a waiting signal is taken back whose order the
+    venue has not let go of yet. `blocked` says why nothing new may be opened, and `dust` is what of earlier positions
+    was too little to be sold, in the base asset. `revision` grows by one with each save. With `is_lost` a record was
+    lost: whether anything is open is not known.
     """
 
     revision: int = 0
@@ -64,6 +68,8 @@ class SessionMemory(NamedTuple):
     closing: PendingClose | None = None
     blocked: str = ""
     dust: float = 0.0
+    cancelling: CancelReason | None = None
+    is_lost: bool = False
 
 
 class Journal(Protocol):

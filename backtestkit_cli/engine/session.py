@@ -167,6 +167,8 @@ class Session:
         self.error = one_line(error)
         if self._gate is not None and self._dealer is None:
             self._gate.abandons(self._desk.price)
+        for event in () if self._dealer is None else self._dealer.saved_facts():
+            await self._publisher.publish(event)
         failed = "state" if isinstance(error, StoreError) else "strategy"
         await self._publisher.publish(self._publisher.failure(self._context.when_ms, failed, error))
 
@@ -247,9 +249,8 @@ class Session:
 
     def _may_ask(self, when_ms: int) -> bool:
         """Say whether anything may be opened at *when_ms*: neither the account nor the venue forbids it."""
-        if self._gate is not None and self._gate.stop_at(when_ms) is not None:
-            return False
-        return self._dealer is None or not self._dealer.why_not_enter(when_ms)
+        stop = None if self._gate is None else self._gate.stop_at(when_ms)
+        return stop is None and (self._dealer is None or not self._dealer.why_not_enter(when_ms))
 
     async def _cut_off(self, error: TookTooLongError) -> None:
         cut = as_told(error, "max_signal_seconds", self._plan.settings.max_signal_seconds, what="get_signal")
@@ -257,7 +258,7 @@ class Session:
 
     async def _publish_outbox(self) -> None:
         dealer, outbox = self._dealer, self._desk.outbox
-        while facts := outbox if dealer is None else await dealer.settled():
+        while facts := outbox if dealer is None else await dealer.settled(self._slot):
             await self._publisher.publish(facts.popleft())
 
     async def _begin_tick(self, dealer: Dealer) -> None:
@@ -266,7 +267,6 @@ class Session:
         await self._publish_outbox()
 
     async def _end_tick(self, dealer: Dealer) -> None:
-        """Save what the tick has changed."""
         await dealer.end(self._desk.when_ms, self._slot)
         await self._publish_outbox()
 

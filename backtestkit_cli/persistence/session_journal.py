@@ -155,4 +155,4 @@ def _survivor(found: Sequence[_Found]) -> SessionMemory | None:
         return None
     lost = " and ".join(damaged) or " or ".join(one.kind for one in found if not one.is_there) or SIGNAL
     reason = f"the {lost} record was lost: a position may be open at the venue that is not known here"
-    return (newest or SessionMemory())._replace(blocked=reason)
+    return (newest or SessionMemory())._replace(blocked=reason, is_lost=newest is None or newest.state is None)

@@ -4,14 +4,16 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from backtestkit_cli.domain.interval import MINUTE_MS, floor_to
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.settings import Settings
-from backtestkit_cli.domain.venue import Answer, Leg, Rejected, Transient, VenueOrder, VenueRules
+from backtestkit_cli.domain.venue import Answer, Leg, OrderKind, Rejected, Transient, VenueOrder, VenueRules
 from backtestkit_cli.engine.dealing.orders import OrderMaker
 from backtestkit_cli.engine.dealing.sending import Ask, Wire
 from backtestkit_cli.engine.desk import Desk
 from backtestkit_cli.engine.memory import Journal, OpenOrder, SessionMemory, Stage, State
+from backtestkit_cli.errors import StoreError
 from backtestkit_cli.events.facts import PositionClosed, Told
 from backtestkit_cli.events.venue_facts import OrderRejected, OrderUnsettled
 
@@ -34,16 +36,22 @@ class DealingPlan:
 
 
 class Blotter:
-    """Changes the memory of a session, saves it, and keeps what is to be told until it is saved."""
+    """Changes the memory of a session, saves it, and keeps what is to be told until it is saved.
+
+    `facts` have been saved and wait to be told. `is_off` says that the confirmed state is not what the desk has
+    decided on, so that the desk must be told. With `has_doubts` the venue does not have the coins that the book says.
+    """
 
     def __init__(self, plan: DealingPlan, memory: SessionMemory) -> None:
-        """Begin with *memory*."""
+        """Begin with *memory*, as it was saved last."""
         self.plan = plan
         self.memory = memory
         self.maker = OrderMaker(plan.strategy, plan.symbol)
         self.costs = Costs.of(plan.settings)
         self.facts: deque[Told] = deque()
-        self.is_off = False
+        self.is_off = self.has_doubts = False
+        self._saved = memory
+        self._untold: list[Told] = []
         self._complaints: set[tuple[Leg, str]] = set()
         self._desk: Desk | None = None
 
@@ -75,9 +83,25 @@ class Blotter:
         """Say whether what was decided at *at_ms* is too old to open anything."""
         return self.lateness_s(at_ms) > self.wire.options.max_lateness_seconds
 
+    def why_not_enter(self, at_ms: int) -> str:
+        """Return why what was decided at *at_ms* may not be opened now, nothing where it may."""
+        if self.memory.blocked or not self.is_late(at_ms):
+            return self.memory.blocked
+        return f"the tick is {self.lateness_s(at_ms):.0f} s old"
+
     def may_arrive(self, known: OpenOrder) -> bool:
         """Say whether *known*, which the venue does not know, may still be on its way."""
         return self.wire.may_arrive(known.sent_ms)
+
+    def filled_ms(self, known: OpenOrder) -> int:
+        """Return when what the venue tells of *known* was traded, as a tick.
+
+        What goes at once was traded when it was sent, however late its answer came; of what rests only the tick is
+        known at which it was seen.
+        """
+        if known.stage is Stage.RESTING or known.order.kind is not OrderKind.MARKET:
+            return self.desk.when_ms
+        return min(self.desk.when_ms, max(known.order.at_ms, floor_to(known.sent_ms, MINUTE_MS)))
 
     def becomes(self, state: State, *, as_decided: bool = False) -> None:
         """Make *state* the confirmed one; unless it is what the desk has *decided*, the desk will be told."""
@@ -91,6 +115,10 @@ class Blotter:
     def order_of(self, leg: Leg) -> OpenOrder | None:
         """Return the order of *leg* that is not settled, if there is one."""
         return next((known for known in self.memory.orders if known.order.leg is leg), None)
+
+    def known(self, order: VenueOrder) -> OpenOrder | None:
+        """Return what is remembered of *order*, None where it is settled."""
+        return next((one for one in self.memory.orders if one.order.client_id == order.client_id), None)
 
     def put(self, known: OpenOrder) -> None:
         """Keep *known* in the place of an order of the same id, or besides the others."""
@@ -114,33 +142,59 @@ class Blotter:
         return legs
 
     async def save(self) -> None:
-        """Save the memory."""
-        self.memory = self.memory._replace(revision=self.memory.revision + 1)
-        if self.plan.journal is not None:
-            await self.plan.journal.save(self.memory)
+        """Save the memory where it has changed, and let be told what was held back until then.
+
+        Raises:
+            StoreError: it was not saved; the memory is again what was saved before, and the rest has not happened.
+        """
+        if self.memory != self._saved:
+            changed = self.memory._replace(revision=self.memory.revision + 1)
+            if self.plan.journal is not None:
+                try:
+                    await self.plan.journal.save(changed)
+                except StoreError:
+                    self.memory = self._saved
+                    self._untold.clear()
+                    raise
+            self.memory = self._saved = changed
+        self.release()
+
+    def release(self) -> None:
+        """Let be told what was held back, though nothing was to be saved."""
+        self.facts.extend(self._untold)
+        self._untold.clear()
+
+    @property
+    def has_news(self) -> bool:
+        """Say whether there is more to save than that a tick is done."""
+        return self.memory._replace(tick_ms=self._saved.tick_ms) != self._saved
 
     def tell(self, *events: Told) -> None:
         """Let *events* be published, after all has been saved."""
-        self.facts.extend(events)
+        self._untold.extend(events)
 
-    async def send(self, order: VenueOrder, how: Ask) -> Answer:
-        """Send *order*, saved before, and return the answer; what the venue will not have is dropped and told."""
-        known = next((one for one in self.memory.orders if one.order.client_id == order.client_id), None)
-        count = 0 if known is None else known.attempts
-        booked = None if known is None else known.booked
+    async def send(
+        self, order: VenueOrder, how: Ask, *, until_ms: float | None = None, decided: float | None = None
+    ) -> Answer:
+        """Send *order*, saved before, and return the answer; what the venue will not have is dropped and told.
+
+        After *until_ms* it is not sent. See `OpenOrder.decided`.
+        """
+        known = self.known(order)
+        one = known or OpenOrder(order, Stage.ATTEMPTED, 0, 0, None, decided)
 
         async def saving(sent_ms: int) -> None:
-            nonlocal count
-            count += 1
-            self.put(OpenOrder(order, Stage.ATTEMPTED, sent_ms, count, booked))
+            nonlocal one
+            one = one._replace(stage=Stage.ATTEMPTED, sent_ms=sent_ms, attempts=one.attempts + 1)
+            self.put(one)
             await self.save()
 
-        answer = await self.wire.send(order, how, saving, None if known is None else known.sent_ms)
+        answer = await self.wire.send(order, how, saving, None if known is None else known.sent_ms, until_ms)
         if isinstance(answer, Rejected):
             self.drop(order)
             self.complain(order, answer.reason)
         elif isinstance(answer, Transient):
-            self.unsettled(order, answer.reason, count, is_given_up=False)
+            self.unsettled(order, answer.reason, one.attempts, is_given_up=False)
         else:
             self._complaints.clear()
         return answer
@@ -167,12 +221,15 @@ class Blotter:
             self.tell(OrderUnsettled(*stamp, order.client_id, order.leg, reason, attempts, is_given_up))
 
     async def closes(self, trade: Trade) -> None:
-        """Book *trade*: the session is flat."""
+        """Book *trade*: the session is flat.
+
+        A crash after the trade was kept books it once more, in the place of this one.
+        """
         if self.plan.journal is not None:
             await self.plan.journal.book(trade)
-        self.desk.book(trade)
         self.becomes(None, as_decided=self.desk.state is None)
         self.remembers(closing=None)
         self._complaints.clear()
-        await self.save()
         self.tell(PositionClosed(*self.desk.stamp(), trade))
+        await self.save()
+        self.desk.book(trade)

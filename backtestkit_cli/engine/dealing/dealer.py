@@ -1,22 +1,27 @@
 """The dealer of one session: it brings what the desk decides to the venue, and what the venue did into the book.
 
 Order of steps: save the attempt, ask the venue, change the state, save, and only then tell. A crash between any two
-leaves an order whose id is known, so that the venue is asked what became of it before anything is sent again.
+leaves an order whose id is known, so that the venue is asked what became of it before anything is sent again. The
+tick of the first attempt counts as done with it: what was decided there is not decided twice.
 """
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from backtestkit_cli.domain.position import Position
 from backtestkit_cli.domain.venue import Leg
 from backtestkit_cli.engine.dealing.blotter import Blotter, DealingPlan
-from backtestkit_cli.engine.dealing.entering import Entering
+from backtestkit_cli.engine.dealing.correcting import Correcting
+from backtestkit_cli.engine.dealing.entering import ENTRIES, Entering
 from backtestkit_cli.engine.dealing.leaving import Leaving
 from backtestkit_cli.engine.dealing.orders import with_levels_of
-from backtestkit_cli.engine.dealing.withdrawing import withdrawn
+from backtestkit_cli.engine.dealing.resting import Resting
 from backtestkit_cli.engine.desk import Desk
+from backtestkit_cli.engine.lifecycle import Waiting
 from backtestkit_cli.engine.memory import SessionMemory, State
+from backtestkit_cli.engine.reconciling import Correction
 from backtestkit_cli.events.facts import (
     LossLevelReached,
     PositionAveraged,
@@ -32,7 +37,8 @@ from backtestkit_cli.events.facts import (
 )
 
 _LEVELS = (StopMoved, TargetMoved, ProfitLevelReached, LossLevelReached)
-_ENTRIES = (Leg.ENTRY, Leg.AVERAGE)
+_MOST_UNASKED = 30
+"""How many ticks in a row nothing is asked while a session catches up: the venue counts questions."""
 
 
 class Dealer:
@@ -42,7 +48,11 @@ class Dealer:
         """Deal by *plan*, beginning with *memory*."""
         self._blotter = Blotter(plan, memory)
         self._entering = Entering(self._blotter)
-        self._leaving = Leaving(self._blotter)
+        self._leaving = Leaving(self._blotter, self._entering)
+        self._resting = Resting(self._blotter, self._leaving)
+        self._correcting = Correcting(self._blotter, self._entering, self._leaving)
+        self._found: tuple[int, Sequence[Correction]] | None = None
+        self._unasked = 0
         self._settle_by: dict[type, Any] = {
             SignalScheduled: self._entering.scheduled,
             PositionOpened: self._entering.opens,
@@ -57,54 +67,91 @@ class Dealer:
         """Return all that the session must not forget."""
         return self._blotter.memory
 
+    def saved_facts(self) -> Iterator[Told]:
+        """Yield what has been saved and was not told, oldest first; each is told once."""
+        while self._blotter.facts:
+            yield self._blotter.facts.popleft()
+
+    @property
+    def has_doubts(self) -> bool:
+        """Say whether the venue does not seem to have what the book says, so that the two should be compared."""
+        return self._blotter.has_doubts
+
     def attach(self, desk: Desk, row: int) -> None:
         """Deal for *desk*, which takes up at *row* what the memory holds; that row has been judged."""
         self._blotter.attach(desk)
         desk.move_to(row)
-        if self.memory.state is not None:
-            desk.take(self.memory.state)
+        desk.take(self.memory.state, reserved=self._entering.reserved())
 
     def why_not_enter(self, when_ms: int) -> str:
         """Return why nothing new may be opened at *when_ms*, nothing where it may."""
-        blotter = self._blotter
-        if self.memory.blocked:
-            return self.memory.blocked
-        if blotter.is_late(when_ms):
-            return f"the tick is {blotter.lateness_s(when_ms):.0f} s old"
-        return ""
+        return self._blotter.why_not_enter(when_ms)
+
+    def correct(self, corrections: Sequence[Correction], revision: int) -> None:
+        """Apply *corrections* when the next tick begins, unless the memory has moved on from *revision* until then."""
+        self._found = (revision, corrections)
+        self._blotter.has_doubts = False
 
     async def begin(self) -> None:
         """Ask what has become of orders since the last tick, exits before entries; facts wait in `settled`."""
-        if self.memory.closing is None and not self.memory.orders:
+        memory, found, self._found = self.memory, self._found, None
+        if memory.closing is None and not memory.orders and memory.cancelling is None and found is None:
             return  # nearly always, where nothing rests at the venue
         blotter = self._blotter
         blotter.is_off = False
-        if self.memory.closing is not None:
-            await self._leaving.finish()
-        by_urgency = sorted(self.memory.orders, key=lambda known: known.order.leg in _ENTRIES)
-        for known in by_urgency:
-            if known in self.memory.orders and known.order.leg is not Leg.CLOSE:
-                look = self._entering if known.order.leg in _ENTRIES else self._leaving
-                await look.look_after(known)
+        if found is not None and found[0] == memory.revision:
+            await self._correcting.apply(found[1])
+        await self._pursue()
+        if self._asks():
+            await self._look_after_orders()
+            await self._pursue()  # a stop that was filled in part is to be brought to its end
         await blotter.save()
         if blotter.is_off:
-            blotter.desk.take(self._with_levels(blotter.desk.state), is_judged=False)
+            self._tell_desk(is_judged=False)
 
-    async def settled(self) -> deque[Told]:
-        """Settle what the desk proposes, and return the facts that are to be told, oldest first."""
+    async def _pursue(self) -> None:
+        """Go on with a close or a cancel that was decided and is not done."""
+        await self._leaving.finish_if_decided()
+        if self.memory.cancelling is not None:
+            await self._entering.cancels()
+
+    def _asks(self) -> bool:
+        """Say whether the venue is asked at this tick: while a session catches up, hardly ever."""
+        desk = self._blotter.desk
+        self._unasked = self._unasked + 1 if desk.market.is_behind(desk.row) else 0
+        return self._unasked % _MOST_UNASKED == 0
+
+    async def _look_after_orders(self) -> None:
+        for known in sorted(self.memory.orders, key=lambda known: known.order.leg in ENTRIES):
+            if known in self.memory.orders and known.order.leg is not Leg.CLOSE:
+                look = self._entering if known.order.leg in ENTRIES else self._leaving
+                await look.look_after(known)
+
+    async def settled(self, slot: int) -> deque[Told]:
+        """Settle what the desk proposes, and return the facts that are to be told, oldest first.
+
+        *slot* is the newest in which the strategy was asked.
+        """
         blotter, outbox = self._blotter, self._blotter.desk.outbox
         if not outbox:
             return blotter.facts
         blotter.is_off = False
         is_proposed = any(type(event) in self._settle_by for event in outbox)
+        if is_proposed:
+            blotter.remembers(tick_ms=blotter.desk.when_ms, slot=slot)
         while outbox:
             await self._settle(outbox.popleft())
         if is_proposed:
-            await self._leaving.rest()
+            await self._resting.sees_to_it(may_move=False)
             await blotter.save()
+        blotter.release()
         if blotter.is_off:
-            blotter.desk.take(self._with_levels(blotter.desk.state))
+            self._tell_desk()
         return blotter.facts
+
+    def _tell_desk(self, *, is_judged: bool = True) -> None:
+        desk = self._blotter.desk
+        desk.take(self._with_levels(desk.state), is_judged=is_judged, reserved=self._entering.reserved())
 
     def _with_levels(self, decided: State) -> State:
         """Return the confirmed state, with the levels that the desk has *decided* on for the same position."""
@@ -116,15 +163,16 @@ class Dealer:
 
     async def end(self, tick_ms: int, slot: int) -> None:
         """Count the tick *tick_ms* as done, and save what it has changed."""
-        blotter, before = self._blotter, self.memory
-        desk = blotter.desk
+        blotter, desk = self._blotter, self._blotter.desk
         if isinstance(desk.state, Position):
             blotter.remembers(state=desk.settle(desk.row))
-            await self._leaving.rest()
+            if not desk.market.is_behind(desk.row):
+                blotter.is_off = False
+                await self._resting.sees_to_it(may_move=True)
             if desk.state != self.memory.state:
-                desk.take(self.memory.state)
+                self._tell_desk()
         blotter.remembers(tick_ms=tick_ms, slot=slot)
-        if self.memory.state is not None or before.slot != slot or before.orders != self.memory.orders:
+        if self.memory.state is not None or blotter.has_news:
             await blotter.save()
 
     async def _settle(self, event: Told) -> None:
@@ -146,13 +194,10 @@ class Dealer:
         blotter.tell(event)
 
     async def _cancels(self, event: SignalCancelled) -> None:
-        """Take back what rests at the venue of a signal that waits."""
-        blotter, known = self._blotter, self._blotter.order_of(Leg.ENTRY)
-        if known is not None and not await withdrawn(blotter, known, self._entering.answered):
-            blotter.is_off = True  # tried again when it is decided again
-            return
-        if isinstance(blotter.state, Position):  # it was filled before
+        """Take back what rests at the venue of a signal that waits; if it was filled before, it stays open."""
+        blotter = self._blotter
+        if isinstance(blotter.state, Waiting):
+            blotter.remembers(cancelling=event.reason)
+            await self._entering.cancels()
+        else:
             blotter.is_off = True
-            return
-        blotter.becomes(None, as_decided=True)
-        blotter.tell(event)

@@ -1,8 +1,10 @@
 """Which orders follow from a decision: pure, so that the same decision after a crash is the same order."""
 
+from collections.abc import Iterable
+
 from backtestkit_cli.domain.position import Position
 from backtestkit_cli.domain.signal import Side, Signal
-from backtestkit_cli.domain.venue import Fill, Leg, OrderKind, VenueOrder
+from backtestkit_cli.domain.venue import Answer, Confirmed, Fill, Leg, OrderKind, OrderState, VenueOrder
 from backtestkit_cli.engine.lifecycle import Waiting
 from backtestkit_cli.policies.orders.at_venue import AtVenue
 
@@ -61,9 +63,9 @@ class OrderMaker:
         order = self._order(position.id, leg, legs, at_ms=at_ms, is_buy=is_buy, quantity=quantity, price=price)
         return order._replace(reduce_only=True)
 
-    def exits(self, position: Position, at_ms: int, price: float, legs: int) -> VenueOrder:
-        """Return stop and target of *position* as they should rest at the venue."""
-        order = self.reduction(position, Leg.EXITS, at_ms, price, position.quantity_left, legs)
+    def exits(self, position: Position, at_ms: int, price: float, quantity: float, legs: int) -> VenueOrder:
+        """Return stop and target for *quantity* of *position* as they should rest at the venue."""
+        order = self.reduction(position, Leg.EXITS, at_ms, price, quantity, legs)
         return order._replace(kind=OrderKind.EXITS, price_limit=position.take_profit, price_stop=position.stop_loss)
 
 
@@ -71,6 +73,13 @@ def is_exact(order: VenueOrder, fill: Fill) -> bool:
     """Say whether *fill* is what was decided, to the last bit, with the fee that the settings state."""
     is_whole = fill.quantity == order.quantity and fill.price == order.price_expected
     return is_whole and fill.fee_quote is None and not fill.fee_base
+
+
+def is_as_decided(order: VenueOrder, answer: Answer) -> bool:
+    """Say whether *answer* is that *order* was filled at once, exactly as it was decided."""
+    if not isinstance(answer, Confirmed) or answer.fill is None:
+        return False
+    return answer.state is OrderState.FILLED and is_exact(order, answer.fill)
 
 
 def must_amend(resting: VenueOrder, wanted: VenueOrder, quantity_step: float) -> bool:
@@ -86,9 +95,9 @@ def in_flight(position: Position, signal: Signal, price: float) -> Waiting:
     return Waiting(position.id, signal, position.side, AtVenue(price), price, position.scheduled_at_ms)
 
 
-def signal_of(position: Position) -> Signal:
-    """Return a signal that opens *position* again, at market."""
-    plan = position.plan
+def signal_of(position: Position, flags: Iterable[str]) -> Signal:
+    """Return a signal that opens *position* again, at market, with *flags* set."""
+    plan, given = position.plan, set(flags)
     return Signal(
         position=position.side,
         take_profit=plan.take_profit,
@@ -100,6 +109,8 @@ def signal_of(position: Position) -> Signal:
         trailing_activation_pct=plan.trailing_activation_pct,
         breakeven_at_pct=plan.breakeven_at_pct,
         ladder=plan.ladder,
+        post_only="post_only" in given,
+        reduce_only="reduce_only" in given,
     )
 
 
