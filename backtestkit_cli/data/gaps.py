@@ -48,7 +48,7 @@ def prepare(candles: Candles, start_ms: int, end_ms: int, policy: GapPolicy, sym
         )
     if policy is GapPolicy.FILL:
         begins_before = int(inside.timestamp[0]) > start_ms
-        inside = _filled(candles.slice(first - begins_before, last), start_ms, end_ms)
+        inside = filled(candles.slice(first - begins_before, last), start_ms, end_ms)
     return Prepared(inside, missing, gaps)
 
 
@@ -75,8 +75,8 @@ def _check_ends(inside: Candles, candles: Candles, start_ms: int, end_ms: int, s
         raise ShortHistoryError(f"{asked}, 1m candles are there for {there}: {missing}")
 
 
-def _filled(candles: Candles, start_ms: int, end_ms: int) -> Candles:
-    """Return every minute of the span; the first of *candles* opens at its start or before."""
+def filled(candles: Candles, start_ms: int, end_ms: int) -> Candles:
+    """Return every minute of the span, as `GapPolicy.FILL` wants it; the first candle opens at its start or before."""
     minutes = np.arange(start_ms, end_ms, MINUTE_MS, dtype=np.int64)
     source = np.searchsorted(candles.timestamp, minutes, side="right") - 1
     made_up = candles.timestamp[source] != minutes

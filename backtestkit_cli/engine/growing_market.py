@@ -14,16 +14,30 @@ class GrowingMarket(Market):
     The window holds the history it began with and `room` minutes more. Rows that are not there yet have their time,
     as if no minute were going to be missing, and no prices. A window that is full, or in which a minute was left out,
     is over: whoever lives on it goes on with its `successor`.
+
+    All that there is of the minutes before `known_ms` is known. `last_ms` is the tick of the last candle there will
+    ever be, where that is known as well.
     """
 
-    def __init__(self, symbol: str, history: Candles, avg_price_candles: int, room: int) -> None:
-        """Begin with *history*, which is not empty."""
+    def __init__(
+        self,
+        symbol: str,
+        history: Candles,
+        avg_price_candles: int,
+        room: int,
+        *,
+        known_ms: int,
+        last_ms: int | None = None,
+    ) -> None:
+        """Begin with *history*, all there is before *known_ms*."""
+        self.known_ms = known_ms
+        self._last_ms = last_ms
         self._filled = len(history)
         self._room = room
         size = self._filled + room + 1
         times = np.empty(size, np.int64)
         times[: self._filled] = history.timestamp
-        times[self._filled :] = history.timestamp[-1] + MINUTE_MS * np.arange(1, room + 2)
+        times[self._filled :] = known_ms + MINUTE_MS * np.arange(room + 1)
         self._columns: dict[str, Floats] = {}
         for name in NUMBERS:
             column = np.full(size, np.nan)
@@ -42,13 +56,10 @@ class GrowingMarket(Market):
         """Return how many candles there are."""
         return self._filled
 
-    @property
-    def known_ms(self) -> int:
-        """Return the tick up to which the candles are known."""
-        return int(self.candles.timestamp[self._filled - 1]) + MINUTE_MS
-
     def last_row(self, end_ms: int) -> int:
         """Return the row of the newest candle closed at *end_ms*, as far as one can tell beforehand."""
+        if self._last_ms is not None:
+            end_ms = min(end_ms, self._last_ms)
         if end_ms <= self.known_ms:
             return self.row_at(end_ms)
         return self._filled - 1 + (end_ms - self.known_ms) // MINUTE_MS
@@ -62,7 +73,7 @@ class GrowingMarket(Market):
         return row + 1 < self._filled
 
     def append(self, candles: Candles) -> int:
-        """Add as many of *candles*, which follow without a gap, as there is room for; return how many.
+        """Add as many of *candles*, those of each minute from `known_ms` on, as there is room for; return how many.
 
         The window is over once not all of them fit.
         """
@@ -74,18 +85,23 @@ class GrowingMarket(Market):
         recent = rolling_average_price(self.candles.slice(first, stop), self._avg_price_candles)
         self._averages[start:stop] = recent[start - first :]
         self._filled = stop
+        self.known_ms += count * MINUTE_MS
         self.is_over = count < len(candles)
         self._renew()
         return count
 
-    def successor(self, following: Candles, keep: int | None) -> "GrowingMarket":
-        """Return the window that goes on after this one with *following*; it keeps the last *keep* candles, or all."""
+    def successor(self, following: Candles, keep: int | None, known_ms: int) -> "GrowingMarket":
+        """Return the window that goes on after this one with *following*, all there is of the minutes up to *known_ms*.
+
+        It keeps the last *keep* candles, or all.
+        """
         self.is_over = True
         past = self.known_candles
         if keep is not None:
             past = past.slice(max(0, len(past) - keep), len(past))
         history = Candles.joined([past, following]) if len(following) else past
-        return GrowingMarket(self.symbol, history, self._avg_price_candles, self._room)
+        limits = {"known_ms": known_ms, "last_ms": self._last_ms}
+        return GrowingMarket(self.symbol, history, self._avg_price_candles, self._room, **limits)
 
     @property
     def known_candles(self) -> Candles:

@@ -110,7 +110,7 @@ class Session:
                     yield when_ms
                 else:
                     yield from clock.sleep_until(when_ms).__await__()
-                if dealer is not None and not self._market.holds(row):
+                if dealer is not None and clock.now_ms >= when_ms and not self._market.holds(row):
                     return  # the window is over
                 context.when_ms = desk.when_ms = when_ms
                 desk.row = row

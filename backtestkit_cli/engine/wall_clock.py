@@ -49,11 +49,17 @@ class WallClock:
         self._one_by_one = one_by_one
         self._asleep: dict[int, tuple[int, asyncio.Future[None]]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._bodies: list[Body] = []
         self._changed = asyncio.Event()
         self._is_stopped = False
 
     async def sleep_until(self, at_ms: int) -> None:
-        """Return at *at_ms*, or before it when the alarm rings; only what this clock runs may wait for it."""
+        """Return at *at_ms*, or before it when the alarm rings; only what this clock runs may wait for it.
+
+        Who asks for the instant under way keeps its turn: a session that goes over to a new window is not late.
+        """
+        if at_ms == self.now_ms and self._bodies[_index.get()].is_ready(at_ms):
+            return
         future = asyncio.get_running_loop().create_future()
         self._asleep[_index.get()] = (at_ms, future)
         self._changed.set()
@@ -74,6 +80,7 @@ class WallClock:
         Raises:
             BaseException: whatever a body raised; the others are cancelled.
         """
+        self._bodies = bodies
         try:
             for index, body in enumerate(bodies):
                 task = asyncio.get_running_loop().create_task(self._live(index, body.run))
@@ -81,7 +88,7 @@ class WallClock:
                 self._tasks[index] = task
                 if self._one_by_one:
                     await self._settled(index)
-            await self._drive(bodies)
+            await self._drive()
         finally:
             for task in self._tasks.values():
                 task.cancel()
@@ -91,7 +98,7 @@ class WallClock:
         _index.set(index)
         await run(self)
 
-    async def _drive(self, bodies: list[Body]) -> None:
+    async def _drive(self) -> None:
         """Wake whoever is due, until nobody is left."""
         while True:
             self._raise_failures()
@@ -102,29 +109,29 @@ class WallClock:
                     return
                 await self._change()
                 continue
-            at_ms = self._next_ms(bodies)
+            at_ms = self._next_ms()
             if self._rings(at_ms):
                 await self._wake(sorted(self._asleep))
                 continue
-            if not await self._reach(at_ms, bodies):
+            if not await self._reach(at_ms):
                 continue  # somebody fell asleep meanwhile whose time is earlier, or the clock was stopped
             await self._reaching(at_ms)
             self.now_ms = max(self.now_ms, at_ms)
-            await self._wake(self._due(bodies))
+            await self._wake(self._due())
 
-    def _next_ms(self, bodies: list[Body]) -> int:
+    def _next_ms(self) -> int:
         """Return when somebody is due; who could not be woken for want of candles is tried again a minute later."""
         soon_ms = self.now_ms + MINUTE_MS
         return min(
-            at_ms if at_ms > self.now_ms or bodies[index].is_ready(at_ms) else soon_ms
+            at_ms if at_ms > self.now_ms or self._bodies[index].is_ready(at_ms) else soon_ms
             for index, (at_ms, _) in self._asleep.items()
         )
 
-    def _due(self, bodies: list[Body]) -> list[int]:
+    def _due(self) -> list[int]:
         due = [
             (at_ms, index)
             for index, (at_ms, _) in self._asleep.items()
-            if at_ms <= self.now_ms and bodies[index].is_ready(at_ms)
+            if at_ms <= self.now_ms and self._bodies[index].is_ready(at_ms)
         ]
         return [index for _, index in sorted(due)]
 
@@ -155,7 +162,7 @@ class WallClock:
         while index not in self._asleep and not self._tasks[index].done():
             await self._change()
 
-    async def _reach(self, at_ms: int, bodies: list[Body]) -> bool:
+    async def _reach(self, at_ms: int) -> bool:
         """Wait until *at_ms*; say whether that instant was reached before anything changed."""
         while not self._is_stopped:
             wait_ms = at_ms - self._time.now_ms()
@@ -168,7 +175,7 @@ class WallClock:
             for waiting in (sleeping, changing):
                 waiting.cancel()
             self._raise_failures()
-            if self._asleep and self._next_ms(bodies) < at_ms:
+            if self._asleep and self._next_ms() < at_ms:
                 return False
         return False
 

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backtestkit_cli.api.specs import StrategySpec
-from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.domain.interval import MINUTE_MS, floor_to
 from backtestkit_cli.domain.venue import VenueRules
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.dealing.blotter import DealingPlan
@@ -16,7 +16,7 @@ from backtestkit_cli.persistence.session_journal import SessionJournal
 from backtestkit_cli.runs.history import history_plan, problems_of_each
 from backtestkit_cli.runs.life import RunLife
 from backtestkit_cli.runs.plan import RunPlan
-from backtestkit_cli.runs.trading.candles import Feed, GrowingBook
+from backtestkit_cli.runs.trading.candles import Feed, GrowingBook, Windows
 from backtestkit_cli.runs.trading.floor import Floor
 from backtestkit_cli.runs.trading.outside import Outside
 from backtestkit_cli.runs.trading.plan import TradingPlan
@@ -81,8 +81,6 @@ async def opened(
     problems = await problems_of_each(book.load, set(run.symbols))
     for symbol in sorted(problems):
         raise problems[symbol]
-    for symbol in run.symbols:
-        feed.begins(symbol)
     floor = Floor(
         plan=run,
         run_id=run_id,
@@ -107,7 +105,7 @@ async def _seat(
     outside: Outside, run: RunPlan, spec: StrategySpec, symbol: str, rules: VenueRules, wire: Wire
 ) -> _Seat:
     journal = None
-    if not outside.is_history:
+    if outside.is_kept:
         journal = SessionJournal(outside.store, run.mode, run.exchange, spec.name, symbol)
     dealing = DealingPlan(
         strategy=spec.name,
@@ -124,15 +122,20 @@ async def _seat(
 def _book(outside: Outside, run: RunPlan, first_ms: int) -> GrowingBook:
     """Return the markets of *run*, whose history reaches to its first tick, and back as far as *first_ms* needs it."""
     settings = next(iter(run.settings.values()))
-    needed = history_plan((first_ms, run.start_ms), run.strategies, run.settings, settings.gaps)
-    kept = max(_LEAST_KEPT, (run.start_ms - needed.start_ms) // MINUTE_MS)
-    frame = (run.end_ms - run.start_ms) // MINUTE_MS
+    begin_ms = end_ms = run.start_ms
+    if outside.is_history:
+        begin_ms, end_ms = max(begin_ms, floor_to(outside.time.now_ms(), MINUTE_MS)), run.end_ms
+    needed = history_plan((first_ms, end_ms), run.strategies, run.settings, settings.gaps)
+    kept = max(_LEAST_KEPT, (begin_ms - needed.start_ms) // MINUTE_MS)
+    windows = Windows(_ROOM_MINUTES, kept)
+    if outside.is_history:
+        windows = outside.windows or Windows((end_ms - begin_ms) // MINUTE_MS, None)
     return GrowingBook(
         outside.source,
-        needed,
+        replace(needed, frame_start_ms=begin_ms),
+        windows,
         avg_price_candles=settings.avg_price_candles,
-        room=frame if outside.is_history else _ROOM_MINUTES,
-        keep=None if outside.is_history else kept,
+        is_history=outside.is_history,
     )
 
 

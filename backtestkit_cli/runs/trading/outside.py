@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.money import Costs
+from backtestkit_cli.domain.spans import Span
 from backtestkit_cli.ports import Broker, CandleSource, Store, Time
+from backtestkit_cli.runs.history import history_of
 from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.trading.candles import Windows
 from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan
 from backtestkit_cli.runs.trading.time import ReplayTime, SystemTime
 from backtestkit_cli.runs.trading.venue import broker_at
@@ -25,7 +28,11 @@ _QUOTE = "quote"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """The adapters of one run. `lock` is held while it trades; `is_history` says that time is replayed."""
+    """The adapters of one run. `lock` is held while it trades; `is_history` says that time is replayed.
+
+    Unless it `is_kept`, what the sessions must not forget is not written to the store.
+    `windows` are those of candles, by default as long as it takes.
+    """
 
     time: Time
     store: Store
@@ -34,6 +41,8 @@ class Outside:
     rng: random.Random
     lock: AbstractContextManager[Any]
     is_history: bool = False
+    is_kept: bool = True
+    windows: Windows | None = None
     outbox: "Outbox | None" = None
 
 
@@ -54,7 +63,7 @@ async def outside_of(plan: TradingPlan, environ: Mapping[str, str] | None = None
     if plan.is_replay:
         time = ReplayTime(run.start_ms, plan.speed)
         memory = MemoryStore()
-        source = Recorded(run.source, run.start_ms, run.end_ms)
+        source = Recorded(run.source, history_of(run).span)
         return Outside(
             time=time,
             store=memory,
@@ -63,6 +72,7 @@ async def outside_of(plan: TradingPlan, environ: Mapping[str, str] | None = None
             rng=rng,
             lock=nullcontext(),
             is_history=True,
+            is_kept=False,
         )
     store, clock = FileStore(Path(plan.state_folder)), SystemTime()
     if run.mode == LIVE:
@@ -126,12 +136,12 @@ def _outbox(plan: TradingPlan, store: Store, environ: Mapping[str, str], time: T
 
 
 class Recorded:
-    """A source whose minutes of a frame are fetched once and handed out as if they closed one by one."""
+    """A source whose minutes of a span are fetched once and handed out as if they closed one by one."""
 
-    def __init__(self, source: CandleSource, start_ms: int, end_ms: int) -> None:
-        """Replay what *source* has of `[start_ms, end_ms)`."""
+    def __init__(self, source: CandleSource, span: Span) -> None:
+        """Replay what *source* has of *span*."""
         self._source = source
-        self._span = (start_ms, end_ms)
+        self._span = span
         self._minutes: dict[str, Candles] = {}
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the source has
