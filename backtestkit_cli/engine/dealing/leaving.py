@@ -49,6 +49,9 @@ class Leaving:
         if blotter.memory.closing is not None or not is_held:
             blotter.is_off = True
             return
+        if isinstance(blotter.state, Position):  # a stop that follows has moved
+            moved = blotter.state._replace(take_profit=trade.take_profit, stop_loss=trade.stop_loss)
+            blotter.remembers(state=moved)
         self.decides(PendingClose(event.at_ms, trade.reason, trade.price_close, trade.note))
         await self.finish(is_decided_now=True)
 
