@@ -1,9 +1,9 @@
 """The instants a schedule names, without end; all times are Unix milliseconds, UTC."""
 
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Callable, Iterator
+from itertools import count, takewhile
 
-from backtestkit_cli.domain.interval import interval_ms, to_datetime, to_ms
+from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, interval_ms, to_datetime, to_ms
 from backtestkit_cli.errors import ConfigError
 
 
@@ -31,6 +31,18 @@ def cron_boundaries(expression: str, from_ms: int) -> Iterator[int]:
     if first is None:
         raise ConfigError(f"expected a cron expression that some date fits, found {expression!r}")
     return _instants(to_ms(first), map(to_ms, dates))
+
+
+def newest_boundary(boundaries_from: Callable[[int], Iterator[int]], after_ms: int, before_ms: int) -> int | None:
+    """Return the newest instant of a schedule between *after_ms* and *before_ms*, both left out; None for none."""
+    for span_ms in (HOUR_MS, DAY_MS, 31 * DAY_MS, before_ms - after_ms):  # there may be one a minute, for years
+        from_ms = max(after_ms + 1, before_ms - span_ms)
+        found = list(takewhile(lambda at_ms: at_ms < before_ms, boundaries_from(from_ms)))
+        if found:
+            return found[-1]
+        if from_ms == after_ms + 1:
+            break
+    return None
 
 
 def _instants(first_ms: int, later: Iterator[int]) -> Iterator[int]:

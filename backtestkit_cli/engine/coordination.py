@@ -1,6 +1,6 @@
 """What the sessions of a run share: places, trades, one account, and its stop."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -88,6 +88,14 @@ class Coordination:
     def places(self) -> tuple[OpenPosition, ...]:
         """Return what is open, in the order it opened."""
         return tuple(held.place for held in self.held.values())
+
+    def recall(self, trades: Iterable[ClosedTrade], admitted: Iterable[Admitted], abandoned_net: float) -> None:
+        """Go on with what was closed and let through before, each in its order."""
+        self.trades[:] = trades
+        self.admitted[:] = admitted
+        self._closed_net = sum(trade.net for trade in self.trades)
+        self.abandoned_net = abandoned_net
+        self.changes += 1
 
     def hold(self, key: Key, held: Held) -> None:
         """Take a position on, or its new ledger; it keeps its place in the order."""

@@ -204,11 +204,14 @@ class Desk:
         self._enter(None)
         self.outbox.append(SignalCancelled(*self.stamp(), waiting.id, reason))
 
-    def obey(self, action: StopAction) -> None:
-        """Do what a stop of the portfolio orders: nothing waits any longer, and nothing stays open if it says so."""
+    def obey_stop(self) -> None:
+        """Do what a stop of the portfolio orders, if one is in force: nothing waits, or stays open if it says so."""
+        stop = None if self._gate is None or self.state is None else self._gate.stop_at(self.when_ms)
+        if stop is None:
+            return
         if isinstance(self.state, Waiting):
             self.cancel(CancelReason.RISK)
-        elif isinstance(self.state, Position) and action is StopAction.CLOSE_ALL:
+        elif isinstance(self.state, Position) and stop.action is StopAction.CLOSE_ALL:
             self.settle(self.row)
             self.close(CloseReason.PORTFOLIO_STOP, self.price)
 

@@ -100,8 +100,8 @@ class GrowingMarket(Market):
         if keep is not None:
             past = past.slice(max(0, len(past) - keep), len(past))
         history = Candles.joined([past, following]) if len(following) else past
-        limits = {"known_ms": known_ms, "last_ms": self._last_ms}
-        return GrowingMarket(self.symbol, history, self._avg_price_candles, self._room, **limits)
+        names = self.symbol, history, self._avg_price_candles, self._room
+        return GrowingMarket(*names, known_ms=known_ms, last_ms=self._last_ms)
 
     @property
     def known_candles(self) -> Candles:

@@ -1,6 +1,6 @@
 """Watches the account of a run between events, and stops it within the tick at which it has lost too much."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +10,13 @@ from backtestkit_cli.domain.candle import Floats
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.domain.portfolio import Portfolio, StopAction
 from backtestkit_cli.engine.coordination import Coordination, Stop
+from backtestkit_cli.engine.memory import PortfolioMemory
 from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.run_context import RunContext
 from backtestkit_cli.events.facts import Event, PortfolioStopped
 from backtestkit_cli.ports import Clock
 
 MAX_DRAWDOWN, MAX_DAILY_LOSS = "max_drawdown", "max_daily_loss"
-
-
 FORESIGHT_MS = 240 * MINUTE_MS
 """How far a stretch goes: a longer one is in vain where positions change often, a shorter one costs more where not."""
 
@@ -59,12 +58,41 @@ class PortfolioGuard:
         self._start_ms, self._end_ms = span_ms
         self._foresight_ms = foresight_ms
         self._peak = self._day_base = portfolio.balance
+        self._day_ms = self._start_ms - self._start_ms % DAY_MS - (0 if self._start_ms % DAY_MS else DAY_MS)
         self._foreseen: Floats = np.empty(0)
         self._foreseen_ms = self._clear_until_ms = self._start_ms
         self._changes = -1
         self._pending: PortfolioStopped | None = None
         self.deepest_pct = 0.0
         self.stopped: PortfolioStopped | None = None
+        self.before_telling: Callable[[], Awaitable[None]] = _nothing
+        """Awaited between putting a stop in force and telling of it."""
+
+    @property
+    def memory(self) -> PortfolioMemory:
+        """Return what must not be forgotten, the newest minute that was judged included."""
+        equity = self._foreseen.item(0) if len(self._foreseen) else self._peak
+        peak = max(self._peak, equity)
+        return PortfolioMemory(
+            peak_equity=peak,
+            day_base=self._day_base,
+            day_ms=self._day_ms,
+            stop=self._run.stop,
+            stopped=self._pending or self.stopped,
+            is_told=self._pending is None,
+            deepest_pct=max(self.deepest_pct, (1 - equity / peak) * 100),
+            abandoned_net=self._run.abandoned_net,
+        )
+
+    def resume(self, memory: PortfolioMemory) -> None:
+        """Go on with *memory*: a stop stays in force, and is told where it was not.
+
+        The loss of the day counts on, unless a midnight has passed meanwhile: the first equity after it counts then.
+        """
+        self._peak, self.deepest_pct = memory.peak_equity, memory.deepest_pct
+        self._run.stop, self.stopped = memory.stop, memory.stopped
+        self._pending = None if memory.is_told else memory.stopped
+        self._day_base, self._day_ms = memory.day_base, memory.day_ms
 
     @property
     def events(self) -> list[Event]:
@@ -73,6 +101,7 @@ class PortfolioGuard:
 
     async def run(self, clock: Clock) -> None:
         """Tell of each stop at its tick, before any session obeys it."""
+        await self._tell()
         while clock.now_ms < self._end_ms:
             await clock.sleep_until(self._end_ms)
             await self._tell()
@@ -110,6 +139,7 @@ class PortfolioGuard:
 
     async def _tell(self) -> None:
         if self._pending is not None:
+            await self.before_telling()
             stopped, self._pending = self._pending, None
             self.stopped = stopped
             token = ambient.set(self._context_at(stopped.at_ms))
@@ -124,8 +154,8 @@ class PortfolioGuard:
         self._changes = self._run.changes
         self._foreseen = equity = self._run.equity_between(begin_ms, end_ms)
         self._foreseen_ms = begin_ms
-        if begin_ms % DAY_MS == 0:
-            self._day_base = equity.item(0)
+        if begin_ms % DAY_MS == 0 or begin_ms - self._day_ms >= DAY_MS:  # a midnight may have been slept through
+            self._day_base, self._day_ms = equity.item(0), begin_ms - begin_ms % DAY_MS
         breach = self._first_breach(begin_ms, equity)
         self._clear_until_ms = end_ms if breach is None else begin_ms + breach.minute * MINUTE_MS
         return breach
@@ -174,3 +204,7 @@ class PortfolioGuard:
         self._run.stop = Stop(breach.rule, action, reason, until_ms)
         self._pending = PortfolioStopped(at_ms, "", "", breach.rule, action, breach.equity, breach.limit, until_ms)
         self._publisher.bus.touch()
+
+
+async def _nothing() -> None:
+    """Wait for nothing."""

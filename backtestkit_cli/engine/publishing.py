@@ -37,7 +37,7 @@ class Publisher:
         self._heard: dict[type, tuple[Handler[Any], ...]] = {}
         self.version = -1
         self.record: list[Event] = []
-        self.keeps_record = True
+        self.keeps_record = bus.keeps_record
         self.refresh(0)
 
     def refresh(self, when_ms: int) -> None:
@@ -81,7 +81,7 @@ class Publisher:
     def _note(self, event: Event) -> None:
         if self.keeps_record:
             self.record.append(event)
-        self.bus.record.append(event)
+        self.bus.on_record(event)
 
     def record_all(self, outbox: deque[Told]) -> None:
         """Record what happened while nobody listened, and empty *outbox*."""

@@ -33,6 +33,8 @@ _new_tuple = tuple.__new__  # a NamedTuple made by its own constructor takes twi
 class Session:
     """Runs its strategy from the first tick of the frame to the last; `error` says why it ended early.
 
+    `slot` is the newest in which the strategy was asked, -1 for none.
+
     With a `Dealer` a venue has the last word on what the desk decides, and the session goes on from what was saved;
     it ends with its window of candles, and another one takes its place.
     """
@@ -61,7 +63,7 @@ class Session:
         )
         self._context = context_of(plan, self._desk, bus, markets)
         self._judge = Judge(self._desk, plan)
-        self._slot = -1 if dealer is None else dealer.memory.slot
+        self.slot = -1 if dealer is None else dealer.memory.slot
         self._publisher.keeps_record = plan.keeps_record
         self.error: str | None = None
         self.is_over = False
@@ -86,10 +88,9 @@ class Session:
     ) -> Generator[Any, Any, None]:
         """Do what `run` does: wake at every tick that may matter.
 
-        The two branches written out here are the ones a run spends its time in: a quiet minute of an open
-        position somebody watches, and asking a flat session for a signal. All else is in `_tick`. A generator,
-        because a clock that drives its sleepers by hand takes the bare instant: an awaitable for each minute, or
-        one more frame to pass it through, would cost as much as all the rest of a quiet one.
+        A run spends its time in the two branches written out: a quiet minute of an open position somebody watches,
+        and asking a flat session for a signal. A generator, because a clock that drives its sleepers by hand takes
+        the bare instant: an awaitable for each minute would cost as much as all the rest of a quiet one.
         """
         desk, context, publisher = self._desk, self._context, self._publisher
         ahead, outbox = desk.ahead, desk.outbox
@@ -216,16 +217,14 @@ class Session:
         desk = self._desk
         desk.move_to(self._market.row_at(now_ms))
         desk.when_ms = self._context.when_ms = now_ms
-        stop = None if self._gate is None else self._gate.stop_at(now_ms)
-        if stop is not None:
-            desk.obey(stop.action)
+        desk.obey_stop()
         await self._publish_outbox()
 
     async def _ask(self, source: SignalSource, when_ms: int, price: float) -> None:
         """Ask for a signal if this slot has not been used yet and entries are not stopped, and act on it."""
         slot = when_ms // self._interval_ms
-        if slot != self._slot and self._may_ask(when_ms):
-            self._slot = slot
+        if slot != self.slot and self._may_ask(when_ms):
+            self.slot = slot
             meter = source.meter
             try:
                 begun_s = meter.now() if next(meter.dues) else None
@@ -237,7 +236,9 @@ class Session:
                     if begun_s is not None:
                         meter.ended(begun_s)
             except TookTooLongError as error:
-                await self._cut_off(error)
+                limit_s = self._plan.settings.max_signal_seconds
+                cut = as_told(error, "max_signal_seconds", limit_s, what="get_signal")
+                await self._publisher.publish(self._publisher.failure(when_ms, "get_signal", cut))
             else:
                 if answer is not None:
                     self._judge(answer)
@@ -252,13 +253,9 @@ class Session:
         stop = None if self._gate is None else self._gate.stop_at(when_ms)
         return stop is None and (self._dealer is None or not self._dealer.why_not_enter(when_ms))
 
-    async def _cut_off(self, error: TookTooLongError) -> None:
-        cut = as_told(error, "max_signal_seconds", self._plan.settings.max_signal_seconds, what="get_signal")
-        await self._publisher.publish(self._publisher.failure(self._desk.when_ms, "get_signal", cut))
-
     async def _publish_outbox(self) -> None:
         dealer, outbox = self._dealer, self._desk.outbox
-        while facts := outbox if dealer is None else await dealer.settled(self._slot):
+        while facts := outbox if dealer is None else await dealer.settled(self.slot):
             await self._publisher.publish(facts.popleft())
 
     async def _begin_tick(self, dealer: Dealer) -> None:
@@ -267,7 +264,10 @@ class Session:
         await self._publish_outbox()
 
     async def _end_tick(self, dealer: Dealer) -> None:
-        await dealer.end(self._desk.when_ms, self._slot)
+        """Save what the tick has changed; a stop from before a restart is obeyed first."""
+        self._desk.obey_stop()
+        await self._publish_outbox()
+        await dealer.end(self._desk.when_ms, self.slot)
         await self._publish_outbox()
 
     async def _ping_tick(self) -> None:
@@ -294,7 +294,7 @@ class Session:
         stop = None if self._gate is None else self._gate.stop_at(from_ms)
         if stop is not None:
             return self._last_row + 1 if stop.until_ms is None else self._market.row_from(stop.until_ms)
-        if from_ms // self._interval_ms == self._slot:
+        if from_ms // self._interval_ms == self.slot:
             from_ms = slot_end_ms(desk.when_ms, self._interval_ms)
         next_ms = source.next_ms(from_ms)
         return self._last_row + 1 if next_ms is None else self._market.row_from(next_ms)

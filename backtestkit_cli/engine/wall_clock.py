@@ -16,11 +16,13 @@ _MS_PER_SECOND = 1000
 class Body(NamedTuple):
     """What runs on the clock: a session, or what comes before sessions, such as jobs.
 
-    `is_ready` says whether all that it needs to pass a tick is there; until then it is not woken.
+    `is_ready` says whether all that it needs to pass a tick is there; until then it is not woken. Who `goes_first`
+    gets to its next sleep before those after it wake.
     """
 
     run: SessionBody
     is_ready: Callable[[int], bool]
+    goes_first: bool = False
 
 
 class WallClock:
@@ -52,6 +54,7 @@ class WallClock:
         self._bodies: list[Body] = []
         self._changed = asyncio.Event()
         self._is_stopped = False
+        self._first: frozenset[int] = frozenset()
 
     async def sleep_until(self, at_ms: int) -> None:
         """Return at *at_ms*, or before it when the alarm rings; only what this clock runs may wait for it.
@@ -81,12 +84,13 @@ class WallClock:
             BaseException: whatever a body raised; the others are cancelled.
         """
         self._bodies = bodies
+        self._first = frozenset(index for index, body in enumerate(bodies) if self._one_by_one or body.goes_first)
         try:
             for index, body in enumerate(bodies):
                 task = asyncio.get_running_loop().create_task(self._live(index, body.run))
                 task.add_done_callback(lambda _: self._changed.set())
                 self._tasks[index] = task
-                if self._one_by_one:
+                if index in self._first:
                     await self._settled(index)
             await self._drive()
         finally:
@@ -140,7 +144,7 @@ class WallClock:
             sleeper = self._asleep.pop(index, None)
             if sleeper is not None:
                 sleeper[1].set_result(None)
-                if self._one_by_one:
+                if index in self._first:
                     await self._settled(index)
         if not self._one_by_one:
             await asyncio.sleep(0)

@@ -48,6 +48,9 @@ class Bus:
     `version` changes with every subscription, so that sessions may cache theirs. `on_new_listener` is called when
     somebody begins to hear pings during the run. After `stop` nobody hears anything any more: the run ends at its
     next tick or event.
+
+    A run without an end keeps no record in memory: with `keeps_record` off nobody keeps one of a session either, and
+    `on_record` is given every event instead.
     """
 
     def __init__(self) -> None:
@@ -56,6 +59,8 @@ class Bus:
         self.version = 0
         self.newest_ms = -1
         self.record: list[Event] = []
+        self.keeps_record = True
+        self.on_record: Callable[[Event], None] = self.record.append
         self.is_stopped = False
         self.on_new_listener: Callable[[], None] = lambda: None
 

@@ -7,7 +7,7 @@ from typing import Any
 from backtestkit_cli.api.registry import Registry
 from backtestkit_cli.api.specs import ALL_SYMBOLS, JobSpec
 from backtestkit_cli.engine.clock import SessionBody
-from backtestkit_cli.engine.jobs import JobRunner, JobsPlan
+from backtestkit_cli.engine.jobs import CalledJobs, JobRunner, JobsPlan
 from backtestkit_cli.ports import Clock
 from backtestkit_cli.runs.life import RunLife
 from backtestkit_cli.runs.markets import MarketBook
@@ -25,8 +25,10 @@ def job_facts(job: JobSpec) -> dict[str, Any]:
     return {"name": job.name, "every": job.every, "cron": job.cron, "symbols": job.symbols}
 
 
-def job_runner(plan: RunPlan, run_id: str, book: MarketBook, life: RunLife) -> JobRunner:
-    """Return what calls the jobs of *plan* during *life*."""
+def job_runner(
+    plan: RunPlan, run_id: str, book: MarketBook, life: RunLife, called: CalledJobs | None = None
+) -> JobRunner:
+    """Return what calls the jobs of *plan* during *life*; *called* says which boundaries are done already."""
     jobs = JobsPlan(
         run_id=run_id,
         mode=plan.mode,
@@ -37,7 +39,7 @@ def job_runner(plan: RunPlan, run_id: str, book: MarketBook, life: RunLife) -> J
         max_job_seconds=next(iter(plan.settings.values())).max_job_seconds,  # a setting of the whole run
         jobs=plan.jobs,
     )
-    return JobRunner(jobs, book, life.bus, life.timings, lambda symbol: life.publisher(symbol=symbol))
+    return JobRunner(jobs, book, life.bus, life.timings, lambda symbol: life.publisher(symbol=symbol), called)
 
 
 def jobs_first(runner: JobRunner, sessions: Sequence[SessionBody], start_ms: int) -> list[SessionBody]:

@@ -39,7 +39,7 @@ class GrowingBook(MarketBook):
     Of history, all is read at once, so that what is missing is known from the start; markets grow by it all the same.
     """
 
-    _markets: dict[str, GrowingMarket]  # type: ignore[assignment] - it makes no others
+    _markets: dict[str, GrowingMarket]  # type: ignore[assignment]  # it makes no others
 
     def __init__(
         self, source: CandleSource, plan: HistoryPlan, windows: Windows, *, avg_price_candles: int, is_history: bool
@@ -58,9 +58,9 @@ class GrowingBook(MarketBook):
 
     def _made(self, symbol: str, candles: Candles) -> Market:
         last_ms = int(candles.timestamp[-1]) + MINUTE_MS if self._is_history else None
-        known, room = candles.between(0, self._reached_ms), self._windows.room_minutes
-        limits = {"known_ms": self._reached_ms, "last_ms": last_ms}
-        return GrowingMarket(symbol, known, self._avg_price_candles, room, **limits)
+        known = candles.between(0, self._reached_ms)
+        names = symbol, known, self._avg_price_candles, self._windows.room_minutes
+        return GrowingMarket(*names, known_ms=self._reached_ms, last_ms=last_ms)
 
     def growing(self) -> Mapping[str, GrowingMarket]:
         """Return the markets by symbol."""
