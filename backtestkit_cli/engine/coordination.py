@@ -41,7 +41,8 @@ class Coordination:
 
     A position whose session fails is no trade, and nobody closes it any more: it gives its place back and counts as
     sold at the price of that tick, in `abandoned_net`. So it neither blocks others nor moves the equity for ever, and
-    `balance + Σ net of trades and positions + abandoned_net = equity`. `changes` counts what has moved the account.
+    `balance + Σ net of trades and positions + abandoned_net = equity`. `closed_net` is that of all trades, and
+    `changes` counts what has moved the account.
     """
 
     def __init__(self, portfolio: Portfolio | None, groups: Mapping[str, tuple[str, ...]]) -> None:
@@ -54,7 +55,7 @@ class Coordination:
         self.stop: Stop | None = None
         self.abandoned_net = 0.0
         self.changes = 0
-        self._closed_net = 0.0
+        self.closed_net = 0.0
 
     def account_at(self, when_ms: int) -> Account | None:
         """Return the account at the prices of *when_ms*, None without a portfolio."""
@@ -80,7 +81,7 @@ class Coordination:
     @property
     def cash(self) -> float:
         """Return the money that is in no position; without a portfolio it starts at 0."""
-        cash = (self.portfolio.balance if self.portfolio else 0.0) + self._closed_net + self.abandoned_net
+        cash = (self.portfolio.balance if self.portfolio else 0.0) + self.closed_net + self.abandoned_net
         for held in self.held.values():
             cash += held.cash
         return cash
@@ -93,7 +94,7 @@ class Coordination:
         """Go on with what was closed and let through before, each in its order."""
         self.trades[:] = trades
         self.admitted[:] = admitted
-        self._closed_net = sum(trade.net for trade in self.trades)
+        self.closed_net = sum(trade.net for trade in self.trades)
         self.abandoned_net = abandoned_net
         self.changes += 1
 
@@ -108,7 +109,7 @@ class Coordination:
         """Give the place of a position back, and book its trade."""
         del self.held[key]
         net = trade.gain.net
-        self._closed_net += net
+        self.closed_net += net
         self.changes += 1
         self.trades.append(ClosedTrade(trade.closed_at_ms, trade.strategy, trade.symbol, net))
 

@@ -67,6 +67,8 @@ class PortfolioGuard:
         self.stopped: PortfolioStopped | None = None
         self.before_telling: Callable[[], Awaitable[None]] = _nothing
         """Awaited between putting a stop in force and telling of it."""
+        self.on_judged: Callable[[], object] = lambda: None
+        """Called after a stretch was judged that may have moved what must not be forgotten."""
 
     @property
     def memory(self) -> PortfolioMemory:
@@ -110,6 +112,11 @@ class PortfolioGuard:
         """Return the first tick of `[from_ms, until_ms)` that stops the portfolio, and put the stop in force."""
         if until_ms <= self._clear_until_ms and self._run.changes == self._changes:
             return None
+        found = self._first_stop(from_ms, until_ms)
+        self.on_judged()
+        return found
+
+    def _first_stop(self, from_ms: int, until_ms: int) -> int | None:
         begin = max(from_ms, self._start_ms)
         self._pass_until(begin)
         while begin < until_ms:

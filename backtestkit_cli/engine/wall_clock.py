@@ -77,6 +77,11 @@ class WallClock:
         self._is_stopped = True
         self._changed.set()
 
+    def cut(self) -> None:
+        """Cut off whoever is in the middle of a tick."""
+        for task in self._tasks.values():
+            task.cancel()
+
     async def run(self, bodies: list[Body]) -> None:
         """Run *bodies* until all have ended or the clock is stopped; their position in the list is their index.
 
@@ -120,6 +125,8 @@ class WallClock:
             if not await self._reach(at_ms):
                 continue  # somebody fell asleep meanwhile whose time is earlier, or the clock was stopped
             await self._reaching(at_ms)
+            if self._ends():
+                continue  # no new tick
             self.now_ms = max(self.now_ms, at_ms)
             await self._wake(self._due())
 
@@ -157,6 +164,9 @@ class WallClock:
         if at_ms is not None:
             self.now_ms = at_ms
         return at_ms is not None
+
+    def _ends(self) -> bool:
+        return self._is_stopped
 
     def _busy(self) -> bool:
         return any(not task.done() and index not in self._asleep for index, task in self._tasks.items())

@@ -61,6 +61,11 @@ class Blotter:
         assert self._desk is not None  # noqa: S101 - attached before the first tick
         return self._desk
 
+    @property
+    def is_attached(self) -> bool:
+        """Say whether there is a session under way."""
+        return self._desk is not None
+
     def attach(self, desk: Desk) -> None:
         """Deal for *desk* from now on."""
         self._desk = desk

@@ -77,6 +77,11 @@ class Dealer:
         """Say whether the venue does not seem to have what the book says, so that the two should be compared."""
         return self._blotter.has_doubts
 
+    @property
+    def desk(self) -> Desk | None:
+        """Return the desk that is dealt for, None before the first tick."""
+        return self._blotter.desk if self._blotter.is_attached else None
+
     def attach(self, desk: Desk, row: int) -> None:
         """Deal for *desk*, which takes up at *row* what the memory holds; that row has been judged."""
         self._blotter.attach(desk)

@@ -62,6 +62,7 @@ def assumption_rows(record: RunRecord, strategy: str) -> list[tuple[str, str]]:
     model = _FILL_MODELS[settings.fill_model].format(candles=settings.avg_price_candles)
     return [
         *([("Note", escaped(note))] if note else []),
+        *([] if facts.mode == "backtest" else [("Mode", f"**{escaped(facts.mode)}**")]),
         ("Exchange", escaped(facts.exchange) + synthetic),
         ("Frame", f"{escaped(facts.frame)}: {span}" if facts.frame else span),
         *_part(record),

@@ -26,6 +26,10 @@ Run: TypeAlias = RunOutcome | RunRecord
 """A finished run: as `backtest.run` returns it, or as `load_run` reads it."""
 
 
+def _is_backtest(record: RunRecord) -> bool:
+    return not live.is_live(record)
+
+
 def _every_run(_record: RunRecord) -> bool:
     return True
 
@@ -116,7 +120,7 @@ class Reports(NamedTuple):
 
 
 report: Final = Reports(
-    backtest=Kind("backtest", backtest.get_data, backtest.get_report, "nothing was run"),
+    backtest=Kind("backtest", backtest.get_data, backtest.get_report, "nothing was run", written_by=_is_backtest),
     live=Kind("live", live.get_data, live.get_report, "nothing happened", live.summary, written_by=live.is_live),
     heatmap=Kind(
         "heatmap", heatmap.get_data, heatmap.get_report, "no position was closed", document=heatmap.get_document

@@ -76,6 +76,41 @@ class SavedEvents:
         return row
 
 
+class GrowingEvents:
+    """The first `size_bytes` of an events.jsonl that somebody goes on writing: whole lines."""
+
+    def __init__(self, path: Path, size_bytes: int) -> None:
+        """Take note of where they are; they are read each time they are asked for."""
+        self.path = path
+        self.size_bytes = size_bytes
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def rows(self, *kinds: str) -> Iterator[EventRow]:
+        """Yield the events of *kinds*, or all of them.
+
+        Raises:
+            SavedRunError: the file cannot be read, or a line is not the row of an event.
+        """
+        return self._read().rows(*kinds)
+
+    def content(self) -> bytes:
+        """Return the lines.
+
+        Raises:
+            SavedRunError: the file cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                return file.read(self.size_bytes)
+        except OSError as error:
+            raise SavedRunError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+
+    def _read(self) -> SavedEvents:
+        return SavedEvents(self.content(), self.path)
+
+
 class EventsOf:
     """The events of some symbols, and those that belong to none."""
 

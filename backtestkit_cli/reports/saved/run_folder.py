@@ -16,6 +16,7 @@ import orjson
 from backtestkit_cli.analytics.outcome import Failure
 from backtestkit_cli.atomic import replacing, write_bytes
 from backtestkit_cli.errors import OutputError
+from backtestkit_cli.reports.saved.event_log import GrowingEvents
 from backtestkit_cli.reports.saved.manifest import encoded
 from backtestkit_cli.reports.saved.record import RunRecord
 
@@ -35,6 +36,8 @@ RUN_FILES: Final = frozenset({MANIFEST, TRADES, EQUITY, ACCOUNT, CANDLES, EVENTS
 _PART_PAGE: Final = re.compile(r"report-[\dT-]+_[\dT-]+\.html")
 HASHES: Final = "files_sha256"
 """The entry of the manifest with the hash of each file that reports are computed from."""
+EVENTS_BYTES: Final = "events_bytes"
+"""The entry of the manifest of a run without an end: how much of its events was there, for it may have gone on."""
 
 
 def part_page(part: str) -> str:
@@ -72,10 +75,11 @@ def write_run(record: RunRecord, out: Path) -> Path:
     tables = {TRADES: record.trades, EQUITY: record.equity, ACCOUNT: record.account_curve, CANDLES: record.candles}
     hashes = {name: _write_parquet(folder / name, table) for name, table in tables.items() if table is not None}
     hashes[EVENTS] = _write_events(folder / EVENTS, record)
+    grows = {EVENTS_BYTES: record.events.size_bytes} if isinstance(record.events, GrowingEvents) else {}
     with output_errors(folder / TIMINGS) as path:
         write_bytes(path, encoded({"timings": [asdict(timing) for timing in record.timings]}))
     with output_errors(folder / MANIFEST) as path:
-        write_bytes(path, encoded({**record.manifest, HASHES: hashes}))
+        write_bytes(path, encoded({**record.manifest, HASHES: hashes, **grows}))
     return folder
 
 
@@ -122,7 +126,9 @@ def _write_parquet(path: Path, frame: "pl.DataFrame") -> str:
 
 
 def _write_events(path: Path, record: RunRecord) -> str:
-    """Write the events as lines and return the hash of the file."""
+    """Write the events as lines, where they are not there already, and return their hash."""
+    if isinstance(record.events, GrowingEvents) and record.events.path == path:
+        return hashlib.sha256(record.events.content()).hexdigest()
     digest = hashlib.sha256()
     with output_errors(path), replacing(path) as draft, draft.open("wb") as file:
         for row in record.events.rows():

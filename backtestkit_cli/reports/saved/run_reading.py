@@ -21,6 +21,7 @@ from backtestkit_cli.reports.saved.run_folder import (
     CANDLES,
     EQUITY,
     EVENTS,
+    EVENTS_BYTES,
     HASHES,
     MANIFEST,
     RUN_FILES,
@@ -109,9 +110,10 @@ def load_run(folder: str | Path) -> RunRecord:
     """
     folder = Path(folder)
     content = read_manifest(folder)
-    hashes = content.pop(HASHES)
+    hashes, events_bytes = content.pop(HASHES), content.pop(EVENTS_BYTES, None)
     names = [TRADES, EQUITY, CANDLES, EVENTS, *([ACCOUNT] if "account" in content else [])]
-    files = {name: _unchanged(folder / name, hashes.get(name)) for name in names}
+    parts = {EVENTS: events_bytes} if isinstance(events_bytes, int) else {}
+    files = {name: _unchanged(folder / name, hashes.get(name), parts.get(name)) for name in names}
     return RunRecord(
         manifest=content,
         trades=_table(folder / TRADES, files[TRADES], frames.TRADES),
@@ -202,9 +204,9 @@ def _json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _unchanged(path: Path, expected: object) -> bytes:
-    """Return the content of *path*, checked by its hash: what polars cannot read may make it panic."""
-    content = _content(path)
+def _unchanged(path: Path, expected: object, size_bytes: int | None = None) -> bytes:
+    """Return the content of *path*, or its first *size_bytes*, checked by its hash: polars may panic otherwise."""
+    content = _content(path)[:size_bytes]
     if hashlib.sha256(content).hexdigest() != expected:
         raise SavedRunError(f"{path}: expected what the run wrote, found another content: cut off, damaged or edited")
     return content

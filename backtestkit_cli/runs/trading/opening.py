@@ -1,11 +1,12 @@
 """Opening a trading run: what was saved is taken up, the venue is asked for its rules, and history is read."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import MINUTE_MS, floor_to
+from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.venue import VenueRules
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.dealing.blotter import DealingPlan
@@ -139,6 +140,12 @@ def _book(outside: Outside, run: RunPlan, first_ms: int) -> GrowingBook:
     )
 
 
+def closed_before(memory: SessionMemory, trades: Iterable[Trade]) -> list[Trade]:
+    """Return *trades* but the one whose position *memory* still holds: it was saved first, and is closed once more."""
+    held = memory.state.id if isinstance(memory.state, Position) else None
+    return [trade for trade in trades if trade.id != held]
+
+
 async def _keeper(floor: Floor, seat: _Seat, shared: Coordination | None) -> SessionKeeper:
     status = SessionStatus(strategy=seat.spec.name, symbol=seat.symbol)
     journal = seat.dealing.journal
@@ -150,7 +157,7 @@ async def _keeper(floor: Floor, seat: _Seat, shared: Coordination | None) -> Ses
         dealing=seat.dealing,
         status=status,
         dealer=Dealer(seat.dealing, seat.memory),
-        trades=[] if journal is None else list(await journal.trades()),
+        trades=[] if journal is None else closed_before(seat.memory, await journal.trades()),
     )
     keeper.collect()
     return keeper

@@ -31,7 +31,8 @@ class Outside:
     """The adapters of one run. `lock` is held while it trades; `is_history` says that time is replayed.
 
     Unless it `is_kept`, what the sessions must not forget is not written to the store.
-    `windows` are those of candles, by default as long as it takes.
+    `windows` are those of candles, by default as long as it takes. `secrets` are taken out of all
+    that is written.
     """
 
     time: Time
@@ -44,6 +45,7 @@ class Outside:
     is_kept: bool = True
     windows: Windows | None = None
     outbox: "Outbox | None" = None
+    secrets: tuple[str, ...] = ()
 
 
 async def outside_of(plan: TradingPlan, environ: Mapping[str, str] | None = None) -> Outside:
@@ -87,6 +89,7 @@ async def outside_of(plan: TradingPlan, environ: Mapping[str, str] | None = None
         rng=random.Random(),
         lock=AccountLock(Path(plan.state_folder), run.mode, run.exchange, account),
         outbox=_outbox(plan, store, environ, clock),
+        secrets=_secrets(plan, environ),
     )
 
 
@@ -114,13 +117,18 @@ def _api_key(plan: TradingPlan, environ: Mapping[str, str]) -> str:
     return Credentials.of(plan.run.exchange, environ).api_key
 
 
+def _secrets(plan: TradingPlan, environ: Mapping[str, str]) -> tuple[str, ...]:
+    from backtestkit_cli.exchange.credentials import Credentials
+
+    return tuple(Credentials.of(plan.run.exchange, environ).secrets)
+
+
 def _outbox(plan: TradingPlan, store: Store, environ: Mapping[str, str], time: Time) -> "Outbox | None":
     if plan.alerts is None:
         return None
     from backtestkit_cli.alerts.building import sinks_of
     from backtestkit_cli.alerts.courier import Limits
     from backtestkit_cli.alerts.outbox import Outbox
-    from backtestkit_cli.exchange.credentials import Credentials
 
     return Outbox(
         store,
@@ -131,7 +139,7 @@ def _outbox(plan: TradingPlan, store: Store, environ: Mapping[str, str], time: T
         sleep=asyncio.sleep,
         rng=random.Random(),
         limits=Limits(max_waiting=plan.alerts.max_waiting),
-        secrets=Credentials.of(plan.run.exchange, environ).secrets,
+        secrets=_secrets(plan, environ),
     )
 
 

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from backtestkit_cli.analytics.outcome import RunOutcome, SessionOutcome
 from backtestkit_cli.analytics.timings import timings_of
 from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.domain.trading import OnStop
 from backtestkit_cli.engine.clock import new_timings
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.engine.portfolio_guard import PortfolioGuard
@@ -24,13 +26,18 @@ from backtestkit_cli.runs.plan import RunPlan, shares_something
 from backtestkit_cli.runs.run_log import RunLog
 from backtestkit_cli.runs.sessions import Lived, run_context, session_outcome
 from backtestkit_cli.runs.trading.floor import Floor
+from backtestkit_cli.runs.trading.keeping import Keeping
 from backtestkit_cli.runs.trading.opening import opened
 from backtestkit_cli.runs.trading.outside import Outside, outside_of, settings_at_venue
 from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan
+from backtestkit_cli.runs.trading.reporter import save_replay
 from backtestkit_cli.runs.trading.session_keeper import SessionKeeper
 from backtestkit_cli.runs.trading.status import RunStatus
 from backtestkit_cli.runs.trading.stopping import StopRequest
+from backtestkit_cli.runs.trading.winding_up import wound_up
 
+_FINISH_S = 30.0
+"""How long a tick that is under way may take once the run is to end; then it is cut off, as by a crash."""
 _NEVER_MS = 253_402_300_740_000
 """The last minute of the year 9999, at which a run without an end would end."""
 
@@ -85,6 +92,8 @@ class Trading:
             exchange=self.run.exchange,
             started_ms=outside.time.now_ms(),
         )
+        self.keeping: Keeping | None = None
+        self._clock: WallClock | None = None
         self._guard: PortfolioGuard | None = None
         self._floor: Floor | None = None
 
@@ -96,22 +105,48 @@ class Trading:
 
     async def trade(self, stop: StopRequest) -> RunOutcome:
         """Trade until *stop* or the end of the frame."""
-        run, life = self.run, self.life
+        await self._identify()
+        try:
+            return await self._trade(stop)
+        finally:
+            if self.keeping is not None:
+                self.keeping.close()
+
+    async def _identify(self) -> None:
+        """Find out which run this is: one that was kept, or a new one."""
+        if self.outside.is_history:
+            return
+        self.keeping = await Keeping.begun(self.outside, self.run, self.facts, self.plan.out)
+        self.facts = self.keeping.facts
+        self.run = replace(self.run, run_id=self.facts.run_id)
+        self.status.run_id, self.status.note = self.facts.run_id, self.keeping.identity.note
+        self.keeping.record(self.life.bus)
+
+    async def _trade(self, stop: StopRequest) -> RunOutcome:
+        run, life, keeping = self.run, self.life, self.keeping
         log = RunLog(self.facts, run.log_sink)
         for listener in (*log.listeners(), Listener(Event, self._on_event, Audience(), None, once=False)):
             life.bus.subscribe(listener)
         log.begins(run)
         async with life:
             self._floor, self.keepers = await opened(
-                self.plan, self.outside, run, self.facts.run_id, life, self.shared, lambda _strategy, _symbol: None
+                self.plan, self.outside, run, self.facts.run_id, life, self.shared, self._failed
             )
+            if keeping is not None:
+                await keeping.restore(self.floor, self.keepers, self.shared, self.plan.told)
             self.status.sessions = [keeper.status for keeper in self.keepers]
             await self._live(stop)
-            outcome = self._outcome()
+        outcome = self._outcome() if keeping is None else await keeping.finish()
         samples = life.timings.samples()
         outcome = replace(outcome, events=(*outcome.events, *life.reports), timings=timings_of(samples))
         log.ends(outcome)
+        if keeping is None and self.plan.out:
+            await asyncio.to_thread(save_replay, outcome, Path(self.plan.out), self.plan.told)
         return outcome
+
+    def _failed(self, strategy: str, symbol: str) -> None:
+        if self.keeping is not None:
+            self.keeping.failed(strategy, symbol)
 
     def _dated(self, run: RunPlan) -> RunPlan:
         """Return *run* with its first tick and its end, and fills as the venue tells them where it is real."""
@@ -125,17 +160,23 @@ class Trading:
         """Let everything live on the clock until *stop* or the end of the frame."""
         run, life, floor = self.run, self.life, self.floor
         self._guard = guard = guard_of(run, self.shared, life.publisher, self._context, MINUTE_MS)
-        runner = job_runner(run, floor.run_id, floor.book, life) if run.jobs else None
+        called = None if self.keeping is None else self.keeping.called_jobs
+        runner = job_runner(run, floor.run_id, floor.book, life, called) if run.jobs else None
+        if self.keeping is not None:
+            self.keeping.guard(guard)
         is_history = self.outside.is_history
-        clock = WallClock(self.outside.time, self._reach, alarm=guard, one_by_one=is_history)
+        clock = self._clock = WallClock(self.outside.time, self._reach, alarm=guard, one_by_one=is_history)
         floor.feed.on_change = clock.look_again
-        first = [Body(one.run, _always) for one in (runner, guard) if one is not None]
+        first = [Body(one.run, _always, goes_first=True) for one in (runner, guard) if one is not None]
         stopping = asyncio.ensure_future(self._stop_at(stop, clock))
         try:
             with watched(run):
                 await clock.run([*first, *(Body(keeper.run, self._readiness(keeper)) for keeper in self.keepers)])
             if guard is not None and is_history:
                 await guard.end()
+            if not is_history:
+                closes = self.status.is_stopping and self.plan.options.on_stop is OnStop.CLOSE
+                await wound_up(self.keepers, self.outside.time.now_ms(), closes=closes)
         finally:
             stopping.cancel()
             await floor.feed.close()
@@ -145,6 +186,8 @@ class Trading:
         await stop.wait()
         self.status.is_stopping = True
         clock.stop()
+        await asyncio.sleep(_FINISH_S)
+        clock.cut()
 
     def _readiness(self, keeper: SessionKeeper) -> Callable[[int], bool]:
         return lambda at_ms: self.floor.feed.is_ready(keeper.symbol, at_ms)
@@ -155,6 +198,17 @@ class Trading:
         for symbol, market in self.floor.book.growing().items():
             await self.outside.broker.candle_closed(symbol, market.known_candles)
         self._note()
+        if self.keeping is not None:
+            self.keeping.look(at_ms)
+            if self._clock is not None and self._has_stopped_for_good():
+                self._clock.stop()
+
+    def _has_stopped_for_good(self) -> bool:
+        """Say whether the account allows nothing more, and nothing is left to look after."""
+        stopped = None if self._guard is None else self._guard.stopped
+        if stopped is None or stopped.until_ms is not None:
+            return False
+        return all(keeper.memory.state is None and not keeper.memory.orders for keeper in self.keepers)
 
     def _note(self) -> None:
         """Bring what is shown up to the newest tick."""

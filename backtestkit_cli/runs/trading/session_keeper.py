@@ -2,26 +2,29 @@
 
 from dataclasses import dataclass, field
 
-from backtestkit_cli.analytics.outcome import Failure, SessionOutcome
 from backtestkit_cli.api.specs import StrategySpec
-from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
+from backtestkit_cli.domain.interval import HOUR_MS, MINUTE_MS
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.dealing.blotter import DealingPlan
 from backtestkit_cli.engine.dealing.dealer import Dealer
+from backtestkit_cli.engine.failures import one_line
 from backtestkit_cli.engine.lifecycle import Waiting
 from backtestkit_cli.engine.memory import SessionMemory
+from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.wall_clock import minute_of
-from backtestkit_cli.events.facts import Event, SignalScheduled
+from backtestkit_cli.errors import StoreError
+from backtestkit_cli.events.facts import ErrorOccurred, Event, SessionEnded, SignalScheduled
 from backtestkit_cli.events.venue_facts import PositionRestored, SessionRestarted
 from backtestkit_cli.ports import Clock
-from backtestkit_cli.runs.counting import counts_of
 from backtestkit_cli.runs.trading.floor import Floor
 from backtestkit_cli.runs.trading.status import SessionStatus
 
 _MS_PER_SECOND = 1000
+_LONGEST_PAUSE_S, _LONGEST_PAUSE_BOUND_S = 900.0, 60.0
+"""How long a session that fails again and again stays away at most: without anything to look after, and with it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,9 +41,11 @@ class SessionKeeper:
     trades: list[Trade]
     session: Session | None = field(init=False, default=None)
     events: list[Event] = field(init=False, default_factory=list)
-    marks: list[tuple[int, float]] = field(init=False, default_factory=list)
     error: str | None = field(init=False, default=None)
     _booked: int = field(init=False, default=0)
+    _begin_ms: int = field(init=False, default=-1)
+    _failures: int = field(init=False, default=0)
+    _failed_ms: int = field(init=False, default=-HOUR_MS)
 
     @property
     def memory(self) -> SessionMemory:
@@ -50,7 +55,7 @@ class SessionKeeper:
     @property
     def start_ms(self) -> int:
         """Return the first tick that is still to be done; who holds nothing has nothing to catch up with."""
-        memory, begin_ms = self.memory, self.floor.start_ms
+        memory, begin_ms = self.memory, max(self.floor.start_ms, self._begin_ms)
         if memory.tick_ms < 0 or (memory.state is None and not memory.orders):
             return max(begin_ms, memory.tick_ms + MINUTE_MS)
         return memory.tick_ms + MINUTE_MS
@@ -70,39 +75,76 @@ class SessionKeeper:
             self.error = session.error
             if session.error is None or self.floor.is_history:
                 return
-            await self._restart(session.error, clock)
+            await self._recover(session, session.error, clock)
 
-    async def _restart(self, error: str, clock: Clock) -> None:
-        """Wait, and go on from what was saved."""
-        self.status.error = error
+    async def _recover(self, failed: Session, error: str, clock: Clock) -> None:
+        """Wait, longer each time it fails again, and go on from what was saved.
+
+        The tick that failed is done again only where something is held; the slot it was asked in is used up.
+        """
+        self.status.error = self.error = error
         self.floor.on_failure(self.spec.name, self.symbol)
-        again_ms = self.floor.time.now_ms() + round(self.floor.options.restart_seconds * _MS_PER_SECOND)
-        await clock.sleep_until(minute_of(again_ms))
-        journal = self.dealing.journal
-        memory = None if journal is None else await journal.recall()
-        self.dealer = Dealer(self.dealing, memory or SessionMemory())
-        stamp = self.floor.time.now_ms(), self.spec.name, self.symbol
-        await self._publish(SessionRestarted(*stamp, error))
+        memory = None
+        while memory is None:
+            await self._pause(clock)
+            try:
+                memory = await self._recalled()
+            except StoreError as failure:
+                now_ms = self.floor.time.now_ms()
+                report = ErrorOccurred(now_ms, self.spec.name, self.symbol, "state", one_line(failure), "")
+                await self.publish(report)
+        self.dealer = Dealer(self.dealing, memory._replace(slot=max(memory.slot, failed.slot)))
+        if self.shared is not None and not isinstance(memory.state, Position):
+            self.shared.drop((self.symbol, self.spec.name))  # what was decided in the tick that failed is not open
+        self._begin_ms = clock.now_ms
+        await self.publish(SessionRestarted(self.floor.time.now_ms(), self.spec.name, self.symbol, error))
         self.status.error = ""
         self.error = None
+
+    async def _recalled(self) -> SessionMemory:
+        journal = self.dealing.journal
+        memory = None if journal is None else await journal.recall()
+        return memory or SessionMemory()
+
+    async def _pause(self, clock: Clock) -> None:
+        """Sleep until the first minute after a time that doubles with each failure within an hour."""
+        now_ms = self.floor.time.now_ms()
+        self._failures = 1 if now_ms - self._failed_ms > HOUR_MS else self._failures + 1
+        is_bound = self.memory.state is not None or self.memory.orders
+        longest_s = _LONGEST_PAUSE_BOUND_S if is_bound else _LONGEST_PAUSE_S
+        first_s = self.floor.options.restart_seconds
+        pause_s = max(first_s, min(max(first_s, 1.0) * 2 ** min(self._failures - 1, 20), longest_s))
+        again_ms = minute_of(max(now_ms + round(pause_s * _MS_PER_SECOND), clock.now_ms + 1))
+        while clock.now_ms < again_ms:  # an alarm wakes it before
+            await clock.sleep_until(again_ms)
+        self._failed_ms = self.floor.time.now_ms()
 
     async def _tell_restored(self) -> None:
         """Tell what was taken up again."""
         state, memory = self.memory.state, self.memory
         stamp = memory.tick_ms, self.spec.name, self.symbol
         if isinstance(state, Position):
-            await self._publish(PositionRestored(*stamp, state))
+            await self.publish(PositionRestored(*stamp, state))
         elif isinstance(state, Waiting):
-            await self._publish(
+            await self.publish(
                 SignalScheduled(*stamp, state.id, state.side, state.price_open, state.signal, is_restored=True)
             )
 
-    async def _publish(self, event: Event) -> None:
+    async def publish(self, event: Event) -> None:
+        """Tell *event* outside of the session under way."""
         with self.floor.seen_at(event.at_ms, self.symbol):
-            publisher = self.floor.life.publisher(strategy=self.spec.name, symbol=self.symbol)
-            publisher.keeps_record = False
-            await publisher.publish(event)
-        self.events.append(event)
+            await self._publisher().publish(event)
+
+    async def ends(self, at_ms: int) -> None:
+        """Tell that the session is over, for the run has been stopped at *at_ms*."""
+        self.collect()
+        plan = self.floor.plan
+        names = at_ms, self.spec.name, self.symbol, plan.exchange, plan.frame
+        with self.floor.seen_at(at_ms, self.symbol):
+            await self._publisher().ping(SessionEnded(*names, len(self.trades), self.error))
+
+    def _publisher(self) -> Publisher:
+        return self.floor.life.publisher(strategy=self.spec.name, symbol=self.symbol)
 
     def collect(self) -> None:
         """Take over the trades that the session has closed since it was asked last."""
@@ -128,24 +170,6 @@ class SessionKeeper:
             gain = memory.state.value_at(price, self.dealing_costs)
             status.pnl_quote = gain.net
             status.pnl_pct = gain.net / memory.state.invested * 100
-        if price is not None and memory.tick_ms % DAY_MS == 0 and (not self.marks or self.marks[-1][0] < now_ms):
-            self.marks.append((memory.tick_ms, price))
-
-    def outcome(self, end_ms: int) -> SessionOutcome:
-        """Return what came of the session up to *end_ms*."""
-        self.collect()
-        price = self.floor.price_of(self.spec.name, self.symbol, end_ms)
-        ends = [] if price is None else [(end_ms, price)]
-        return SessionOutcome(
-            strategy=self.spec.name,
-            symbol=self.symbol,
-            trades=tuple(self.trades),
-            marks=tuple(mark for mark in self.marks if mark[0] < end_ms) + tuple(ends),
-            counts=counts_of(self.events),
-            candles=self.floor.book.facts.get(self.symbol),
-            error=self.error,
-            failure=Failure.STRATEGY if self.error else None,
-        )
 
     @property
     def dealing_costs(self) -> Costs:

@@ -33,7 +33,10 @@ class SessionStatus:
 
 @dataclass(slots=True, kw_only=True)
 class RunStatus:
-    """A trading run as it is now; `sessions` are in the order of (symbol, strategy)."""
+    """A trading run as it is now; `sessions` are in the order of (symbol, strategy).
+
+    `note` is a line about which run it is: one that goes on, or a new one and why.
+    """
 
     run_id: str
     mode: str
@@ -42,4 +45,5 @@ class RunStatus:
     now_ms: int = 0
     is_stopping: bool = False
     memory_mb: float = 0.0
+    note: str = ""
     sessions: list[SessionStatus] = field(default_factory=list)
