@@ -41,6 +41,11 @@ class Waiting(NamedTuple):
     scheduled_at_ms: int
 
 
+def born_ms(state: Waiting | Position) -> int:
+    """Return the tick that made *state* what it is: it is first looked at in the one after."""
+    return state.opened_at_ms if isinstance(state, Position) else state.scheduled_at_ms
+
+
 class Opens(NamedTuple):
     """A waiting entry fills at `price`; `stopped_at` is the price of a stop within the same candle."""
 

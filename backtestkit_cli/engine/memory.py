@@ -48,10 +48,21 @@ class PendingClose(NamedTuple):
     note: str = ""
 
 
+class Decided(NamedTuple):
+    """How far the tick `at_ms` has got: something that was decided there has been saved.
+
+    Then nothing of it is decided once more, but that the author's code has not been called yet where `by_itself`.
+    """
+
+    at_ms: int
+    by_itself: bool
+
+
 class SessionMemory(NamedTuple):
     """All that a session must not forget.
 
-    `tick_ms` is the newest tick that is done, and `slot` the newest in which the strategy was asked. `orders` are
+    `tick_ms` is the newest tick that is done, `decided` how far the one after it has got, and `slot` the newest in
+    which the strategy was asked. `orders` are
     those not settled, `legs` counts those of the signal under way, so that each has an id of its own. `closing` is
     the close that must be brought to its end, and `cancelling` why a waiting signal is taken back whose order the
     venue has not let go of yet. `blocked` says why nothing new may be opened, and `dust` is what of earlier positions
@@ -70,6 +81,7 @@ class SessionMemory(NamedTuple):
     dust: float = 0.0
     cancelling: CancelReason | None = None
     is_lost: bool = False
+    decided: Decided | None = None
 
 
 class Journal(Protocol):

@@ -18,6 +18,7 @@ from backtestkit_cli.engine.judging import Judge
 from backtestkit_cli.engine.lifecycle import slot_end_ms
 from backtestkit_cli.engine.lone_run import run_alone
 from backtestkit_cli.engine.market import Market
+from backtestkit_cli.engine.memory import Decided
 from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.session_context import context_of
 from backtestkit_cli.engine.session_plan import SessionPlan, gate_of
@@ -122,10 +123,14 @@ class Session:
                         yield from self._obey(clock.now_ms)
                         row = next_row(source, desk.row)
                         continue
+                decided = None
                 if dealer is not None:
                     yield from self._begin_tick(dealer)
+                    decided = dealer.decided_at(when_ms)
                 state = desk.state
-                if state is None:
+                if decided is not None:
+                    yield from self._go_on(decided)
+                elif state is None:
                     if row < last_row:
                         yield from self._ask(source, when_ms, price)
                 elif row < ahead.pings_until:  # there are such rows of a position only
@@ -201,16 +206,28 @@ class Session:
         was_open, may_ask = type(desk.state) is Position, False
         while (act := desk.act_now()) is not None:
             may_ask = desk.carry_out(act)
-            await self._publish_outbox()
+            await self._publish_outbox(by_itself=was_open)
         desk.through()
         if desk.state is None:
             if may_ask and desk.row < self._last_row:
                 await self._ask(source, desk.when_ms, desk.price)
-        elif was_open and type(desk.state) is Position and self._publisher.active:
-            ping = PositionActive(*desk.stamp(), desk.price, desk.settle(desk.row))
-            for handler in self._publisher.active:
-                if type(desk.state) is Position:  # whoever comes after a close has none to hear of
-                    await self._publisher.tell(handler, ping)
+        elif was_open:
+            await self._ping_active()
+
+    async def _ping_active(self) -> None:
+        desk = self._desk
+        if type(desk.state) is not Position or not self._publisher.active:
+            return
+        ping = PositionActive(*desk.stamp(), desk.price, desk.settle(desk.row))
+        for handler in self._publisher.active:
+            if type(desk.state) is Position:  # whoever comes after a close has none to hear of
+                await self._publisher.tell(handler, ping)
+
+    async def _go_on(self, decided: Decided) -> None:
+        """Do what is left of a tick that a crash broke off, without deciding twice."""
+        self._desk.through()
+        if decided.by_itself:
+            await self._ping_active()
 
     async def _obey(self, now_ms: int) -> None:
         """Do what the portfolio orders at *now_ms*, before the tick this session slept for."""
@@ -253,9 +270,9 @@ class Session:
         stop = None if self._gate is None else self._gate.stop_at(when_ms)
         return stop is None and (self._dealer is None or not self._dealer.why_not_enter(when_ms))
 
-    async def _publish_outbox(self) -> None:
+    async def _publish_outbox(self, *, by_itself: bool = False) -> None:
         dealer, outbox = self._dealer, self._desk.outbox
-        while facts := outbox if dealer is None else await dealer.settled(self.slot):
+        while facts := outbox if dealer is None else await dealer.settled(self.slot, by_itself=by_itself):
             await self._publisher.publish(facts.popleft())
 
     async def _begin_tick(self, dealer: Dealer) -> None:

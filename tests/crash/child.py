@@ -68,7 +68,7 @@ async def live(life: dict[str, Any]) -> None:
         time=time,
         store=store,
         broker=broker,
-        source=Watched(plan.run.source, time, points, (), "source"),  # type: ignore[arg-type]
+        source=Watched(plan.run.source, time, points, (), "source"),
         rng=random.Random(1),
         lock=AccountLock(folder / STATE, mode, plan.run.exchange, account_of(LOOPBACK_KEY)),
     )

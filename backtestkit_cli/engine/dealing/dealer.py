@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.position import Position
 from backtestkit_cli.domain.venue import Leg
 from backtestkit_cli.engine.dealing.blotter import Blotter, DealingPlan
@@ -19,8 +20,8 @@ from backtestkit_cli.engine.dealing.leaving import Leaving
 from backtestkit_cli.engine.dealing.orders import with_levels_of
 from backtestkit_cli.engine.dealing.resting import Resting
 from backtestkit_cli.engine.desk import Desk
-from backtestkit_cli.engine.lifecycle import Waiting
-from backtestkit_cli.engine.memory import SessionMemory, State
+from backtestkit_cli.engine.lifecycle import Waiting, born_ms
+from backtestkit_cli.engine.memory import Decided, SessionMemory, State
 from backtestkit_cli.engine.reconciling import Correction
 from backtestkit_cli.events.facts import (
     LossLevelReached,
@@ -86,7 +87,16 @@ class Dealer:
         """Deal for *desk*, which takes up at *row* what the memory holds; that row has been judged."""
         self._blotter.attach(desk)
         desk.move_to(row)
-        desk.take(self.memory.state, reserved=self._entering.reserved())
+        state = self.memory.state
+        # What was born in the tick that was under way is first looked at in the one after.
+        if state is not None and born_ms(state) > desk.when_ms:
+            desk.move_to(row + 1)
+        desk.take(state, reserved=self._entering.reserved())
+
+    def decided_at(self, when_ms: int) -> Decided | None:
+        """Return how far the tick *when_ms* had got before a crash, None where nothing of it was decided."""
+        decided = self.memory.decided
+        return decided if decided is not None and decided.at_ms == when_ms else None
 
     def why_not_enter(self, when_ms: int) -> str:
         """Return why nothing new may be opened at *when_ms*, nothing where it may."""
@@ -132,10 +142,10 @@ class Dealer:
                 look = self._entering if known.order.leg in ENTRIES else self._leaving
                 await look.look_after(known)
 
-    async def settled(self, slot: int) -> deque[Told]:
+    async def settled(self, slot: int, *, by_itself: bool = False) -> deque[Told]:
         """Settle what the desk proposes, and return the facts that are to be told, oldest first.
 
-        *slot* is the newest in which the strategy was asked.
+        *slot* is the newest in which the strategy was asked; *by_itself* says that no code of the author's decided.
         """
         blotter, outbox = self._blotter, self._blotter.desk.outbox
         if not outbox:
@@ -143,7 +153,8 @@ class Dealer:
         blotter.is_off = False
         is_proposed = any(type(event) in self._settle_by for event in outbox)
         if is_proposed:
-            blotter.remembers(tick_ms=blotter.desk.when_ms, slot=slot)
+            when_ms = blotter.desk.when_ms
+            blotter.remembers(slot=slot, tick_ms=when_ms - MINUTE_MS, decided=Decided(when_ms, by_itself))
         while outbox:
             await self._settle(outbox.popleft())
         if is_proposed:
@@ -176,7 +187,7 @@ class Dealer:
                 await self._resting.sees_to_it(may_move=True)
             if desk.state != self.memory.state:
                 self._tell_desk()
-        blotter.remembers(tick_ms=tick_ms, slot=slot)
+        blotter.remembers(tick_ms=tick_ms, slot=slot, decided=None)
         if self.memory.state is not None or blotter.has_news:
             await blotter.save()
 

@@ -58,7 +58,7 @@ async def closed_out(dealer: Dealer, publish: Publish) -> str:
             desk.close(CloseReason.CLOSED, desk.price, STOPPED)
         elif isinstance(desk.state, Waiting):
             desk.cancel(CancelReason.USER)
-        while facts := await dealer.settled():
+        while facts := await dealer.settled(dealer.memory.slot):
             await publish(facts.popleft())
         if dealer.memory.state is None and not dealer.memory.orders:
             return ""
