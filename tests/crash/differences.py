@@ -1,0 +1,88 @@
+"""What sets the end of a bot that was killed apart from that of one that was not."""
+
+import json
+from collections import Counter
+from collections.abc import Container, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.crash.child import EVENTS, STATE
+from tests.crash.lives import Ending
+
+_OF_THE_LIFE = {"revision", "sent_ms", "attempts", "run_id", "started_at_ms", "sha256", "checksum", "digest"}
+_OF_AN_ORDER = ("client_id", "symbol", "kind", "is_buy", "status", "quantity", "filled", "price", "price_stop")
+
+
+def differences(killed: Ending, whole: Ending) -> list[str]:
+    """Return a line for all that is not as it would have been; nothing is fine."""
+    return [
+        *_records(killed.folder / STATE, whole.folder / STATE),
+        *_book(killed.book, whole.book),
+        *_orders_twice(killed.book),
+        *_events(killed.folder / EVENTS, whole.folder / EVENTS, killed.killed_at),
+    ]
+
+
+def _records(killed: Path, whole: Path) -> Iterator[str]:
+    found, expected = _saved(killed), _saved(whole)
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            yield f"record {name}: expected {expected.get(name)}, found {found.get(name)}"
+
+
+def _saved(folder: Path) -> dict[str, Any]:
+    files = sorted(folder.rglob("*.json*"))
+    return {str(file.relative_to(folder)): _lasting(json.loads(file.read_text())) for file in files}
+
+
+def _lasting(value: Any) -> Any:
+    """Return *value* without what is of one life: numbers of revisions, and real times."""
+    if isinstance(value, dict):
+        return {name: _lasting(part) for name, part in value.items() if name not in _OF_THE_LIFE}
+    return [_lasting(part) for part in value] if isinstance(value, list) else value
+
+
+def _book(killed: dict[str, Any], whole: dict[str, Any]) -> Iterator[str]:
+    for asset in sorted(killed["balances"].keys() | whole["balances"].keys()):
+        found, expected = killed["balances"].get(asset), whole["balances"].get(asset)
+        if found != expected:
+            yield f"balance of {asset}: expected {expected}, found {found}"
+    found, expected = _orders(killed), _orders(whole)
+    for order in (expected - found).elements():
+        yield f"venue: no order {order}"
+    for order in (found - expected).elements():
+        yield f"venue: order too many {order}"
+
+
+def _orders(book: dict[str, Any]) -> "Counter[tuple[str, ...]]":
+    return Counter(tuple(str(order[name]) for name in _OF_AN_ORDER) for order in book["orders"])
+
+
+def _orders_twice(book: dict[str, Any]) -> Iterator[str]:
+    for client_id, count in Counter(order["client_id"] for order in book["orders"]).items():
+        if count > 1:
+            yield f"venue: {count} orders of id {client_id}"
+
+
+def _events(killed: Path, whole: Path, killed_at: Container[int]) -> Iterator[str]:
+    """Yield events that were told twice, and those that were lost.
+
+    What was saved and not told when its tick was broken off is not told again: the next life says what it took up. A
+    fill that was asked for in the next life is told, also where it is to the last bit what was expected.
+    """
+    found, expected = _told(killed), _told(whole)
+    for event in (expected - found).elements():
+        if json.loads(event)["at"] not in killed_at:
+            yield f"event lost: {event}"
+    for event in (found - expected).elements():
+        row = json.loads(event)
+        if not (row["event"] == "order_filled" and row["at"] in killed_at):
+            yield f"event too many: {event}"
+
+
+def _told(file: Path) -> "Counter[str]":
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    return Counter(json.dumps(row) for row in rows if not row.pop("restored") and row["event"] not in _MARKS)
+
+
+_MARKS = {"position_restored", "session_restarted"}

@@ -1,0 +1,137 @@
+"""A bot that is killed and started again until its frame is over."""
+
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.crash.child import FAILED, TRACE
+from tests.crash.points import Kill
+from tests.crash.scene import ROUND_MS, START_MS, STRATEGY, write_market
+from tests.venue.remote import ROOT, RemoteVenue, venue_process
+
+_MOST_LIVES = 5_000
+
+
+class Nursery:
+    """Starts lives of a bot, one at a time."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def begin(self, life: dict[str, Any]) -> int:
+        """Begin *life*; return the number of its process."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(life) + "\n")
+        self._process.stdin.flush()
+        return self._line()
+
+    def has_ended(self, within_s: float) -> bool:
+        """Say whether the life ends by itself in time."""
+        return bool(select.select([self._process.stdout], [], [], within_s)[0])
+
+    def end(self) -> int:
+        """Wait for the end of the life; return its exit code, below zero for the signal that killed it."""
+        return self._line()
+
+    def _line(self) -> int:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the nursery has ended")
+        return int(line)
+
+
+@contextmanager
+def nursery() -> Iterator[Nursery]:
+    """Start a process that forks lives, and end it."""
+    command = [sys.executable, "-m", "tests.crash.child"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, bufsize=1, **pipes) as process:  # type: ignore[call-overload]
+        yield Nursery(process)
+        process.stdin.close()
+
+
+@dataclass(slots=True)
+class Ending:
+    """What was left in *folder* and at the venue when the frame was over."""
+
+    folder: Path
+    mode: str
+    book: dict[str, Any]
+    kills: int = 0
+    lives: int = 0
+    killed_at: list[int] = field(default_factory=list)
+
+
+@contextmanager
+def a_venue(folder: Path, rounds: int) -> Iterator[RemoteVenue]:
+    """Start a venue with a market of so many *rounds*, whose clock stands."""
+    market = folder / "market"
+    if not market.exists():
+        write_market(market, rounds)
+    where = ("--candles", str(market), "--now", "2025-01-01T00:00:00+00:00", "--still")
+    with venue_process(*where, "--deposit", "USDT=100000") as venue:
+        yield venue
+
+
+def lived(
+    there: Nursery,
+    venue: RemoteVenue,
+    folder: Path,
+    mode: str,
+    rounds: int,
+    *,
+    kills: Sequence[Kill] = (),
+    moments: random.Random | None = None,
+    most_kills: int = 0,
+    traces: bool = False,
+) -> Ending:
+    """Let a bot live in *folder* until so many *rounds* are over, killed at *kills*, or at random *moments*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rounds.py").write_text(STRATEGY)
+    ending = Ending(folder, mode, {})
+    life: dict[str, Any] = {"folder": str(folder), "mode": mode, "url": venue.url, "traces": traces}
+    life |= {"end_ms": START_MS + rounds * ROUND_MS, "kills": list(kills)}
+    while ending.lives < _MOST_LIVES:
+        pid = there.begin(life)
+        ending.lives += 1
+        if moments is not None and ending.kills < most_kills and not there.has_ended(moments.uniform(0.02, 0.7)):
+            os.kill(pid, signal.SIGKILL)
+        code = there.end()
+        if code == 0:
+            ending.book = venue.book
+            return ending
+        if code != -signal.SIGKILL:
+            raise RuntimeError(f"the bot ended with {code}:\n{(folder / FAILED).read_text()}")
+        ending.kills += 1
+        now_ms = venue.ask("state")["now_ms"]
+        ending.killed_at.append(now_ms)
+        life["kills"] = [kill for kill in kills if kill.from_ms > now_ms]
+    raise RuntimeError("the bot never gets to the end of the frame")
+
+
+def steps_of(folder: Path, round_number: int) -> list[tuple[int, str]]:
+    """Return number and way to each point of a round that was traced; of equal ones in equal minutes the first."""
+    begin_ms = START_MS + round_number * ROUND_MS
+    ways: dict[str, int] = {}
+    minute, way, number = -1, "", 0
+    for line in (folder / TRACE).read_text().splitlines():
+        at_ms, _, name = line.partition(" ")
+        if not begin_ms <= int(at_ms) < begin_ms + ROUND_MS:
+            continue
+        if int(at_ms) != minute:
+            minute, way = int(at_ms), ""
+        way += f" > {name}"
+        ways.setdefault(way, number)
+        number += 1
+    return [(number, way) for way, number in ways.items()]
