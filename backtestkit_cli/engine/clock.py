@@ -62,11 +62,16 @@ class VirtualClock:
         on_progress: Callable[[int], None] | None = None,
         span_ms: tuple[int, int] = (0, 0),
         alarm: Alarm | None = None,
+        on_wake_all: Callable[[], None] = lambda: None,
     ) -> None:
-        """Report the virtual time to *on_progress* some two hundred times within *span_ms*; *alarm* may wake all."""
+        """Report the virtual time to *on_progress* some two hundred times within *span_ms*; *alarm* may wake all.
+
+        *on_wake_all* is called before `wake_all` does so: sleepers must know that their time has not come.
+        """
         self.now_ms = -1
         self._alarm = alarm
         self._must_wake_all = False
+        self._on_wake_all = on_wake_all
         self._on_progress = on_progress
         self._report_at, self._breathe_at = 0, 0.0
         self._step_ms = max(1, (span_ms[1] - span_ms[0]) // _REPORTS_PER_RUN)
@@ -138,6 +143,7 @@ class VirtualClock:
             return False
         if self._must_wake_all:
             self._must_wake_all = False
+            self._on_wake_all()
             return True
         at_ms = self._alarm.next_ms(self.now_ms, instants[0]) if self._alarm is not None else None
         if at_ms is None:

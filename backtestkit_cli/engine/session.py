@@ -168,11 +168,16 @@ class Session:
         if publisher.hears(SessionEnded, context.when_ms):
             yield from self._tell_end(clock)
 
-    async def _fail(self, error: BaseException) -> None:
-        """Record *error* of the strategy; what is open is given up."""
-        self.error = one_line(error)
-        if self._gate is not None and self._dealer is None:
+    def give_up(self) -> None:
+        """Leave what is open to nobody: for the account it counts as sold at the price of this tick."""
+        if self._gate is not None:
             self._gate.abandons(self._desk.price)
+
+    async def _fail(self, error: BaseException) -> None:
+        """Record *error* of the strategy; what is open is given up, unless another session may take it up."""
+        self.error = one_line(error)
+        if self._dealer is None:
+            self.give_up()
         for event in () if self._dealer is None else self._dealer.saved_facts():
             await self._publisher.publish(event)
         failed = "state" if isinstance(error, StoreError) else "strategy"

@@ -82,7 +82,8 @@ class Lockstep:
         if runner is not None:
             bodies = jobs_first(runner, bodies, plan.start_ms)
         if sessions:
-            clock = VirtualClock(on_progress=on_progress, span_ms=(plan.start_ms, plan.end_ms), alarm=guard)
+            span_ms = (plan.start_ms, plan.end_ms)
+            clock = VirtualClock(on_progress=on_progress, span_ms=span_ms, alarm=guard, on_wake_all=bus.touch)
             bus.on_new_listener = clock.wake_all
             with watched(plan), collecting_rarely():
                 await clock.run(bodies)

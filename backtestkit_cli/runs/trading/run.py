@@ -227,7 +227,8 @@ class Trading:
         is_shared = bool(shares_something(run))
         parts = [keeper.events for keeper in self.keepers]
         events = as_published(self.life.bus.record) if is_shared else in_run_order(parts)
-        charts = {symbol: chart_candles(market.known_candles, run) for symbol, market in sorted(book.growing().items())}
+        growing = book.growing()
+        charts = {symbol: chart_candles(growing[symbol].known_candles, run) for symbol in sorted(run.symbols)}
         return RunOutcome(
             facts=self.facts,
             sessions=tuple(map(self._session_outcome, self.keepers)),

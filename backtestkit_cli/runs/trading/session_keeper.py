@@ -73,7 +73,10 @@ class SessionKeeper:
             if session.error is None and not session.is_over:
                 continue  # the window of candles is over
             self.error = session.error
-            if session.error is None or self.floor.is_history:
+            if session.error is None:
+                return
+            if self.floor.is_history:
+                session.give_up()
                 return
             await self._recover(session, session.error, clock)
 
