@@ -297,9 +297,11 @@ def test_a_replay_tells_the_events_of_a_backtest(folder: Path, model: str) -> No
     ended = called("paper", "--replay", "--json", *what)
     assert ended.code == 0, ended.err
     *events, last = ended.out.splitlines()
+    (saved,) = folder.glob("dump/runs/tiny-*/events.jsonl")
     assert called("backtest", *what).code == 0
-    (file,) = folder.glob("dump/runs/tiny-*/events.jsonl")
+    (file,) = set(folder.glob("dump/runs/tiny-*/events.jsonl")) - {saved}
     backtest = file.read_text().splitlines()
+    assert rows_of(saved.read_text().splitlines()) == rows_of(backtest)
     assert len(backtest) > 20
     assert rows_of(events) == rows_of(backtest)
     assert json.loads(last)["total"]["trades"] == len([row for row in backtest if "position_closed" in row])
