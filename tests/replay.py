@@ -22,12 +22,12 @@ RICH = 1e15
 
 async def replayed(plan: RunPlan, windows: Windows | None = None) -> RunOutcome:
     """Return what comes of *plan* where its candles close one by one, in *windows* of them."""
-    trading = trading_plan(plan)
+    trading = replay_of(plan)
     outside = replace(await outside_of(trading), windows=windows)
     return await run_trading(trading, stop=StopRequest(), outside=outside)
 
 
-def trading_plan(plan: RunPlan) -> TradingPlan:
+def replay_of(plan: RunPlan) -> TradingPlan:
     """Return the replay of *plan* on an account that is never short of money."""
     return TradingPlan(
         run=plan,
