@@ -8,8 +8,10 @@ import asyncio
 import json
 import os
 import random
+import ssl
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from tests.crash.venue_time import VenueTime
 from tests.venue.keys import LOOPBACK_KEY, LOOPBACK_SECRET
 
 KEYS = {"BINANCE_API_KEY": LOOPBACK_KEY, "BINANCE_API_SECRET": LOOPBACK_SECRET}
+_USED_LATER = ("api.strategies", "data.cache.source", "exchange.source")
 STATE, EVENTS, OUTPUT, TRACE, FAILED = "state", "events.jsonl", "output.log", "points.log", "failed.txt"
 
 
@@ -76,7 +79,7 @@ async def live(life: dict[str, Any]) -> None:
 
         def tell(event: Event) -> None:
             row = event_row(event) | {"restored": getattr(event, "is_restored", False)}
-            points.passes(f"before publish {row['event']}")
+            points.passes(f"before publish {row['event']} {row['symbol']}")
             told.write(json.dumps(row) + "\n")
             told.flush()
 
@@ -98,14 +101,16 @@ async def _broker(plan: TradingPlan, store: Any, time: VenueTime) -> Any:
 
 def hasten() -> None:
     """Let the client ask as fast as it can, and files be as durable as a process that is killed needs them."""
-    from importlib import import_module
-
     async def at_once(*_: object) -> None:
         """Wait for nothing."""
 
     exchange: Any = import_module("ccxt.async_support.base.exchange").Exchange
     exchange.throttle = at_once
     os.fsync = lambda _: None  # type: ignore[assignment]  # what a dead process wrote, the system still has
+    tls = ssl.create_default_context()
+    ssl.create_default_context = lambda *_, **__: tls  # type: ignore[assignment]
+    for name in _USED_LATER:
+        import_module(f"backtestkit_cli.{name}")
 
 
 def born(life: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.crash.child import FAILED, TRACE
+from tests.crash.child import FAILED
 from tests.crash.points import Kill
 from tests.crash.scene import ROUND_MS, START_MS, STRATEGY, write_market
 from tests.venue.remote import ROOT, RemoteVenue, venue_process
@@ -120,18 +120,3 @@ def lived(
     raise RuntimeError("the bot never gets to the end of the frame")
 
 
-def steps_of(folder: Path, round_number: int) -> list[tuple[int, str]]:
-    """Return number and way to each point of a round that was traced; of equal ones in equal minutes the first."""
-    begin_ms = START_MS + round_number * ROUND_MS
-    ways: dict[str, int] = {}
-    minute, way, number = -1, "", 0
-    for line in (folder / TRACE).read_text().splitlines():
-        at_ms, _, name = line.partition(" ")
-        if not begin_ms <= int(at_ms) < begin_ms + ROUND_MS:
-            continue
-        if int(at_ms) != minute:
-            minute, way = int(at_ms), ""
-        way += f" > {name}"
-        ways.setdefault(way, number)
-        number += 1
-    return [(number, way) for way, number in ways.items()]

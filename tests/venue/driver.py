@@ -126,7 +126,10 @@ class TradingVenue(Venue):
             raise
 
     async def _controlled(self, request: web.Request) -> web.Response:
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionResetError:  # who asked was killed
+            return web.Response(status=400)
         try:
             answer = await self.control.answer(request.path.rpartition("/")[2], orjson.loads(body) if body else {})
         except (KeyError, TypeError, ValueError) as error:
