@@ -246,6 +246,7 @@ class Trading:
         settings = run.settings[keeper.spec.name]
         market = Market(symbol, growing.known_candles, settings.avg_price_candles)
         lived = Lived(keeper.trades, keeper.events, market, keeper.error)
+        run = replace(run, end_ms=min(run.end_ms, growing.known_ms))  # one without an end ends here
         return session_outcome(run, keeper.spec, symbol, lived, book.facts[symbol])
 
 

@@ -1,0 +1,51 @@
+"""What goes wrong on the way to a venue and there, drawn by seed."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Mishap(StrEnum):
+    """One thing that goes wrong with one call."""
+
+    LOST_BEFORE = "the request is lost"
+    LOST_AFTER = "the answer is lost"
+    LATE = "an order arrives later, and its answer never"
+    REJECTED = "the venue refuses"
+    TRANSIENT = "the venue has no time"
+    PARTIAL = "only half is there to be had"
+    CANCELLED_OUTSIDE = "somebody cancels an order"
+    SOLD_OUTSIDE = "somebody sells everything"
+
+
+ON_THE_WIRE = (Mishap.LOST_BEFORE, Mishap.LOST_AFTER, Mishap.LATE, Mishap.TRANSIENT)
+OF_THE_VENUE = (*ON_THE_WIRE, Mishap.PARTIAL, Mishap.CANCELLED_OUTSIDE)
+ALL = tuple(Mishap)
+
+
+class Mishaps:
+    """Draws what goes wrong with each call: with a share of *rate* of them one of *kinds*, until it is calm."""
+
+    def __init__(self, seed: int, rate: float, kinds: tuple[Mishap, ...] = OF_THE_VENUE) -> None:
+        self._rng = random.Random(seed)
+        self._rate = rate
+        self._kinds = kinds
+        self.happened: Counter[Mishap] = Counter()
+        self.is_calm = False
+
+    def next(self) -> Mishap | None:
+        """Return what goes wrong with the next call, if anything."""
+        if self.is_calm or not self._kinds or self._rng.random() >= self._rate:
+            return None
+        mishap = self._rng.choice(self._kinds)
+        self.happened[mishap] += 1
+        return mishap
+
+    def delay_ms(self, most_ms: float) -> int:
+        """Return by how much a late order is late."""
+        return round(self._rng.uniform(0, most_ms))
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return dict(self.happened)

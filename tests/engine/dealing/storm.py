@@ -1,0 +1,237 @@
+"""A trading run of its whole length on virtual time, at a venue where things go wrong, and what must hold of it."""
+
+import asyncio
+import random
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+import backtestkit_cli as btk
+from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.domain.position import Position, Trade
+from backtestkit_cli.domain.settings import FillModelName, Settings
+from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
+from backtestkit_cli.engine.memory import SessionMemory
+from backtestkit_cli.events.facts import Event, PositionClosed
+from backtestkit_cli.events.venue_facts import OrderRejected, OrderUnsettled
+from backtestkit_cli.persistence.memory_store import MemoryStore
+from backtestkit_cli.runs.trading.outside import Outside
+from backtestkit_cli.runs.trading.plan import TradingPlan
+from backtestkit_cli.runs.trading.run import Trading
+from backtestkit_cli.runs.trading.stopping import StopRequest
+from tests.engine.dealing.matcher_broker import MatcherBroker
+from tests.engine.dealing.mishaps import Mishaps
+from tests.engine.dealing.virtual import VirtualTime, at_once
+from tests.markets import START_MS, Held, plan_for, registered
+from tests.venue.matching.matcher import Matcher
+from tests.venue.matching.terms import Terms
+from tests.venue.symbols import SymbolFacts
+
+WARM_UP = 10
+MONEY = Decimal(1_000_000)
+STEP = Decimal("0.0001")
+SLOT = 30
+
+
+@dataclass
+class Storm:
+    """What a run left: its sessions' memories and trades by symbol, its events, and the account at the venue."""
+
+    broker: MatcherBroker
+    memories: dict[str, SessionMemory] = field(default_factory=dict)
+    trades: dict[str, list[Trade]] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    errors: dict[str, str] = field(default_factory=dict)
+    longest_naked: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def matcher(self) -> Matcher:
+        return self.broker.matcher
+
+    def net(self) -> float:
+        return sum(trade.gain.net for trades in self.trades.values() for trade in trades)
+
+    def given_up(self) -> set[str]:
+        """Return the ids of the signals of which an order was refused or given up, as was told."""
+        return {
+            event.client_id.rpartition("-")[0]
+            for event in self.events
+            if isinstance(event, OrderRejected) or (isinstance(event, OrderUnsettled) and event.is_given_up)
+        }
+
+
+def walks(seed: int, symbols: int, minutes: int) -> dict[str, Candles]:
+    """Return random walks on the grid of the venue."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for number in range(symbols):
+        close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.002, minutes))), 2)
+        opened = np.concatenate(([100.0], close[:-1]))
+        wick = np.round(np.abs(rng.normal(0, 0.1, (2, minutes))), 2)
+        found[f"C{number}/USDT"] = Candles.frozen(
+            START_MS + np.arange(minutes) * MINUTE_MS,
+            opened,
+            np.maximum(opened, close) + wick[0],
+            np.minimum(opened, close) - wick[1],
+            close,
+            np.full(minutes, 1000.0),
+        )
+    return found
+
+
+def register() -> None:
+    """Register a strategy that is flat again before each slot begins, and does all that can be done meanwhile."""
+    btk.add_strategy("s", interval=f"{SLOT}m", get_signal=_signal, on_active=_acts)
+
+
+def _signal(symbol: str, when: datetime, price: float) -> btk.Signal | None:
+    draw = random.Random(f"{symbol} {when.isoformat()}")
+    stop, target = round(price * (1 - draw.uniform(0.004, 0.02)), 2), round(price * (1 + draw.uniform(0.004, 0.02)), 2)
+    parts: dict[str, Any] = {"position": "long", "take_profit": target, "stop_loss": stop, "minutes": 18, "cost": 1000}
+    kind = draw.randrange(5)
+    if kind == 0:
+        parts["price_open"] = round(price * 0.999, 2)
+    elif kind == 1:
+        parts |= {"trailing_stop_pct": 0.5}
+    elif kind == 2:
+        parts |= {"breakeven_at_pct": 0.3, "stop_loss": round(price * 0.97, 2)}
+        parts["ladder"] = btk.Ladder(step_pct=0.3, entries=3)
+    return btk.Signal(**parts)
+
+
+def _acts(event: btk.PositionActive) -> None:
+    minute = event.at_ms // MINUTE_MS % SLOT
+    draw = random.Random(f"{event.symbol} {event.at_ms}")
+    if minute == 5 and draw.random() < 0.5:
+        btk.partial_close(draw.choice([25, 50]))
+    elif minute == 8 and draw.random() < 0.3:
+        btk.average_buy(500)
+    elif minute == 11 and draw.random() < 0.3:
+        btk.close_position("enough")
+
+
+def blown_over(
+    candles: dict[str, Candles], mishaps: Mishaps, *, calm: int = 60, registry: Any = None, **terms: Any
+) -> Storm:
+    """Return what a run over *candles* left, of whose minutes the last *calm* bring no mishaps."""
+    return at_once(_run(candles, mishaps, calm, registry or registered(register), terms))
+
+
+async def _run(candles: dict[str, Candles], mishaps: Mishaps, calm: int, registry: Any, terms: dict[str, Any]) -> Storm:
+    first = next(iter(candles.values()))
+    minutes = len(first) - WARM_UP - 1
+    begin_ms = START_MS + WARM_UP * MINUTE_MS
+    time, store = VirtualTime(begin_ms), MemoryStore()
+    venue_terms = {name: terms.pop(name) for name in ("has_pairs", "rests_limits", "min_quantity") if name in terms}
+    options = TradingOptions(**terms.pop("options", {}))
+    facts = [SymbolFacts(name.replace("/", ""), name[:-5], "USDT", quantity_step=STEP) for name in candles]
+    matcher = Matcher(facts, {"USDT": MONEY}, Terms(**terms), now_ms=begin_ms)
+    broker = MatcherBroker(matcher, time.now_ms, mishaps, **venue_terms)
+    settings = Settings(fee_pct=0.1, fill_model=FillModelName.CANDLE, schedule_await_minutes=8)
+    run = replace(plan_for(registry, candles, warm_up=WARM_UP, settings=settings), mode="live")
+    plan = TradingPlan(run=run, options=options, paper=PaperOptions(), state_folder="")
+    outside = Outside(
+        time=time,
+        store=store,
+        broker=broker,
+        source=_Present(candles, time),
+        rng=random.Random(1),
+        lock=nullcontext(),
+    )
+    storm, stop = Storm(broker), StopRequest()
+    trading = Trading(plan, outside, lambda _status: None, storm.events.append)
+    watch = _Watch(trading, storm, time)
+    broker.on_candle = watch.look
+
+    async def director() -> None:
+        await asyncio.sleep((minutes - calm) * 60)
+        mishaps.is_calm = True
+        await asyncio.sleep(calm * 60 - 30)
+        stop.request()
+
+    directing = asyncio.ensure_future(director())
+    await trading.trade(stop)
+    await directing
+    for keeper in trading.keepers:
+        storm.memories[keeper.symbol] = keeper.memory
+        storm.trades[keeper.symbol] = list(keeper.trades)
+        if keeper.error:
+            storm.errors[keeper.symbol] = keeper.error
+    return storm
+
+
+class _Present(Held):
+    """Candles that are there once they are over."""
+
+    def __init__(self, candles: dict[str, Candles], time: VirtualTime) -> None:
+        super().__init__(candles)
+        self._time = time
+
+    async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
+        over_ms = self._time.now_ms() // MINUTE_MS * MINUTE_MS
+        return await super().fetch(symbol, interval, start_ms, min(end_ms, over_ms))
+
+
+class _Watch:
+    """Looks at the venue at every minute: for how many of them coins were there that nobody watched."""
+
+    def __init__(self, trading: Trading, storm: Storm, time: VirtualTime) -> None:
+        self._trading = trading
+        self._storm = storm
+        self._time = time
+        self._naked: Counter[str] = Counter()
+
+    def look(self, symbol: str) -> None:
+        keepers = [keeper for keeper in self._trading.keepers if keeper.symbol == symbol]
+        if not keepers:
+            return
+        memory = keepers[0].memory
+        held = self._storm.matcher.holdings.get(symbol[:-5])
+        coins = 0.0 if held is None else float(held.total)
+        is_held = coins > memory.dust + float(STEP) * 1.5
+        book = self._storm.matcher.book
+        has_stop = any(order.kind.is_stop for order in book.open_orders(symbol.replace("/", "")))
+        is_watched = self._is_known(memory) and self._time.now_ms() - memory.tick_ms < 2.2 * MINUTE_MS
+        self._naked[symbol] = self._naked[symbol] + 1 if is_held and not has_stop and not is_watched else 0
+        longest = self._storm.longest_naked
+        longest[symbol] = max(longest.get(symbol, 0), self._naked[symbol])
+
+    @staticmethod
+    def _is_known(memory: SessionMemory) -> bool:
+        return isinstance(memory.state, Position) or bool(memory.orders)
+
+
+def problems(storm: Storm) -> list[str]:
+    """Return what does not hold of *storm*, which has been calm at its end and was not meddled with by its owner."""
+    found, book = [f"{symbol} failed: {error}" for symbol, error in storm.errors.items()], storm.matcher.book
+    sent = Counter(order.client_id for order in book.orders.values())
+    found += [f"{name} was sent {count} times" for name, count in sent.items() if count > 1]
+    expected = {known.order.client_id for memory in storm.memories.values() for known in memory.orders}
+    found += [
+        f"{order.client_id} is an orphan"
+        for order in book.open_orders()
+        if not any(order.client_id.startswith(one) for one in expected)
+    ]
+    for symbol, memory in storm.memories.items():
+        held = storm.matcher.holdings.get(symbol[:-5])
+        coins = 0.0 if held is None else float(held.total)
+        ours = memory.dust + (memory.state.quantity_left if isinstance(memory.state, Position) else 0.0)
+        if abs(coins - ours) > 1e-9 * max(coins, 1.0) and not memory.blocked:
+            found.append(f"{symbol}: the venue has {coins}, the book {ours} ({memory.dust} of it dust)")
+    found += [f"{symbol} was naked for {count} ticks" for symbol, count in storm.longest_naked.items() if count > 1]
+    told = Counter(event.trade.id for event in storm.events if isinstance(event, PositionClosed))
+    found += [f"the close of {name} was told {count} times" for name, count in told.items() if count > 1]
+    closed = Counter(trade.id for trades in storm.trades.values() for trade in trades)
+    if told != closed:
+        found.append(f"told {told - closed} more, {closed - told} less than booked")
+    if not any(isinstance(memory.state, Position) for memory in storm.memories.values()):
+        moved = float(storm.matcher.holdings["USDT"].total - MONEY)
+        if abs(moved - storm.net()) > 1e-6:
+            found.append(f"{moved} of cash moved, {storm.net()} was booked")
+    return found
