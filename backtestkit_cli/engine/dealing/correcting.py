@@ -5,16 +5,18 @@ from collections.abc import Iterable
 from backtestkit_cli.domain.money import Gain
 from backtestkit_cli.domain.position import Position
 from backtestkit_cli.domain.signal import CancelReason, CloseReason
-from backtestkit_cli.domain.venue import Fill, Leg
+from backtestkit_cli.domain.venue import Confirmed, Fill, Leg
 from backtestkit_cli.engine.dealing.blotter import Blotter
 from backtestkit_cli.engine.dealing.entering import ENTRIES, Entering
 from backtestkit_cli.engine.dealing.leaving import Leaving
+from backtestkit_cli.engine.dealing.orders import orphan_of
 from backtestkit_cli.engine.dealing.withdrawing import withdrawn
 from backtestkit_cli.engine.lifecycle import Waiting
 from backtestkit_cli.engine.memory import OpenOrder
 from backtestkit_cli.engine.reconciling import (
     AllowEntries,
     BlockEntries,
+    CancelOrphan,
     CloseElsewhere,
     Correction,
     ForgetOrder,
@@ -36,7 +38,9 @@ class Correcting:
     async def apply(self, corrections: Iterable[Correction]) -> None:
         """Apply *corrections*, in their order."""
         for correction in corrections:
-            if isinstance(correction, NoteAnswer):
+            if isinstance(correction, CancelOrphan):
+                await self._cancel(correction)
+            elif isinstance(correction, NoteAnswer):
                 await self._note(correction)
             elif isinstance(correction, ForgetOrder):
                 self._forget(correction)
@@ -48,6 +52,16 @@ class Correcting:
                 await self._block(correction.explanation)
             elif isinstance(correction, AllowEntries):
                 self._allow()
+
+    async def _cancel(self, correction: CancelOrphan) -> None:
+        """Cancel an order that nobody expects; what was filled of it is in no position."""
+        blotter, listed = self._blotter, correction.order
+        order = orphan_of(listed, blotter.plan.strategy, blotter.desk.when_ms)
+        answer = await blotter.ask(order, blotter.wire.broker.cancel)
+        text = correction.explanation
+        if isinstance(answer, Confirmed) and answer.fill is not None and answer.fill.quantity:
+            text = f"{text}: {answer.fill.quantity:.12g} of it was filled and is in no position"
+        blotter.unsettled(order, text, 0, is_given_up=True)
 
     async def _note(self, correction: NoteAnswer) -> None:
         known = self._known(correction.client_id)

@@ -104,7 +104,7 @@ class Dealer:
 
     def correct(self, corrections: Sequence[Correction], revision: int) -> None:
         """Apply *corrections* when the next tick begins, unless the memory has moved on from *revision* until then."""
-        self._found = (revision, corrections)
+        self._found = (revision, corrections) if corrections else None
         self._blotter.has_doubts = False
 
     async def begin(self) -> None:

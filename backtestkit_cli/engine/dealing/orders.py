@@ -4,7 +4,18 @@ from collections.abc import Iterable
 
 from backtestkit_cli.domain.position import Position
 from backtestkit_cli.domain.signal import Side, Signal
-from backtestkit_cli.domain.venue import Answer, Confirmed, Fill, Leg, OrderKind, OrderState, VenueOrder
+from backtestkit_cli.domain.venue import (
+    EXIT_SUFFIXES,
+    Answer,
+    Confirmed,
+    ExitSide,
+    Fill,
+    Leg,
+    OrderKind,
+    OrderState,
+    RestingOrder,
+    VenueOrder,
+)
 from backtestkit_cli.engine.lifecycle import Waiting
 from backtestkit_cli.policies.orders.at_venue import AtVenue
 
@@ -67,6 +78,27 @@ class OrderMaker:
         """Return stop and target for *quantity* of *position* as they should rest at the venue."""
         order = self.reduction(position, Leg.EXITS, at_ms, price, quantity, legs)
         return order._replace(kind=OrderKind.EXITS, price_limit=position.take_profit, price_stop=position.stop_loss)
+
+
+def orphan_of(listed: RestingOrder, strategy: str, at_ms: int) -> VenueOrder:
+    """Return the order that a venue *listed*, as far as it takes to cancel it."""
+    side = next((side for side, suffix in EXIT_SUFFIXES.items() if listed.client_id.endswith(suffix)), None)
+    client_id = listed.client_id if side is None else listed.client_id.removesuffix(EXIT_SUFFIXES[side])
+    price = listed.price_stop if side is ExitSide.STOP else listed.price_limit
+    return VenueOrder(
+        client_id=client_id,
+        signal_id=client_id.rpartition("-")[0],
+        strategy=strategy,
+        symbol=listed.symbol,
+        leg=Leg.ENTRY if side is None else Leg.EXITS,
+        kind=OrderKind.LIMIT if side is None else OrderKind.EXITS,
+        is_buy=listed.is_buy,
+        quantity=listed.quantity,
+        price_expected=price or 0.0,
+        at_ms=at_ms,
+        price_limit=None if side is ExitSide.STOP else listed.price_limit,
+        price_stop=listed.price_stop if side is ExitSide.STOP else None,
+    )
 
 
 def is_exact(order: VenueOrder, fill: Fill) -> bool:

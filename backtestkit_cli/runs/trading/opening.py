@@ -1,12 +1,11 @@
 """Opening a trading run: what was saved is taken up, the venue is asked for its rules, and history is read."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import MINUTE_MS, floor_to
-from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.venue import VenueRules
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.dealing.blotter import DealingPlan
@@ -21,6 +20,7 @@ from backtestkit_cli.runs.trading.candles import Feed, GrowingBook, Windows
 from backtestkit_cli.runs.trading.floor import Floor
 from backtestkit_cli.runs.trading.outside import Outside
 from backtestkit_cli.runs.trading.plan import TradingPlan
+from backtestkit_cli.runs.trading.recalling import Recalled, recalled
 from backtestkit_cli.runs.trading.session_keeper import SessionKeeper
 from backtestkit_cli.runs.trading.status import SessionStatus
 
@@ -36,7 +36,12 @@ class _Seat:
     spec: StrategySpec
     symbol: str
     dealing: DealingPlan
-    memory: SessionMemory
+    recalled: Recalled
+
+    @property
+    def memory(self) -> SessionMemory:
+        """Return what the session must not forget."""
+        return self.recalled.memory
 
 
 async def opened(
@@ -94,7 +99,7 @@ async def opened(
         is_history=outside.is_history,
         on_failure=on_failure,
     )
-    return floor, [await _keeper(floor, seat, shared) for seat in seats]
+    return floor, [_keeper(floor, seat, shared) for seat in seats]
 
 
 async def _rules_of(outside: Outside, symbols: tuple[str, ...]) -> Mapping[str, VenueRules]:
@@ -116,8 +121,7 @@ async def _seat(
         wire=wire,
         journal=journal,
     )
-    memory = None if journal is None else await journal.recall()
-    return _Seat(spec, symbol, dealing, memory or SessionMemory())
+    return _Seat(spec, symbol, dealing, await recalled(journal))
 
 
 def _book(outside: Outside, run: RunPlan, first_ms: int) -> GrowingBook:
@@ -140,15 +144,8 @@ def _book(outside: Outside, run: RunPlan, first_ms: int) -> GrowingBook:
     )
 
 
-def closed_before(memory: SessionMemory, trades: Iterable[Trade]) -> list[Trade]:
-    """Return *trades* but the one whose position *memory* still holds: it was saved first, and is closed once more."""
-    held = memory.state.id if isinstance(memory.state, Position) else None
-    return [trade for trade in trades if trade.id != held]
-
-
-async def _keeper(floor: Floor, seat: _Seat, shared: Coordination | None) -> SessionKeeper:
+def _keeper(floor: Floor, seat: _Seat, shared: Coordination | None) -> SessionKeeper:
     status = SessionStatus(strategy=seat.spec.name, symbol=seat.symbol)
-    journal = seat.dealing.journal
     keeper = SessionKeeper(
         floor=floor,
         spec=seat.spec,
@@ -157,7 +154,8 @@ async def _keeper(floor: Floor, seat: _Seat, shared: Coordination | None) -> Ses
         dealing=seat.dealing,
         status=status,
         dealer=Dealer(seat.dealing, seat.memory),
-        trades=[] if journal is None else closed_before(seat.memory, await journal.trades()),
+        trades=list(seat.recalled.trades),
+        damages=seat.recalled.damages,
     )
     keeper.collect()
     return keeper

@@ -30,6 +30,7 @@ from backtestkit_cli.runs.trading.keeping import Keeping
 from backtestkit_cli.runs.trading.opening import opened
 from backtestkit_cli.runs.trading.outside import Outside, outside_of, settings_at_venue
 from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan
+from backtestkit_cli.runs.trading.reconciliation import Reconciliation
 from backtestkit_cli.runs.trading.reporter import save_replay
 from backtestkit_cli.runs.trading.session_keeper import SessionKeeper
 from backtestkit_cli.runs.trading.status import RunStatus
@@ -96,6 +97,8 @@ class Trading:
         self._clock: WallClock | None = None
         self._guard: PortfolioGuard | None = None
         self._floor: Floor | None = None
+        names = self.run.mode, self.run.exchange
+        self._reconciliation = Reconciliation(outside.broker, outside.store, names, plan.options.reconcile_minutes)
 
     @property
     def floor(self) -> Floor:
@@ -170,6 +173,8 @@ class Trading:
         first = [Body(one.run, _always, goes_first=True) for one in (runner, guard) if one is not None]
         stopping = asyncio.ensure_future(self._stop_at(stop, clock))
         try:
+            if not is_history:
+                await self._reconciliation.begin(self.keepers, self.outside.time.now_ms())
             with watched(run):
                 await clock.run([*first, *(Body(keeper.run, self._readiness(keeper)) for keeper in self.keepers)])
             if guard is not None and is_history:
@@ -179,6 +184,7 @@ class Trading:
                 await wound_up(self.keepers, self.outside.time.now_ms(), closes=closes)
         finally:
             stopping.cancel()
+            await self._reconciliation.close()
             await floor.feed.close()
             await self.outside.broker.disconnect()
 
@@ -197,6 +203,8 @@ class Trading:
         await self.floor.feed.reach(at_ms)
         for symbol, market in self.floor.book.growing().items():
             await self.outside.broker.candle_closed(symbol, market.known_candles)
+        if not self.outside.is_history:
+            await self._reconciliation.reach(at_ms)
         self._note()
         if self.keeping is not None:
             self.keeping.look(at_ms)

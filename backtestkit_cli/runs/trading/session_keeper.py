@@ -17,9 +17,10 @@ from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.wall_clock import minute_of
 from backtestkit_cli.errors import StoreError
 from backtestkit_cli.events.facts import ErrorOccurred, Event, SessionEnded, SignalScheduled
-from backtestkit_cli.events.venue_facts import PositionRestored, SessionRestarted
+from backtestkit_cli.events.venue_facts import EntriesBlocked, PositionRestored, SessionRestarted
 from backtestkit_cli.ports import Clock
 from backtestkit_cli.runs.trading.floor import Floor
+from backtestkit_cli.runs.trading.recalling import Recalled, recalled
 from backtestkit_cli.runs.trading.status import SessionStatus
 
 _MS_PER_SECOND = 1000
@@ -39,6 +40,7 @@ class SessionKeeper:
     status: SessionStatus
     dealer: Dealer
     trades: list[Trade]
+    damages: tuple[str, ...] = ()
     session: Session | None = field(init=False, default=None)
     events: list[Event] = field(init=False, default_factory=list)
     error: str | None = field(init=False, default=None)
@@ -87,27 +89,24 @@ class SessionKeeper:
         """
         self.status.error = self.error = error
         self.floor.on_failure(self.spec.name, self.symbol)
-        memory = None
-        while memory is None:
+        found: Recalled | None = None
+        while found is None:
             await self._pause(clock)
             try:
-                memory = await self._recalled()
+                found = await recalled(self.dealing.journal)
             except StoreError as failure:
                 now_ms = self.floor.time.now_ms()
                 report = ErrorOccurred(now_ms, self.spec.name, self.symbol, "state", one_line(failure), "")
                 await self.publish(report)
+        memory, self.damages = found.memory, found.damages
         self.dealer = Dealer(self.dealing, memory._replace(slot=max(memory.slot, failed.slot)))
+        await self._tell_damages()
         if self.shared is not None and not isinstance(memory.state, Position):
             self.shared.drop((self.symbol, self.spec.name))  # what was decided in the tick that failed is not open
         self._begin_ms = clock.now_ms
         await self.publish(SessionRestarted(self.floor.time.now_ms(), self.spec.name, self.symbol, error))
         self.status.error = ""
         self.error = None
-
-    async def _recalled(self) -> SessionMemory:
-        journal = self.dealing.journal
-        memory = None if journal is None else await journal.recall()
-        return memory or SessionMemory()
 
     async def _pause(self, clock: Clock) -> None:
         """Sleep until the first minute after a time that doubles with each failure within an hour."""
@@ -124,6 +123,7 @@ class SessionKeeper:
 
     async def _tell_restored(self) -> None:
         """Tell what was taken up again."""
+        await self._tell_damages()
         state, memory = self.memory.state, self.memory
         stamp = memory.tick_ms, self.spec.name, self.symbol
         if isinstance(state, Position):
@@ -132,6 +132,14 @@ class SessionKeeper:
             await self.publish(
                 SignalScheduled(*stamp, state.id, state.side, state.price_open, state.signal, is_restored=True)
             )
+
+    async def _tell_damages(self) -> None:
+        """Tell what of the saved state could not be read, and that nothing new is opened because of it."""
+        stamp = self.floor.time.now_ms(), self.spec.name, self.symbol
+        for damage in self.damages:
+            await self.publish(ErrorOccurred(*stamp, "state", damage, ""))
+        if self.damages and self.memory.blocked:
+            await self.publish(EntriesBlocked(*stamp, self.memory.blocked))
 
     async def publish(self, event: Event) -> None:
         """Tell *event* outside of the session under way."""

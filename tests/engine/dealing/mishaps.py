@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -45,7 +44,3 @@ class Mishaps:
     def delay_ms(self, most_ms: float) -> int:
         """Return by how much a late order is late."""
         return round(self._rng.uniform(0, most_ms))
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        return dict(self.happened)

@@ -19,7 +19,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.passed_s
 
 
-class _Impatient(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _Impatient(selectors.DefaultSelector):
     """Lets the time pass for which the loop would have waited."""
 
     def __init__(self, loop: VirtualLoop) -> None:

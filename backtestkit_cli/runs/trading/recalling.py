@@ -1,0 +1,43 @@
+"""Taking up what was saved of a session: damage is told and blocks its entries, and ends nothing else."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from backtestkit_cli.domain.position import Position, Trade
+from backtestkit_cli.engine.memory import Journal, SessionMemory
+from backtestkit_cli.errors import CorruptRecordError
+
+
+class Recalled(NamedTuple):
+    """What a session goes on from: its memory, its trades, and what of it could not be read, one line each."""
+
+    memory: SessionMemory
+    trades: Sequence[Trade]
+    damages: tuple[str, ...] = ()
+
+
+async def recalled(journal: Journal | None) -> Recalled:
+    """Return what *journal* holds, or a new memory where there is none.
+
+    A trade of the position that the memory still holds is left out: a crash came before its end was saved, and it
+    will be booked again.
+
+    Raises:
+        StoreError: nothing can be read now, or it is of somebody else.
+    """
+    if journal is None:
+        return Recalled(SessionMemory(), ())
+    damages: list[str] = []
+    try:
+        memory = await journal.recall()
+    except CorruptRecordError as error:
+        damages += str(error).splitlines()
+        memory = await journal.recall()
+    try:
+        trades = await journal.trades()
+    except CorruptRecordError as error:
+        damages += str(error).splitlines()
+        trades = await journal.trades()
+    memory = memory or SessionMemory()
+    held = memory.state.id if isinstance(memory.state, Position) else None
+    return Recalled(memory, [trade for trade in trades if trade.id != held], tuple(damages))
