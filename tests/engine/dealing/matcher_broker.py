@@ -23,7 +23,7 @@ from backtestkit_cli.domain.venue import (
     VenueRules,
 )
 from backtestkit_cli.errors import VenueError
-from tests.engine.dealing.mishaps import Mishap, Mishaps
+from tests.engine.dealing.mishaps import Mishap, Mishaps, Steps
 from tests.venue.calls import Refusal
 from tests.venue.matching.matcher import Matcher
 from tests.venue.matching.orders import Kind, Order, Ticket, floor_to
@@ -34,9 +34,9 @@ _STEP = Decimal("0.01")
 
 
 class MatcherBroker:
-    """The `Broker` of one account at *matcher*; `now_ms` is the real time of the run.
+    """The `Broker` of one account at *matcher*; *now_ms* is the real time of the run.
 
-    What is sent has a flight of `flight_s`, so that others are active meanwhile.
+    `steps` is passed before and after whatever a call does.
     """
 
     name = "matcher"
@@ -51,7 +51,9 @@ class MatcherBroker:
         has_pairs: bool = True,
         rests_limits: bool = True,
         min_quantity: float = 0.0,
+        steps: Steps | None = None,
     ) -> None:
+        self.steps = steps or Steps()
         self.matcher = matcher
         self.mishaps = mishaps
         self.has_pairs = has_pairs
@@ -76,19 +78,19 @@ class MatcherBroker:
         )
 
     async def open(self, order: VenueOrder) -> Answer:
-        return self._ordered(order)
+        return await self._passed(lambda: self._ordered(order))
 
     async def close(self, order: VenueOrder) -> Answer:
-        return self._ordered(order)
+        return await self._passed(lambda: self._ordered(order))
 
     async def amend(self, resting: VenueOrder, wanted: VenueOrder) -> Answer:
         raise NotImplementedError
 
     async def check(self, order: VenueOrder) -> Answer:
-        return self._asked(order, self._standing)
+        return await self._passed(lambda: self._asked(order, self._standing))
 
     async def cancel(self, order: VenueOrder) -> Answer:
-        return self._asked(order, self._cancelled)
+        return await self._passed(lambda: self._asked(order, self._cancelled))
 
     async def balances(self) -> Mapping[str, Balance]:
         if self._wire() in (Mishap.LOST_BEFORE, Mishap.LOST_AFTER, Mishap.TRANSIENT):
@@ -115,17 +117,13 @@ class MatcherBroker:
         self.on_candle(symbol)
 
     async def disconnect(self) -> None:
-        self.settle()
+        """Do nothing: what is on its way arrives all the same."""
 
-    def settle(self) -> None:
-        """Let all that is on its way arrive."""
-        for _, order in self._late:
-            self._place(order)
-        self._late.clear()
-
-    def of(self, client_id: str) -> list[Order]:
-        """Return all orders that were ever taken under *client_id*."""
-        return [order for order in self.matcher.book.orders.values() if order.client_id == client_id]
+    async def _passed(self, call: Callable[[], Answer]) -> Answer:
+        await self.steps.take()
+        answer = call()
+        await self.steps.take()
+        return answer
 
     def _wire(self) -> Mishap | None:
         self.calls += 1

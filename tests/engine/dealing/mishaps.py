@@ -1,7 +1,9 @@
 """What goes wrong on the way to a venue and there, drawn by seed."""
 
+import asyncio
 import random
 from collections import Counter
+from collections.abc import Collection
 from enum import StrEnum
 
 
@@ -44,3 +46,20 @@ class Mishaps:
     def delay_ms(self, most_ms: float) -> int:
         """Return by how much a late order is late."""
         return round(self._rng.uniform(0, most_ms))
+
+
+class Steps:
+    """Counts what a process does one after the other; at each of *fatal* it is dead, and goes no further."""
+
+    def __init__(self, fatal: Collection[int] = ()) -> None:
+        self._fatal = set(fatal)
+        self.count = 0
+        self.died = asyncio.Event()
+
+    async def take(self) -> None:
+        """Take the next step."""
+        self.count += 1
+        if self.count in self._fatal:
+            self.died.set()
+        if self.died.is_set():
+            await asyncio.Event().wait()
