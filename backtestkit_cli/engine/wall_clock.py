@@ -180,18 +180,25 @@ class WallClock:
         """Wait until *at_ms*; say whether that instant was reached before anything changed."""
         while not self._is_stopped:
             wait_ms = at_ms - self._time.now_ms()
-            if wait_ms <= 0 or self._time.jump(at_ms):
+            if wait_ms <= 0 or (not self._busy() and self._time.jump(at_ms)):
                 return True
-            sleeping = asyncio.ensure_future(self._time.sleep(wait_ms / _MS_PER_SECOND))
-            self._changed.clear()
-            changing = asyncio.ensure_future(self._changed.wait())
-            await asyncio.wait((sleeping, changing), return_when=asyncio.FIRST_COMPLETED)
-            for waiting in (sleeping, changing):
-                waiting.cancel()
+            await self._wait(wait_ms)
             self._raise_failures()
             if self._asleep and self._next_ms() < at_ms:
                 return False
         return False
+
+    async def _wait(self, wait_ms: int) -> None:
+        """Return after *wait_ms*, or when something changes; a time that jumps stands still while somebody works."""
+        if self._busy() and self._time.jump(self._time.now_ms()):
+            await self._change()
+            return
+        sleeping = asyncio.ensure_future(self._time.sleep(wait_ms / _MS_PER_SECOND))
+        self._changed.clear()
+        changing = asyncio.ensure_future(self._changed.wait())
+        await asyncio.wait((sleeping, changing), return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (sleeping, changing):
+            waiting.cancel()
 
     async def _change(self) -> None:
         self._changed.clear()

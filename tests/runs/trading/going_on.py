@@ -1,0 +1,171 @@
+"""Runs on a clock that is simulated but does not know its end: stopped, killed and started again over one store."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from backtestkit_cli.analytics.outcome import RunOutcome
+from backtestkit_cli.domain.candle import Candles
+from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.domain.money import Costs
+from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
+from backtestkit_cli.errors import MissingCandlesError
+from backtestkit_cli.events.facts import Event
+from backtestkit_cli.execution.paper import PaperBroker
+from backtestkit_cli.persistence.memory_store import MemoryStore
+from backtestkit_cli.ports import Json, Key
+from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.trading.outside import Outside
+from backtestkit_cli.runs.trading.plan import TradingPlan
+from backtestkit_cli.runs.trading.run import run_trading
+from backtestkit_cli.runs.trading.status import RunStatus
+from backtestkit_cli.runs.trading.stopping import StopRequest
+from backtestkit_cli.runs.trading.time import ReplayTime
+from tests.markets import START_MS, Held
+
+QUICK = TradingOptions(settle_seconds=0.0, candle_patience_seconds=0.0)
+
+
+T = TypeVar("T")
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+class Passing(Held):
+    """Candles that close as time passes."""
+
+    def __init__(self, candles: Mapping[str, Candles], time: ReplayTime) -> None:
+        """Serve *candles* as of *time*."""
+        super().__init__(candles)
+        self._time = time
+
+    async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
+        """Return the minutes that have closed."""
+        if interval != "1m":
+            raise MissingCandlesError(f"{symbol}: no {interval} candles")
+        return await super().fetch(symbol, interval, start_ms, min(end_ms, self._time.now_ms()))
+
+
+class Frozen(MemoryStore):
+    """A store that remembers what was there at the first write that `is_last` says so of, which is all that is left."""
+
+    def __init__(self, contents: dict[Key, bytes], is_last: Callable[[Key, Json], Any], *, is_written: bool) -> None:
+        """Go on with *contents*; the last write *is_written* or not."""
+        super().__init__()
+        self.contents = contents
+        self.left: MemoryStore | None = None
+        self._is_last = is_last
+        self._is_written = is_written
+
+    async def write(self, key: Key, record: Json) -> None:
+        """Write, and remember what is there before or after it."""
+        is_last = self.left is None and bool(record.get("content")) and bool(self._is_last(key, record))
+        if is_last and not self._is_written:
+            self._freeze()
+        await super().write(key, record)
+        if is_last and self._is_written:
+            self._freeze()
+
+    def _freeze(self) -> None:
+        self.left = MemoryStore()
+        self.left.contents = dict(self.contents)
+
+
+@dataclass(kw_only=True)
+class Bot:
+    """A bot on a machine: its store, its files and its candles outlive its processes. Minutes count from `START_MS`."""
+
+    plan: RunPlan
+    candles: Mapping[str, Candles]
+    out: Path | str = ""
+    store: MemoryStore = field(default_factory=MemoryStore)
+    options: TradingOptions = QUICK
+    on_look: Callable[[RunStatus], None] = lambda _status: None
+    heard: list[Event] = field(default_factory=list)
+    status: RunStatus | None = None
+
+    def lives(self, start: int, until: int, *, killed: bool = False) -> RunOutcome | None:
+        """Run a process from minute *start* to minute *until*, where it is stopped, or *killed*; None if it was."""
+        found: list[RunOutcome] = []
+        with suppress(Killed):
+            found.append(asyncio.run(self._process(start, until, killed=killed)))
+        return found[0] if found else None
+
+    def dies(self, start: int, until: int, last: Callable[[Key, Json], Any], *, is_written: bool = True) -> int:
+        """Run a process that is no more at the write that *last* says so of, and return the minute of it.
+
+        It goes on in truth, but nothing is left of what it did after that: neither in the store nor in `heard`.
+        """
+        store = self.store = Frozen(self.store.contents, last, is_written=is_written)
+        seen: list[int] = []
+
+        def look(status: RunStatus) -> None:
+            if store.left is None:
+                seen[:] = [minute_of(status.now_ms)]
+            else:
+                raise Killed
+
+        self.on_look = look
+        self.lives(start, until)
+        assert store.left is not None, "it died"
+        self.store = store.left
+        self.on_look = lambda _status: None
+        return seen[0]
+
+    def outcome(self, start: int, until: int) -> RunOutcome:
+        """Run a process to its stop, and return what it leaves."""
+        found = self.lives(start, until)
+        assert found is not None
+        return found
+
+    async def _process(self, start: int, until: int, *, killed: bool) -> RunOutcome:
+        time, stop = ReplayTime(START_MS + start * MINUTE_MS), StopRequest()
+        plan = replace(self.plan, mode="paper", source=Passing(self.candles, time))
+        paper = PaperOptions(balance=1e9)
+        broker = await PaperBroker.recalled(
+            paper,
+            {name: Costs.of(settings) for name, settings in plan.settings.items()},
+            quote="quote",
+            store=self.store,
+            key=("paper", "held", "account", "simulated"),
+        )
+
+        def look(status: RunStatus) -> None:
+            self.status = status
+            self.on_look(status)
+            if status.now_ms >= START_MS + until * MINUTE_MS:
+                if killed:
+                    raise Killed
+                stop.request()
+
+        outside = Outside(
+            time=time, store=self.store, broker=broker, source=plan.source, rng=random.Random(1), lock=nullcontext()
+        )
+        trading = TradingPlan(run=plan, options=self.options, paper=paper, state_folder="", out=str(self.out))
+
+        def hear(event: Event) -> None:
+            if getattr(self.store, "left", None) is None:
+                self.heard.append(event)
+
+        return await run_trading(trading, stop=stop, outside=outside, on_status=look, on_event=hear)
+
+
+def minute_of(at_ms: int) -> int:
+    """Return the minute of an instant."""
+    return (at_ms - START_MS) // MINUTE_MS
+
+
+def of_kind(events: Sequence[Event], kind: type) -> list[Any]:
+    """Return the events of *kind*."""
+    return [event for event in events if isinstance(event, kind)]
+
+
+def run_now(awaitable: Coroutine[Any, Any, T]) -> T:
+    """Return what *awaitable* returns."""
+    return asyncio.run(awaitable)
