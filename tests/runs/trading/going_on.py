@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from backtestkit_cli.analytics.outcome import RunOutcome
+from backtestkit_cli.domain.aggregation import aggregated
 from backtestkit_cli.domain.candle import Candles
-from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
-from backtestkit_cli.errors import MissingCandlesError
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.execution.paper import PaperBroker
 from backtestkit_cli.persistence.memory_store import MemoryStore
@@ -46,10 +46,9 @@ class Passing(Held):
         self._time = time
 
     async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
-        """Return the minutes that have closed."""
-        if interval != "1m":
-            raise MissingCandlesError(f"{symbol}: no {interval} candles")
-        return await super().fetch(symbol, interval, start_ms, min(end_ms, self._time.now_ms()))
+        """Return the minutes that have closed, or the days of them."""
+        minutes = await super().fetch(symbol, "1m", start_ms, min(end_ms, self._time.now_ms()))
+        return minutes if interval == "1m" else aggregated(minutes, interval_ms(interval), MINUTE_MS)
 
 
 class Frozen(MemoryStore):
