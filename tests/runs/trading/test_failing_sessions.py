@@ -107,7 +107,7 @@ def test_a_disk_that_is_full_for_a_while_loses_and_doubles_nothing(tmp_path: Pat
     bot.on_look = look
     outcome = bot.outcome(9, 42)
     closed = [event.trade.id for event in of_kind(bot.heard, PositionClosed)]
-    assert len(closed) == len(set(closed)) >= 3
+    assert len(closed) == len(set(closed)) >= 2
     assert closed == [trade.id for trade in outcome.sessions[0].trades]
     assert set(seen) == {0}, "no place is left reserved"
     assert outcome.sessions[0].counts["position_closed"] == len(closed)
