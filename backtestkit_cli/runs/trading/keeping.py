@@ -25,8 +25,8 @@ from backtestkit_cli.runs.trading.event_journal import EventJournal
 from backtestkit_cli.runs.trading.floor import Floor, errors_folder
 from backtestkit_cli.runs.trading.identity import Identity, identified
 from backtestkit_cli.runs.trading.midnights import Midnights
-from backtestkit_cli.runs.trading.opening import closed_before
 from backtestkit_cli.runs.trading.outside import Outside
+from backtestkit_cli.runs.trading.recalling import closed_before
 from backtestkit_cli.runs.trading.reporter import Reporter
 from backtestkit_cli.runs.trading.session_keeper import SessionKeeper
 from backtestkit_cli.runs.trading.shared_state import SharedState

@@ -1,6 +1,6 @@
 """Taking up what was saved of a session: damage is told and blocks its entries, and ends nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from backtestkit_cli.domain.position import Position, Trade
@@ -19,9 +19,6 @@ class Recalled(NamedTuple):
 async def recalled(journal: Journal | None) -> Recalled:
     """Return what *journal* holds, or a new memory where there is none.
 
-    A trade of the position that the memory still holds is left out: a crash came before its end was saved, and it
-    will be booked again.
-
     Raises:
         StoreError: nothing can be read now, or it is of somebody else.
     """
@@ -39,5 +36,10 @@ async def recalled(journal: Journal | None) -> Recalled:
         damages += str(error).splitlines()
         trades = await journal.trades()
     memory = memory or SessionMemory()
+    return Recalled(memory, closed_before(memory, trades), tuple(damages))
+
+
+def closed_before(memory: SessionMemory, trades: Iterable[Trade]) -> list[Trade]:
+    """Return *trades* but the one whose position *memory* still holds: it was saved first, and is closed once more."""
     held = memory.state.id if isinstance(memory.state, Position) else None
-    return Recalled(memory, [trade for trade in trades if trade.id != held], tuple(damages))
+    return [trade for trade in trades if trade.id != held]
