@@ -1,5 +1,6 @@
 """What a run keeps and writes beside its sessions: who it is, what they share, its events and its reports."""
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,12 +14,13 @@ from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.engine.coordination import Coordination
 from backtestkit_cli.engine.jobs import CalledJobs
 from backtestkit_cli.engine.portfolio_guard import PortfolioGuard
-from backtestkit_cli.events.bus import Bus
-from backtestkit_cli.events.facts import Event, PositionClosed
+from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.events.facts import ErrorOccurred, Event, PositionClosed
 from backtestkit_cli.persistence.run_journal import RunJournal
 from backtestkit_cli.persistence.session_journal import SessionJournal, sessions_in
 from backtestkit_cli.reports.saved.event_log import EventLog
 from backtestkit_cli.reports.saved.run_folder import run_folder
+from backtestkit_cli.runs.life import RunLife
 from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.trading.error_report import error_report
 from backtestkit_cli.runs.trading.event_journal import EventJournal
@@ -49,6 +51,9 @@ class Keeping:
         self._reporter: Reporter | None = None
         self._state: SharedState | None = None
         self._keepers: Sequence[SessionKeeper] = ()
+        self._life: RunLife | None = None
+        self._telling: set[asyncio.Task[None]] = set()
+        self._unwritten = ""
         self.identity = identity
         self.facts = replace(facts, run_id=identity.run_id, start_ms=identity.started_at_ms)
         scrubbed = self._scrubber.text if outside.secrets else None
@@ -68,10 +73,11 @@ class Keeping:
             _LOG.info("%s", identity.note)
         return cls(outside, run, facts, identity, out)
 
-    def record(self, bus: Bus) -> None:
-        """Take the record of *bus* over from memory."""
-        bus.keeps_record = False
-        bus.on_record = self._heard
+    def record(self, life: RunLife) -> None:
+        """Take the record of *life* over from memory."""
+        self._life = life
+        life.bus.keeps_record = False
+        life.bus.on_record = self._heard
 
     def _heard(self, event: Event) -> None:
         self.events.write(event)
@@ -87,7 +93,7 @@ class Keeping:
             StoreError: what was saved cannot be read.
         """
         self._keepers = keepers
-        self._state = SharedState(self._journal, shared, _warn)
+        self._state = SharedState(self._journal, shared, self._complain)
         memories = [(keeper.spec.name, keeper.symbol, keeper.memory) for keeper in keepers]
         await self._state.restore([*await self._other_trades(), *(t for k in keepers for t in k.trades)], memories)
         self.events.complete(t for k in keepers for t in k.trades if t.closed_at_ms >= self.facts.start_ms)
@@ -103,7 +109,7 @@ class Keeping:
             guard=None,
         )
         if self._out is not None:
-            self._reporter = Reporter(self._out, told, self._now, _warn)
+            self._reporter = Reporter(self._out, told, self._now, self._complain)
 
     async def _other_trades(self) -> list[Trade]:
         """Return the trades of sessions that are kept and are not in this run: the account is theirs as well."""
@@ -135,6 +141,24 @@ class Keeping:
         if self._so_far is not None and self._state is not None:
             self._so_far.midnights.note(now_ms)
             self._state.look()
+        if self.events.problem != self._unwritten:
+            self._unwritten = self.events.problem
+            if self._unwritten:
+                self._complain(f"events cannot be written: {self._unwritten}")
+
+    def _complain(self, text: str) -> None:
+        """Tell that something is not kept, beside trading, which goes on."""
+        if self._life is None or self._so_far is None:
+            _LOG.warning("%s", text)
+            return
+        task = asyncio.ensure_future(self._tell(self._life.publisher(), text, self._so_far.floor))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell(self, publisher: Publisher, text: str, floor: Floor) -> None:
+        now_ms = self._outside.time.now_ms()
+        with floor.seen_at(now_ms):
+            await publisher.publish(ErrorOccurred(now_ms, "", "", "keeping", text, ""))
 
     def failed(self, strategy: str, symbol: str) -> None:
         """Write what is known of a session that has failed, in the place of what was written before."""
@@ -150,7 +174,7 @@ class Keeping:
         try:
             write_bytes(path, self._scrubber.text(text).encode())
         except OSError as error:
-            _warn(f"cannot write {path}: {error.strerror or error}")
+            self._complain(f"cannot write {path}: {error.strerror or error}")
 
     def _now(self) -> tuple[RunOutcome, EventLog]:
         assert self._so_far is not None  # noqa: S101 - reports are asked for by sessions
@@ -173,7 +197,3 @@ class Keeping:
     def close(self) -> None:
         """Let go of the file of events."""
         self.events.close()
-
-
-def _warn(text: str) -> None:
-    _LOG.warning("%s", text)

@@ -123,7 +123,7 @@ class Trading:
         self.facts = self.keeping.facts
         self.run = replace(self.run, run_id=self.facts.run_id)
         self.status.run_id, self.status.note = self.facts.run_id, self.keeping.identity.note
-        self.keeping.record(self.life.bus)
+        self.keeping.record(self.life)
 
     async def _trade(self, stop: StopRequest) -> RunOutcome:
         run, life, keeping = self.run, self.life, self.keeping

@@ -9,6 +9,7 @@ import pytest
 
 import backtestkit_cli as btk
 from backtestkit_cli.domain.interval import to_ms
+from backtestkit_cli.domain.portfolio import Portfolio
 from backtestkit_cli.errors import StoreError
 from backtestkit_cli.events.facts import ErrorOccurred, PositionClosed, PositionOpened
 from backtestkit_cli.events.venue_facts import SessionRestarted
@@ -74,14 +75,34 @@ def test_a_session_that_fails_again_and_again_is_left_alone_for_longer_each_time
     assert of_kind(bot.heard, PositionOpened), "the other symbol trades on"
 
 
+def test_an_account_that_cannot_be_saved_is_told_once_and_trading_goes_on(tmp_path: Path) -> None:
+    """D37: what cannot be kept is an event that alerts hear, and no reason to end."""
+    store = Stumbling()
+    store.kinds = frozenset({"portfolio"})
+    candles = {"A": flat(200)}
+    plan = a_plan(candles, lambda *_: None, portfolio=Portfolio(balance=1000.0))
+    bot = Bot(plan=plan, candles=candles, store=store, out=tmp_path)
+
+    def look(status: object) -> None:
+        store.is_full = True
+
+    bot.on_look = look
+    outcome = bot.outcome(9, 30)
+    (told,) = of_kind(bot.heard, ErrorOccurred)
+    assert (told.source, told.strategy) == ("keeping", "")
+    assert "no space left" in told.error
+    assert outcome.exit_code == 0
+
+
 class Stumbling(MemoryStore):
     """A store that cannot be written for a while, as long as `is_full`."""
 
     is_full = False
+    kinds = frozenset({"signal", "schedule"})
 
     async def write(self, key: Key, record: Json) -> None:
         """Write where there is room."""
-        if self.is_full and key[2] in {"signal", "schedule"}:
+        if self.is_full and key[2] in self.kinds:
             raise StoreError("memory: no space left on device")
         await super().write(key, record)
 
