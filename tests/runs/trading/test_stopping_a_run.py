@@ -1,5 +1,8 @@
 """Stopping a run that has no end: what is told, what stays, and what is closed."""
 
+import json
+import signal
+import time
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +18,7 @@ from backtestkit_cli.engine.memory import SessionMemory
 from backtestkit_cli.events.facts import PositionClosed, PositionOpened, SessionEnded, SignalCancelled, SignalScheduled
 from backtestkit_cli.events.venue_facts import PositionRestored
 from backtestkit_cli.persistence.session_journal import SessionJournal
+from tests.cli.program import a_strategy, popen
 from tests.engine.coordinated import a_long
 from tests.markets import flat, plan_for, registered
 from tests.runs.trading.going_on import QUICK, Bot, minute_of, of_kind, run_now
@@ -92,3 +96,24 @@ def test_a_stop_before_the_first_tick_ends_cleanly(tmp_path: Path) -> None:
     outcome = bot.outcome(10, 10)
     assert outcome.exit_code == 0
     assert len(ended) == 3
+
+
+def test_a_signal_ends_a_real_process_cleanly(tmp_path: Path) -> None:
+    """A85: after SIGINT as after SIGTERM reports are on disk, and the exit code is 0."""
+    folders = {number: tmp_path / number.name for number in (signal.SIGINT, signal.SIGTERM)}
+    running = {}
+    for number, folder in folders.items():
+        folder.mkdir()
+        a_strategy(folder)
+        running[number] = popen("paper", "-e", "tiny.py", "-s", "BTCUSDT,ETHUSDT", folder=folder)
+    for number, process in running.items():
+        until_s = time.monotonic() + 30
+        while not [*folders[number].glob("dump/runs/*/events.jsonl")] and time.monotonic() < until_s:
+            time.sleep(0.02)
+        process.send_signal(number)
+    for number, process in running.items():
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0, err
+        (written,) = folders[number].glob("dump/runs/*")
+        assert json.loads((written / "manifest.json").read_bytes())["exit_code"] == 0
+        assert (written / "report.html").exists()
