@@ -26,20 +26,32 @@ ALL = tuple(Mishap)
 
 
 class Mishaps:
-    """Draws what goes wrong with each call: with a share of *rate* of them one of *kinds*, until it is calm."""
+    """Draws what goes wrong with each call: with a share of *rate* of them one of *kinds*, until it is calm.
 
-    def __init__(self, seed: int, rate: float, kinds: tuple[Mishap, ...] = OF_THE_VENUE) -> None:
+    A share of *outages* of the calls begins a time in which hardly any gets through.
+    """
+
+    def __init__(
+        self, seed: int, rate: float, kinds: tuple[Mishap, ...] = OF_THE_VENUE, *, outages: float = 0.0
+    ) -> None:
         self._rng = random.Random(seed)
         self._rate = rate
         self._kinds = kinds
+        self._outages = outages
+        self._left = 0
         self.happened: Counter[Mishap] = Counter()
         self.is_calm = False
 
     def next(self) -> Mishap | None:
         """Return what goes wrong with the next call, if anything."""
-        if self.is_calm or not self._kinds or self._rng.random() >= self._rate:
+        if self.is_calm or not self._kinds:
             return None
-        mishap = self._rng.choice(self._kinds)
+        if self._outages and self._rng.random() < self._outages:
+            self._left = self._rng.randrange(4, 40)
+        self._left -= 1
+        if self._rng.random() >= (0.95 if self._left > 0 else self._rate):
+            return None
+        mishap = self._rng.choice(ON_THE_WIRE if self._left > 0 else self._kinds)
         self.happened[mishap] += 1
         return mishap
 

@@ -113,11 +113,13 @@ def _signal(symbol: str, when: datetime, price: float) -> btk.Signal | None:
 def _acts(event: btk.PositionActive) -> None:
     minute = event.at_ms // MINUTE_MS % SLOT
     draw = random.Random(f"{event.symbol} {event.at_ms}")
-    if minute == 5 and draw.random() < 0.5:
+    act = draw.random()
+    if minute == 5 or act < 0.04:
         btk.partial_close(draw.choice([25, 50]))
-    elif minute == 8 and draw.random() < 0.3:
+    elif minute == 7 or act < 0.12:
         btk.average_buy(500)
-    elif minute == 11 and draw.random() < 0.3:
+    elif minute > 9 and act < 0.2:
+        btk.average_buy(300)
         btk.close_position("enough")
 
 
@@ -138,7 +140,7 @@ def blown_over(
     return at_once(_run(candles, mishaps, calm, registry or registered(register), (fatal, disk), terms))
 
 
-async def _run(
+async def _run(  # noqa: PLR0915 - one after the other
     candles: dict[str, Candles],
     mishaps: Mishaps,
     calm: int,
