@@ -14,7 +14,7 @@ from tests.crash.lives import Ending, Nursery, nursery
 from tests.crash.secrets_left import secrets_left
 from tests.crash.trial import killed, killed_any_time, rounds_of_kills, uninterrupted
 
-_ROUNDS = 24
+_ROUNDS = 12
 _SHOWN = 20
 
 

@@ -49,6 +49,7 @@ def plan_of(folder: Path, url: str, mode: str, **more: Any) -> TradingPlan:
         "store.folder": str(folder / STATE),
         "fill_model": "candle",
         "averaging": "any",
+        "portfolio": {"balance": 5000, "max_drawdown_pct": 90},
         "trading": {"settle_seconds": 0, "candle_patience_seconds": 0, "attempts": 20, "max_lateness_seconds": 59},
         **more,
     }
@@ -73,6 +74,7 @@ async def live(life: dict[str, Any]) -> None:
         broker=broker,
         source=Watched(plan.run.source, time, points, (), "source"),
         rng=random.Random(1),
+        secrets=(LOOPBACK_KEY, LOOPBACK_SECRET) if mode == LIVE else (),
         lock=AccountLock(folder / STATE, mode, plan.run.exchange, account_of(LOOPBACK_KEY)),
     )
     with (folder / EVENTS).open("a") as told:

@@ -9,7 +9,7 @@ from typing import Any
 from tests.crash.child import EVENTS, STATE
 from tests.crash.lives import Ending
 
-_OF_THE_LIFE = {"revision", "sent_ms", "attempts", "run_id", "started_at_ms", "sha256", "checksum", "digest"}
+_OF_THE_LIFE = {"revision", "sent_ms", "attempts", "run_id", "started_at_ms", "source"}
 _OF_AN_ORDER = ("client_id", "symbol", "kind", "is_buy", "status", "quantity", "filled", "price", "price_stop")
 
 
