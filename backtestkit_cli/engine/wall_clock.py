@@ -160,6 +160,8 @@ class WallClock:
         """Say whether all must wake before *until_ms*; when that is becomes now."""
         if self._alarm is None or self.now_ms < 0:
             return False
+        if self._busy():  # those are asleep whose end is far off; nobody knows yet what the next minute brings
+            until_ms = min(until_ms, self.now_ms + MINUTE_MS)
         at_ms = self._alarm.next_ms(self.now_ms, until_ms)
         if at_ms is not None:
             self.now_ms = at_ms
