@@ -129,7 +129,7 @@ class Session:
                     decided = dealer.decided_at(when_ms)
                 state = desk.state
                 if decided is not None:
-                    yield from self._go_on(decided)
+                    yield from self._go_on(decided, source)
                 elif state is None:
                     if row < last_row:
                         yield from self._ask(source, when_ms, price)
@@ -155,7 +155,7 @@ class Session:
                     yield from self._tick(source)
                 if outbox:
                     yield from self._publish_outbox()
-                if publisher.tick:
+                if publisher.tick and (decided is None or decided.by_itself):
                     yield from self._ping_tick()
                 if dealer is not None:
                     yield from self._end_tick(dealer)
@@ -211,7 +211,7 @@ class Session:
         was_open, may_ask = type(desk.state) is Position, False
         while (act := desk.act_now()) is not None:
             may_ask = desk.carry_out(act)
-            await self._publish_outbox(by_itself=was_open)
+            await self._publish_outbox(by_itself=was_open, may_ask=may_ask)
         desk.through()
         if desk.state is None:
             if may_ask and desk.row < self._last_row:
@@ -228,10 +228,13 @@ class Session:
             if type(desk.state) is Position:  # whoever comes after a close has none to hear of
                 await self._publisher.tell(handler, ping)
 
-    async def _go_on(self, decided: Decided) -> None:
+    async def _go_on(self, decided: Decided, source: SignalSource) -> None:
         """Do what is left of a tick that a crash broke off, without deciding twice."""
-        self._desk.through()
-        if decided.by_itself:
+        desk = self._desk
+        desk.through()
+        if decided.may_ask and desk.state is None and desk.row < self._last_row:
+            await self._ask(source, desk.when_ms, desk.price)
+        elif decided.by_itself:
             await self._ping_active()
 
     async def _obey(self, now_ms: int) -> None:
@@ -275,9 +278,11 @@ class Session:
         stop = None if self._gate is None else self._gate.stop_at(when_ms)
         return stop is None and (self._dealer is None or not self._dealer.why_not_enter(when_ms))
 
-    async def _publish_outbox(self, *, by_itself: bool = False) -> None:
+    async def _publish_outbox(self, *, by_itself: bool = False, may_ask: bool = False) -> None:
         dealer, outbox = self._dealer, self._desk.outbox
-        while facts := outbox if dealer is None else await dealer.settled(self.slot, by_itself=by_itself):
+        while (
+            facts := outbox if dealer is None else await dealer.settled(self.slot, by_itself=by_itself, may_ask=may_ask)
+        ):
             await self._publisher.publish(facts.popleft())
 
     async def _begin_tick(self, dealer: Dealer) -> None:

@@ -142,10 +142,11 @@ class Dealer:
                 look = self._entering if known.order.leg in ENTRIES else self._leaving
                 await look.look_after(known)
 
-    async def settled(self, slot: int, *, by_itself: bool = False) -> deque[Told]:
+    async def settled(self, slot: int, *, by_itself: bool = False, may_ask: bool = False) -> deque[Told]:
         """Settle what the desk proposes, and return the facts that are to be told, oldest first.
 
-        *slot* is the newest in which the strategy was asked; *by_itself* says that no code of the author's decided.
+        *slot* is the newest in which the strategy was asked; *by_itself* says that no code of the author's decided,
+        and *may_ask* that it may be asked at this very tick. See `Decided`.
         """
         blotter, outbox = self._blotter, self._blotter.desk.outbox
         if not outbox:
@@ -154,7 +155,7 @@ class Dealer:
         is_proposed = any(type(event) in self._settle_by for event in outbox)
         if is_proposed:
             when_ms = blotter.desk.when_ms
-            blotter.remembers(slot=slot, tick_ms=when_ms - MINUTE_MS, decided=Decided(when_ms, by_itself))
+            blotter.remembers(slot=slot, tick_ms=when_ms - MINUTE_MS, decided=Decided(when_ms, by_itself, may_ask))
         while outbox:
             await self._settle(outbox.popleft())
         if is_proposed:
