@@ -5,7 +5,7 @@ import numpy as np
 from backtestkit_cli.domain.aggregation import aggregated
 from backtestkit_cli.domain.candle import NUMBERS, Candles, Floats
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
-from backtestkit_cli.engine.market import Market, Series, rolling_average_price, series_of
+from backtestkit_cli.engine.market import Market, Series, newest_average_price, rolling_average_price, series_of
 
 
 class GrowingMarket(Market):
@@ -81,9 +81,9 @@ class GrowingMarket(Market):
         start, stop = self._filled, self._filled + count
         for name, column in self._columns.items():
             column[start:stop] = getattr(candles, name)[:count]
-        first = max(0, start - self._avg_price_candles + 1)
-        recent = rolling_average_price(self.candles.slice(first, stop), self._avg_price_candles)
-        self._averages[start:stop] = recent[start - first :]
+        for row in range(start, stop):
+            first = max(0, row + 1 - self._avg_price_candles)
+            self._averages[row] = newest_average_price(self.candles.slice(first, row + 1), self._avg_price_candles)
         self._filled = stop
         self.known_ms += count * MINUTE_MS
         self.is_over = count < len(candles)
@@ -106,11 +106,12 @@ class GrowingMarket(Market):
     @property
     def known_candles(self) -> Candles:
         """Return the candles that are there."""
-        return self.candles.slice(0, self._filled)
+        return self._known
 
     def _renew(self) -> None:
         """Let what is derived from the candles be derived again."""
-        self._minutes = series_of("1m", self.known_candles)
+        self._known = self.candles.slice(0, self._filled)
+        self._minutes = series_of("1m", self._known)
         self._series = {"1m": self._minutes}
 
     def series(self, interval: str) -> Series:

@@ -51,8 +51,8 @@ class PendingClose(NamedTuple):
 class Decided(NamedTuple):
     """How far the tick `at_ms` has got: something that was decided there has been saved.
 
-    Then nothing of it is decided once more, but that the author's code has not been called yet where `by_itself`, and may be asked for a
-    signal where `may_ask`.
+    Then nothing of it is decided once more, but that the author's code has not been called yet where `by_itself`, and
+    may be asked for a signal where `may_ask`.
     """
 
     at_ms: int

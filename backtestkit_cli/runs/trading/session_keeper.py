@@ -160,12 +160,12 @@ class SessionKeeper:
     def collect(self) -> None:
         """Take over the trades that the session has closed since it was asked last."""
         session = self.session
-        if session is not None:
-            new = session.trades[self._booked :]
-            self._booked += len(new)
-            self.trades += new
-        self.status.trades = len(self.trades)
-        self.status.net_quote = sum(trade.gain.net for trade in self.trades)
+        if session is not None and len(session.trades) > self._booked:
+            self.trades += session.trades[self._booked :]
+            self._booked = len(session.trades)
+        if self.status.trades != len(self.trades):
+            self.status.trades = len(self.trades)
+            self.status.net_quote = sum(trade.gain.net for trade in self.trades)
 
     def note(self, now_ms: int, lateness_ms: int) -> None:
         """Bring the status up to the tick *now_ms*."""

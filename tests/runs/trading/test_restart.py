@@ -149,7 +149,12 @@ def test_what_is_open_or_waits_is_told_once_after_a_restart(model: FillModelName
 
     closes = [100.0, 99.6, 99.6, 98.9, 98.9, 99.5, 99.7, 99.9, 100.2, 100.4]
     signal = Signal(
-        position="long", price_open=99.0, take_profit=110.0, stop_loss=90.0, minutes=60, ladder=Ladder(step_pct=0.5)
+        position="long",
+        price_open=99.0,
+        take_profit=110.0,
+        stop_loss=90.0,
+        minutes=60,
+        ladder=Ladder(step_pct=0.5, entries=3),
     )
     plan = a_plan(closes, signal, model, on_schedule=schedule, on_active=active)
     kinds = set()
