@@ -103,15 +103,18 @@ class World:
 
     async def _lives(self, at: int | None, *, is_before: bool) -> Left | None:
         death = Death(self.time.now_ms, at, is_before, self.calls)
-        life, end = (asyncio.ensure_future(one) for one in (self._life(death), death.has_come.wait()))
+        life = asyncio.ensure_future(self._life(death))
+        end = asyncio.ensure_future(death.has_come.wait())
         await asyncio.wait((life, end), return_when=asyncio.FIRST_COMPLETED)
         is_dead = end.done()
-        (life if is_dead else end).cancel()
+        for one in (life, end) if is_dead else (end,):
+            one.cancel()
         await asyncio.gather(life, end, return_exceptions=True)
         return None if is_dead else life.result()
 
     async def _life(self, death: Death) -> Left:
-        store, plan, told = Mortal(self.store, death), self.plan, []
+        store, plan = Mortal(self.store, death), self.plan
+        told: list[Event] = []
         costs = {name: Costs.of(one) for name, one in plan.settings.items()}
         broker = await PaperBroker.recalled(self.paper, costs, quote="quote", store=store, key=_ACCOUNT)
         outside = Outside(

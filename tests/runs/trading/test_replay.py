@@ -44,11 +44,13 @@ SYMBOLS_OF = {"btc_eth_ratio": ("BTCUSDT", "ETHUSDT")}
 DAY_MS = interval_ms("1d")
 TWO_HOURS = {"AAA": random_candles(0, 120), "BBB": random_candles(1, 120)}
 ALL_LAWS = bool(os.environ.get("BTK_ALL_LAWS"))
+takes_long = pytest.mark.timeout(1800 if ALL_LAWS else 60)
 
 scripts = settings(max_examples=200 if ALL_LAWS else 8)
 accounts_of_scripts = settings(max_examples=100 if ALL_LAWS else 5)
 
 
+@takes_long
 @pytest.mark.parametrize("model", ["vwap", "candle"])
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_replayed_has_the_events_of_its_backtest(example: str, model: str) -> None:
@@ -59,6 +61,7 @@ def test_an_example_replayed_has_the_events_of_its_backtest(example: str, model:
     assert outcome.events
 
 
+@takes_long
 @given(choice=CHOICES)
 @scripts
 def test_a_random_script_replayed_has_the_events_of_its_backtest(choice: dict[str, Any]) -> None:
@@ -66,6 +69,7 @@ def test_a_random_script_replayed_has_the_events_of_its_backtest(choice: dict[st
     replays_like_a_backtest(plan_for(a_random_strategy(choice), candles, settings=settings_of(choice)))
 
 
+@takes_long
 @given(accounts.CHOICES)
 @accounts_of_scripts
 def test_sessions_that_share_an_account_and_its_stops_do_the_same_replayed(choice: dict[str, Any]) -> None:
@@ -128,7 +132,7 @@ def test_a_symbol_that_was_not_listed_shows_the_same_candles_replayed() -> None:
 def test_jobs_and_listeners_hear_the_same_in_the_same_order_replayed() -> None:
     heard: list[Any] = []
 
-    def tell(event: Event) -> None:
+    def tell(event: Any) -> None:
         heard.append((event.at_ms, type(event).__name__, event.symbol))
 
     def job(call: JobCall) -> None:

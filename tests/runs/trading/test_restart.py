@@ -21,7 +21,6 @@ from backtestkit_cli import (
 from backtestkit_cli.domain.interval import to_ms
 from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.events.bus import PINGS
-from backtestkit_cli.events.facts import Event
 from backtestkit_cli.events.venue_facts import PositionRestored
 from backtestkit_cli.runs.plan import RunPlan
 from tests.engine.test_laws import CHOICES, a_random_strategy, market, settings_of
@@ -30,9 +29,10 @@ from tests.runs.trading.dying import Left, World
 
 ALL_LAWS = bool(os.environ.get("BTK_ALL_LAWS"))
 MINUTE_MS = 60_000
+takes_long = pytest.mark.timeout(1800 if ALL_LAWS else 60)
 
 
-def crowded(told: list[Event]) -> set[int]:
+def crowded(told: list[Any]) -> set[int]:
     """Return the instants at which a session did more than one thing: the rest of a tick is not made up for."""
     acts = [event for event in told if not isinstance(event, PINGS)]
     return {at_ms for (at_ms, _), count in Counter((e.at_ms, e.symbol) for e in acts).items() if count > 1}
@@ -47,6 +47,7 @@ def is_the_same(found: Left, expected: Left) -> None:
         assert (memory.state, memory.orders, memory.closing) == (None, (), None), key
 
 
+@takes_long
 @given(choice=CHOICES, seed=st.integers(0, 2**32))
 @settings(max_examples=100 if ALL_LAWS else 6)
 def test_who_dies_at_any_call_before_or_after_it_did_something_trades_on_as_if_nothing_had_been(
@@ -70,6 +71,7 @@ def test_who_dies_at_any_call_before_or_after_it_did_something_trades_on_as_if_n
         is_the_same(found, expected)
 
 
+@takes_long
 @given(choice=CHOICES, seed=st.integers(0, 2**32))
 @settings(max_examples=40 if ALL_LAWS else 3)
 def test_who_dies_again_and_again_trades_on_as_if_nothing_had_been(choice: dict[str, Any], seed: int) -> None:

@@ -5,6 +5,7 @@ import os
 from datetime import datetime
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from tests.markets import plan_for, random_candles, registered
 from tests.replay import event_log, replayed
 
 WINDOWS = st.builds(Windows, st.sampled_from((1, 2, 17, 60)), st.sampled_from((120, 150)))
+pytestmark = pytest.mark.timeout(1800 if os.environ.get("BTK_ALL_LAWS") else 60)
 laws = settings(max_examples=100 if os.environ.get("BTK_ALL_LAWS") else 5)
 
 
