@@ -11,7 +11,7 @@ from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
 from backtestkit_cli.events.rows import event_rows
 from backtestkit_cli.runs.backtest import run_backtest
 from backtestkit_cli.runs.plan import RunPlan
-from backtestkit_cli.runs.trading.candles import Windows
+from backtestkit_cli.runs.trading.growing_book import Windows
 from backtestkit_cli.runs.trading.outside import outside_of
 from backtestkit_cli.runs.trading.plan import TradingPlan
 from backtestkit_cli.runs.trading.run import run_trading

@@ -74,4 +74,8 @@ class Watched:
 
 
 def _shown(asked: Any) -> str:
-    return "/".join(asked) if isinstance(asked, tuple) and isinstance(asked[0], str) and not hasattr(asked, "leg") else asked.client_id
+    return (
+        "/".join(asked)
+        if isinstance(asked, tuple) and isinstance(asked[0], str) and not hasattr(asked, "leg")
+        else asked.client_id
+    )

@@ -21,7 +21,7 @@ CLOSES = (
 )
 """What the minutes of each kind of round close at."""
 
-STRATEGY = '''
+STRATEGY = """
 from backtestkit_cli import (
     Signal, add_strategy, average_buy, close_position, move_stop, move_take_profit, partial_close
 )
@@ -68,7 +68,7 @@ def by_the_minute(minute):
         close_position("time")
 
 add_strategy("rounds", interval="15m", get_signal=get_signal, on_active=on_active)
-'''
+"""
 
 
 def write_market(folder: Path, rounds: int) -> Path:

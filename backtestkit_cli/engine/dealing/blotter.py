@@ -90,8 +90,9 @@ class Blotter:
 
     def why_not_enter(self, at_ms: int) -> str:
         """Return why what was decided at *at_ms* may not be opened now, nothing where it may."""
-        if self.memory.blocked or not self.is_late(at_ms):
-            return self.memory.blocked
+        blocked = self.memory.blocked or next(iter(self.wire.hindrances.values()), "")
+        if blocked or not self.is_late(at_ms):
+            return blocked
         return f"the tick is {self.lateness_s(at_ms):.0f} s old"
 
     def may_arrive(self, known: OpenOrder) -> bool:

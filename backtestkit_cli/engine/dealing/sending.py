@@ -1,8 +1,8 @@
 """One order on its way: never sent again before the venue was asked whether it has it."""
 
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from backtestkit_cli.domain.trading import TradingOptions
@@ -19,13 +19,17 @@ _UNKNOWN = "the venue does not know the order"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """What it takes to talk to a venue: the broker, real time, and how patient to be."""
+    """What it takes to talk to a venue: the broker, real time, and how patient to be.
+
+    While there are `hindrances`, each by a name of its own, nothing new is opened.
+    """
 
     broker: Broker
     options: TradingOptions
     now_ms: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
     rng: random.Random
+    hindrances: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def patience_ms(self) -> float:

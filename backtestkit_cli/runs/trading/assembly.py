@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backtestkit_cli.alerts.building import sinks_of
+from backtestkit_cli.config.exchanges import CcxtExchange
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.domain.alerts import AlertsOptions
 from backtestkit_cli.domain.settings import FillModelName
 from backtestkit_cli.domain.trading import ExitsAt, OnStop
 from backtestkit_cli.errors import ConfigError
+from backtestkit_cli.exchange.retrying import Retry
 from backtestkit_cli.runs.assembly import assemble, entry_of, venue_described
 from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.sources import DataAccess, access_of, now_ms, venue_of
@@ -54,7 +56,7 @@ def assemble_trading(
     venue = None
     if replay is None and run.source_facts["kind"] == VENUE:  # the newest minute is in no cache
         described = venue_described(loaded, module.registry, access)
-        run = replace(run, source=venue_of(run.exchange, described, access))
+        run = replace(run, source=venue_of(run.exchange, described, access, retry=_hasty(described)))
         venue = venue_facts(described)
     wrong = [*_unfit(run, loaded, is_replay=replay is not None), *_missing_variables(run, alerts, environ)]
     if wrong:
@@ -70,6 +72,16 @@ def assemble_trading(
         speed=None if replay is None else replay.speed,
         out=config.out,
         told=told or {},
+    )
+
+
+def _hasty(described: CcxtExchange) -> Retry:
+    """Return the patience of a run whose ticks cannot wait for as long as a download can."""
+    return Retry(
+        attempts=min(described.attempts, 3),
+        first_wait_seconds=min(described.first_wait_seconds, 0.5),
+        max_wait_seconds=min(described.max_wait_seconds, 2.0),
+        timeout_seconds=min(described.timeout_seconds, 5.0),
     )
 
 

@@ -10,14 +10,14 @@ from backtestkit_cli.api.specs import StrategySpec
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.trading import TradingOptions
 from backtestkit_cli.engine.coordination import Coordination
-from backtestkit_cli.engine.growing_market import GrowingMarket
 from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.policies.fills.choose import fill_model
 from backtestkit_cli.ports import Time
 from backtestkit_cli.runs.life import RunLife
 from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.sessions import run_context, session_plan
-from backtestkit_cli.runs.trading.candles import Feed, GrowingBook
+from backtestkit_cli.runs.trading.candles import Feed
+from backtestkit_cli.runs.trading.growing_book import GrowingBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +62,13 @@ class Floor:
         model = fill_model(self.plan.settings[strategy].fill_model)
         return float(model.prices(market).item(row))
 
-    def connection_of(self, symbol: str, now_ms: int) -> str:
-        """Return `ok`, `stale` where the newest candle should be there and is not, or `lost`."""
-        if symbol in self.feed.problems:
+    def connection_of(self, symbol: str) -> str:
+        """Return `ok`, `stale` where the venue has had no candle that should be there, or `lost`."""
+        problem = self.feed.problems.get(symbol)
+        if problem is not None and problem.is_connection:
             return "lost"
-        patience_ms = self.options.candle_patience_seconds * 1000 + MINUTE_MS
-        market = self.book.growing().get(symbol)
-        is_stale = isinstance(market, GrowingMarket) and now_ms - market.known_ms > patience_ms
-        return "stale" if is_stale else "ok"
+        patience_ms = round(self.options.candle_patience_seconds * 1000) + 2 * MINUTE_MS
+        return "ok" if problem is None and self.feed.silent_ms(symbol) <= patience_ms else "stale"
 
 
 def errors_folder(out: str, symbol: str) -> Path:

@@ -16,8 +16,9 @@ from backtestkit_cli.persistence.session_journal import SessionJournal
 from backtestkit_cli.runs.history import history_plan, problems_of_each
 from backtestkit_cli.runs.life import RunLife
 from backtestkit_cli.runs.plan import RunPlan
-from backtestkit_cli.runs.trading.candles import Feed, GrowingBook, Windows
+from backtestkit_cli.runs.trading.candles import Feed
 from backtestkit_cli.runs.trading.floor import Floor
+from backtestkit_cli.runs.trading.growing_book import UNSETTLED_MS, GrowingBook, Windows
 from backtestkit_cli.runs.trading.outside import Outside
 from backtestkit_cli.runs.trading.plan import TradingPlan
 from backtestkit_cli.runs.trading.recalling import Recalled, recalled
@@ -67,6 +68,7 @@ async def opened(
         now_ms=outside.time.now_ms,
         sleep=outside.time.sleep,
         rng=outside.rng,
+        hindrances=outside.hindrances,
     )
     seats = [
         await _seat(outside, run, spec, symbol, rules[symbol], wire)
@@ -81,12 +83,14 @@ async def opened(
         outside.source,
         outside.time,
         plan.options,
-        next(iter(run.settings.values())).gaps,
+        outside.rng,
         is_complete=outside.is_history,
     )
     problems = await problems_of_each(book.load, set(run.symbols))
     for symbol in sorted(problems):
         raise problems[symbol]
+    for symbol in run.symbols:
+        feed.begins(symbol)
     floor = Floor(
         plan=run,
         run_id=run_id,
@@ -125,12 +129,15 @@ async def _seat(
 
 
 def _book(outside: Outside, run: RunPlan, first_ms: int) -> GrowingBook:
-    """Return the markets of *run*, whose history reaches to its first tick, and back as far as *first_ms* needs it."""
+    """Return the markets of *run*, whose history reaches back as far as *first_ms* needs it.
+
+    Replayed, it goes on to the end; of the present it is what is settled, and the feed brings the rest.
+    """
     settings = next(iter(run.settings.values()))
-    begin_ms = end_ms = run.start_ms
+    begin_ms = end_ms = run.start_ms - UNSETTLED_MS
     if outside.is_history:
-        begin_ms, end_ms = max(begin_ms, floor_to(outside.time.now_ms(), MINUTE_MS)), run.end_ms
-    needed = history_plan((first_ms, end_ms), run.strategies, run.settings, settings.gaps)
+        begin_ms, end_ms = max(run.start_ms, floor_to(outside.time.now_ms(), MINUTE_MS)), run.end_ms
+    needed = history_plan((min(first_ms, begin_ms), end_ms), run.strategies, run.settings, settings.gaps)
     kept = max(_LEAST_KEPT, (begin_ms - needed.start_ms) // MINUTE_MS)
     windows = Windows(_ROOM_MINUTES, kept)
     if outside.is_history:

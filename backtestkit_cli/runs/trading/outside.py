@@ -3,9 +3,10 @@
 import asyncio
 import os
 import random
-from collections.abc import Mapping
+import time as real_time
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from backtestkit_cli.domain.spans import Span
 from backtestkit_cli.ports import Broker, CandleSource, Store, Time
 from backtestkit_cli.runs.history import history_of
 from backtestkit_cli.runs.plan import RunPlan
-from backtestkit_cli.runs.trading.candles import Windows
+from backtestkit_cli.runs.trading.growing_book import Windows
 from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan
 from backtestkit_cli.runs.trading.time import ReplayTime, SystemTime
 from backtestkit_cli.runs.trading.venue import broker_at
@@ -32,7 +33,8 @@ class Outside:
 
     Unless it `is_kept`, what the sessions must not forget is not written to the store.
     `windows` are those of candles, by default as long as it takes. `secrets` are taken out of all
-    that is written.
+    that is written. `steady_s` is a clock that nobody sets, in seconds. `hindrances` are what speaks against
+    opening anything, each by a name of its own.
     """
 
     time: Time
@@ -46,6 +48,8 @@ class Outside:
     windows: Windows | None = None
     outbox: "Outbox | None" = None
     secrets: tuple[str, ...] = ()
+    steady_s: Callable[[], float] = real_time.monotonic
+    hindrances: dict[str, str] = field(default_factory=dict)
 
 
 async def outside_of(plan: TradingPlan, environ: Mapping[str, str] | None = None) -> Outside:

@@ -35,6 +35,7 @@ from backtestkit_cli.runs.trading.reporter import save_replay
 from backtestkit_cli.runs.trading.session_keeper import SessionKeeper
 from backtestkit_cli.runs.trading.status import RunStatus
 from backtestkit_cli.runs.trading.stopping import StopRequest
+from backtestkit_cli.runs.trading.upkeep import Upkeep
 from backtestkit_cli.runs.trading.winding_up import wound_up
 
 _FINISH_S = 30.0
@@ -80,7 +81,6 @@ class Trading:
         """Prepare the run of *plan* in the world *outside*."""
         self.plan = plan
         self.outside = outside
-        self._on_status = on_status
         self._on_event = on_event
         self.run = self._dated(plan.run)
         self.facts = facts_of(self.run)
@@ -94,6 +94,7 @@ class Trading:
             started_ms=outside.time.now_ms(),
         )
         self.keeping: Keeping | None = None
+        self.upkeep = Upkeep(plan, outside, self.life, self.status, on_status)
         self._clock: WallClock | None = None
         self._guard: PortfolioGuard | None = None
         self._floor: Floor | None = None
@@ -128,10 +129,10 @@ class Trading:
     async def _trade(self, stop: StopRequest) -> RunOutcome:
         run, life, keeping = self.run, self.life, self.keeping
         log = RunLog(self.facts, run.log_sink)
-        for listener in (*log.listeners(), Listener(Event, self._on_event, Audience(), None, once=False)):
+        for listener in (*log.listeners(), Listener(Event, self._hear, Audience(), None, once=False)):
             life.bus.subscribe(listener)
         log.begins(run)
-        async with life:
+        async with life, self.upkeep:
             self._floor, self.keepers = await opened(
                 self.plan, self.outside, run, self.facts.run_id, life, self.shared, self._failed
             )
@@ -168,15 +169,21 @@ class Trading:
         if self.keeping is not None:
             self.keeping.guard(guard)
         is_history = self.outside.is_history
-        clock = self._clock = WallClock(self.outside.time, self._reach, alarm=guard, one_by_one=is_history)
-        floor.feed.on_change = clock.look_again
         first = [Body(one.run, _always, goes_first=True) for one in (runner, guard) if one is not None]
+        clock = self._clock = WallClock(
+            self.outside.time,
+            self._reach,
+            alarm=guard,
+            one_by_one=is_history,
+            on_passed=lambda index, at_ms: self.upkeep.passed(index - len(first), at_ms),
+        )
+        self.upkeep.begin(floor, self.keepers, clock)
         stopping = asyncio.ensure_future(self._stop_at(stop, clock))
         try:
             if not is_history:
                 await self._reconciliation.begin(self.keepers, self.outside.time.now_ms())
             with watched(run):
-                await clock.run([*first, *(Body(keeper.run, self._readiness(keeper)) for keeper in self.keepers)])
+                await clock.run([*first, *(Body(keeper.run, keeper.is_ready) for keeper in self.keepers)])
             if guard is not None and is_history:
                 await guard.end()
             if not is_history:
@@ -185,8 +192,7 @@ class Trading:
         finally:
             stopping.cancel()
             await self._reconciliation.close()
-            await floor.feed.close()
-            await self.outside.broker.disconnect()
+            self.upkeep.show()
 
     async def _stop_at(self, stop: StopRequest, clock: WallClock) -> None:
         await stop.wait()
@@ -195,17 +201,15 @@ class Trading:
         await asyncio.sleep(_FINISH_S)
         clock.cut()
 
-    def _readiness(self, keeper: SessionKeeper) -> Callable[[int], bool]:
-        return lambda at_ms: self.floor.feed.is_ready(keeper.symbol, at_ms)
+    def _hear(self, event: Event) -> None:
+        self.upkeep.hear(event)
+        self._on_event(event)
 
     async def _reach(self, at_ms: int) -> None:
         """Bring the candles before *at_ms* to who trades by them."""
         await self.floor.feed.reach(at_ms)
-        for symbol, market in self.floor.book.growing().items():
-            await self.outside.broker.candle_closed(symbol, market.known_candles)
         if not self.outside.is_history:
             await self._reconciliation.reach(at_ms)
-        self._note()
         if self.keeping is not None:
             self.keeping.look(at_ms)
             if self._clock is not None and self._has_stopped_for_good():
@@ -217,14 +221,6 @@ class Trading:
         if stopped is None or stopped.until_ms is not None:
             return False
         return all(keeper.memory.state is None and not keeper.memory.orders for keeper in self.keepers)
-
-    def _note(self) -> None:
-        """Bring what is shown up to the newest tick."""
-        now_ms = self.outside.time.now_ms()
-        self.status.now_ms = now_ms
-        for keeper in self.keepers:
-            keeper.note(now_ms, 0)
-        self._on_status(self.status)
 
     def _context(self, when_ms: int, symbol: str = "") -> RunContext:
         return run_context(self.run, self.facts.run_id, self.life.bus, self.floor.book, when_ms, symbol)

@@ -20,6 +20,7 @@ from backtestkit_cli.events.facts import ErrorOccurred, Event, SessionEnded, Sig
 from backtestkit_cli.events.venue_facts import EntriesBlocked, PositionRestored, SessionRestarted
 from backtestkit_cli.ports import Clock
 from backtestkit_cli.runs.trading.floor import Floor
+from backtestkit_cli.runs.trading.growing_book import Reader
 from backtestkit_cli.runs.trading.recalling import Recalled, recalled
 from backtestkit_cli.runs.trading.status import SessionStatus
 
@@ -44,10 +45,15 @@ class SessionKeeper:
     session: Session | None = field(init=False, default=None)
     events: list[Event] = field(init=False, default_factory=list)
     error: str | None = field(init=False, default=None)
+    lateness_ms: int = field(init=False, default=0)
+    reader: Reader = field(init=False)
     _booked: int = field(init=False, default=0)
     _begin_ms: int = field(init=False, default=-1)
     _failures: int = field(init=False, default=0)
     _failed_ms: int = field(init=False, default=-HOUR_MS)
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.floor.book)
 
     @property
     def memory(self) -> SessionMemory:
@@ -62,13 +68,29 @@ class SessionKeeper:
             return max(begin_ms, memory.tick_ms + MINUTE_MS)
         return memory.tick_ms + MINUTE_MS
 
+    def is_ready(self, at_ms: int) -> bool:
+        """Say whether the candles for the tick *at_ms* are there: its own, and those of symbols that it reads.
+
+        Who holds something does not wait for the latter beyond patience.
+        """
+        feed = self.floor.feed
+        if not feed.is_ready(self.symbol, at_ms):
+            return False
+        if all(feed.is_ready(symbol, at_ms) for symbol in self.reader.symbols):
+            return True
+        is_flat = self.memory.state is None and not self.memory.orders
+        patience_ms = round(self.floor.options.candle_patience_seconds * _MS_PER_SECOND)
+        return not is_flat and self.floor.time.now_ms() >= at_ms + patience_ms
+
     async def run(self, clock: Clock) -> None:
         """Run the session, and another one after it, until the end of the frame."""
         await self._tell_restored()
         while True:
             self._booked = 0
+            while not self.is_ready(self.start_ms):  # a session begins at a candle that is there
+                await clock.sleep_until(max(self.start_ms, clock.now_ms + 1))
             plan = self.floor.session_plan(self.spec, self.symbol, self.shared, self.start_ms)
-            session = self.session = Session(plan, self.floor.book, self.floor.life.bus, self.dealer)
+            session = self.session = Session(plan, self.reader, self.floor.life.bus, self.dealer)
             await session.run(clock)
             self.collect()
             self.events += session.events
@@ -167,15 +189,15 @@ class SessionKeeper:
             self.status.trades = len(self.trades)
             self.status.net_quote = sum(trade.gain.net for trade in self.trades)
 
-    def note(self, now_ms: int, lateness_ms: int) -> None:
-        """Bring the status up to the tick *now_ms*."""
+    def note(self) -> None:
+        """Bring the status up to the present."""
         self.collect()
         status, memory = self.status, self.memory
         status.state, status.tick_ms, status.blocked = memory.state, memory.tick_ms, memory.blocked
         price = self.floor.price_of(self.spec.name, self.symbol, memory.tick_ms)
         status.price = price
-        status.lateness_ms = lateness_ms
-        status.connection = self.floor.connection_of(self.symbol, now_ms)
+        status.lateness_ms = self.lateness_ms
+        status.connection = self.floor.connection_of(self.symbol)
         status.pnl_pct = status.pnl_quote = None
         if isinstance(memory.state, Position) and price is not None:
             gain = memory.state.value_at(price, self.dealing_costs)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backtestkit_cli import Signal, add_strategy, get_average_price, get_candles
 from backtestkit_cli.runs.plan import RunPlan
-from backtestkit_cli.runs.trading.candles import Windows
+from backtestkit_cli.runs.trading.growing_book import Windows
 from tests.engine import test_account_laws as accounts
 from tests.engine.test_laws import CHOICES, a_random_strategy, market, settings_of
 from tests.markets import plan_for, random_candles, registered
