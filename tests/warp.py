@@ -16,7 +16,7 @@ class _LeapingSelector(selectors.DefaultSelector):
     threads = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self.threads or timeout is None:
+        if timeout is None or (self.threads and timeout > 0):
             return super().select(None)
         events = super().select(0)
         if not events and timeout > 0:

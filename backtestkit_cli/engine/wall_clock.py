@@ -70,11 +70,12 @@ class WallClock:
         Who asks for the instant under way keeps its turn: a session that goes over to a new window is not late.
         """
         index = _index.get()
-        if at_ms == self.now_ms and self._bodies[index].is_ready(at_ms):
-            return
         passed_ms = self._woken_for.pop(index, None)
-        if passed_ms is not None and self._on_passed is not None:
+        if passed_ms is not None and passed_ms != at_ms and self._on_passed is not None:
             self._on_passed(index, passed_ms)
+        if at_ms == self.now_ms and self._bodies[index].is_ready(at_ms):
+            self._woken_for[index] = at_ms
+            return
         future = asyncio.get_running_loop().create_future()
         self._asleep[index] = (at_ms, future)
         self._changed.set()

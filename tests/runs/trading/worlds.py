@@ -37,7 +37,7 @@ from backtestkit_cli import Signal, add_strategy
 
 
 def get_signal(symbol, when, price):
-    return Signal(position="long", take_profit=price * 1.002, stop_loss=price * 0.998, minutes=7)
+    return Signal(position="long", take_profit=price * 1.02, stop_loss=price * 0.98, minutes=2)
 
 
 add_strategy("eager", interval="1m", get_signal=get_signal)
