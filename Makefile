@@ -13,7 +13,7 @@ TEXTS := backtestkit_cli configs strategies tests Makefile README.md pyproject.t
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types layers check bench golden laws storm venue format clean
+.PHONY: help setup demo test lint types layers check bench golden laws storm soak venue format clean
 
 help:            ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ laws: $(READY)   ## Hold the state machine to its naive model on all 10,000 rand
 
 storm: $(READY)  ## Trade ten symbols for 2,000 minutes at a venue where a fifth of all calls fail
 	BTK_ALL_LAWS=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/engine/dealing/test_storms.py
+
+soak: $(READY)   ## Trade on paper for a day at leaping time, and print what memory, tasks and files did
+	$(BIN)/python -m tests.soak.soak
 
 venue: $(READY)  ## Start an exchange to try btk with, offline; VENUE_ARGS=--help lists what it can do
 	@$(BIN)/python -m tests.venue $(VENUE_ARGS)

@@ -42,7 +42,8 @@ def test_a_lost_connection_is_told_once_and_once_that_it_is_back() -> None:
 
 @pytest.mark.parametrize("jump_s", [-3_600.0, -6.0, 6.0, 900.0])
 def test_a_clock_that_jumps_is_noticed_and_one_that_is_slewed_is_not(jump_s: float) -> None:
-    wall, steady, told = [0.0], [0.0], []
+    wall, steady = [0.0], [0.0]
+    told: list[Event] = []
 
     def pass_s(steady_s: float, wall_s: float) -> None:
         steady[0] += steady_s
@@ -79,7 +80,8 @@ async def test_a_clock_that_is_off_is_refused_with_both_times_and_what_to_do(
     async def read() -> ClockReading:
         return reading
 
-    watch = SkewWatch("binance", read, 1.0, {}, [].append)
+    told: list[Event] = []
+    watch = SkewWatch("binance", read, 1.0, {}, told.append)
     if is_right:
         await watch.demand()
         return

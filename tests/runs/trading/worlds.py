@@ -111,6 +111,7 @@ class World:
     ticks: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     outcome: RunOutcome | None = None
     trading: Any = None
+    keeps_statuses: bool = True
 
     @property
     def second(self) -> float:
@@ -123,7 +124,8 @@ class World:
         return [minute for minute, _ in self.ticks.get(symbol, [])]
 
     def _hear(self, status: RunStatus) -> None:
-        self.statuses.append(replace(status, sessions=[replace(one) for one in status.sessions]))
+        if self.keeps_statuses:
+            self.statuses.append(replace(status, sessions=[replace(one) for one in status.sessions]))
         for one in status.sessions:
             ticks = self.ticks.setdefault(one.symbol, [])
             if one.tick_ms > START_MS and (not ticks or ticks[-1][0] != minute_of(one.tick_ms)):
