@@ -45,8 +45,8 @@ bench: $(READY)  ## Measure the workloads on data made for it, and print a table
 golden: $(READY) ## Run the cases with known results
 	$(BIN)/python tests/golden/run_cases.py tests/golden/cases
 
-laws: $(READY)   ## Hold the state machine to its naive model on all 10,000 random feeds
-	BTK_ALL_LAWS=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/engine/test_machine.py
+laws: $(READY)   ## Hold the state machine to its naive model on 10,000 random feeds, replays and restarts to their laws
+	BTK_ALL_LAWS=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/engine/test_machine.py tests/runs/trading
 
 storm: $(READY)  ## Trade ten symbols for 2,000 minutes at a venue where a fifth of all calls fail
 	BTK_ALL_LAWS=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/engine/dealing/test_storms.py

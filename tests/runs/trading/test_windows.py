@@ -19,7 +19,7 @@ from tests.replay import event_log, replayed
 
 WINDOWS = st.builds(Windows, st.sampled_from((1, 2, 17, 60)), st.sampled_from((120, 150)))
 pytestmark = pytest.mark.timeout(1800 if os.environ.get("BTK_ALL_LAWS") else 60)
-laws = settings(max_examples=100 if os.environ.get("BTK_ALL_LAWS") else 5)
+laws = settings(max_examples=100 if os.environ.get("BTK_ALL_LAWS") else 3)
 
 
 def is_the_same_in(windows: Windows, plan: RunPlan) -> None:
@@ -33,7 +33,7 @@ def is_the_same_in(windows: Windows, plan: RunPlan) -> None:
 @given(choice=CHOICES, windows=WINDOWS)
 @laws
 def test_a_random_script_does_the_same_in_windows_of_any_length(choice: dict[str, Any], windows: Windows) -> None:
-    candles = {"AAA": market(choice, 0, 300), "BBB": market(choice, 1, 300)}
+    candles = {"AAA": market(choice, 0, 240), "BBB": market(choice, 1, 240)}
     is_the_same_in(windows, plan_for(a_random_strategy(choice), candles, settings=settings_of(choice)))
 
 
