@@ -24,8 +24,8 @@ from backtestkit_cli.runs.trading.plan import TradingPlan
 from backtestkit_cli.runs.trading.run import run_trading
 from backtestkit_cli.runs.trading.status import RunStatus
 from backtestkit_cli.runs.trading.stopping import StopRequest
-from backtestkit_cli.runs.trading.time import ReplayTime
-from tests.markets import START_MS, Held
+from tests.markets import START_MS, Held, candles_of
+from tests.warp import WarpTime, warped
 
 QUICK = TradingOptions(settle_seconds=0.0, candle_patience_seconds=0.0)
 
@@ -40,15 +40,21 @@ class Killed(BaseException):
 class Passing(Held):
     """Candles that close as time passes."""
 
-    def __init__(self, candles: Mapping[str, Candles], time: ReplayTime) -> None:
-        """Serve *candles* as of *time*."""
-        super().__init__(candles)
+    def __init__(self, candles: Mapping[str, Candles], time: WarpTime) -> None:
+        """Serve *candles* as of *time*, after an hour in which nothing happened."""
+        super().__init__({symbol: Candles.joined([_quiet_before(own), own]) for symbol, own in candles.items()})
         self._time = time
 
     async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return the minutes that have closed, or the days of them."""
         minutes = await super().fetch(symbol, "1m", start_ms, min(end_ms, self._time.now_ms()))
         return minutes if interval == "1m" else aggregated(minutes, interval_ms(interval), MINUTE_MS)
+
+
+def _quiet_before(candles: Candles) -> Candles:
+    """Return the hour before *candles*, at the price with which they begin."""
+    first = candles[0]
+    return candles_of([first.open] * 60, start_ms=first.timestamp - 60 * MINUTE_MS)
 
 
 class Frozen(MemoryStore):
@@ -93,7 +99,7 @@ class Bot:
         """Run a process from minute *start* to minute *until*, where it is stopped, or *killed*; None if it was."""
         found: list[RunOutcome] = []
         with suppress(Killed):
-            found.append(asyncio.run(self._process(start, until, killed=killed)))
+            found.append(warped(self._process(start, until, killed=killed)))
         return found[0] if found else None
 
     def dies(self, start: int, until: int, last: Callable[[Key, Json], Any], *, is_written: bool = True) -> int:
@@ -124,7 +130,7 @@ class Bot:
         return found
 
     async def _process(self, start: int, until: int, *, killed: bool) -> RunOutcome:
-        time, stop = ReplayTime(START_MS + start * MINUTE_MS), StopRequest()
+        time, stop = WarpTime(START_MS + start * MINUTE_MS), StopRequest()
         plan = replace(self.plan, mode="paper", source=Passing(self.candles, time))
         paper = PaperOptions(balance=1e9)
         broker = await PaperBroker.recalled(
@@ -137,14 +143,24 @@ class Bot:
 
         def look(status: RunStatus) -> None:
             self.status = status
-            self.on_look(status)
-            if status.now_ms >= START_MS + until * MINUTE_MS:
-                if killed:
-                    raise Killed
-                stop.request()
+            try:
+                self.on_look(status)
+                if status.now_ms >= START_MS + until * MINUTE_MS:
+                    if killed:
+                        raise Killed
+                    stop.request()
+            except Killed:
+                deaths.append(True)
+                trading_task.cancel()
 
         outside = Outside(
-            time=time, store=self.store, broker=broker, source=plan.source, rng=random.Random(1), lock=nullcontext()
+            time=time,
+            store=self.store,
+            broker=broker,
+            source=plan.source,
+            rng=random.Random(1),
+            lock=nullcontext(),
+            steady_s=time.steady_s,
         )
         trading = TradingPlan(run=plan, options=self.options, paper=paper, state_folder="", out=str(self.out))
 
@@ -152,7 +168,15 @@ class Bot:
             if getattr(self.store, "left", None) is None:
                 self.heard.append(event)
 
-        return await run_trading(trading, stop=stop, outside=outside, on_status=look, on_event=hear)
+        deaths: list[bool] = []
+        run = run_trading(trading, stop=stop, outside=outside, on_status=look, on_event=hear)
+        trading_task = asyncio.ensure_future(run)
+        try:
+            return await trading_task
+        except asyncio.CancelledError:
+            if deaths:
+                raise Killed from None
+            raise
 
 
 def minute_of(at_ms: int) -> int:
