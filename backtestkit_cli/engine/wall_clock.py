@@ -229,9 +229,12 @@ class WallClock:
         sleeping = asyncio.ensure_future(self._time.sleep(wait_ms / _MS_PER_SECOND))
         self._changed.clear()
         changing = asyncio.ensure_future(self._changed.wait())
-        await asyncio.wait((sleeping, changing), return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (sleeping, changing):
-            waiting.cancel()
+        try:
+            await asyncio.wait((sleeping, changing), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiting in (sleeping, changing):
+                waiting.cancel()
+            await asyncio.gather(sleeping, changing, return_exceptions=True)  # nothing is left behind
 
     async def _change(self) -> None:
         self._changed.clear()

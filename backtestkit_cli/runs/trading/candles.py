@@ -226,6 +226,7 @@ class Feed:
         finally:
             for waiting in waits:
                 waiting.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
 
 async def _nobody_hears(_symbol: str, _candles: Candles) -> None:
