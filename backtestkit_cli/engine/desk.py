@@ -189,6 +189,7 @@ class Desk:
         if type(state) is Position:
             self._hold(state)
             judged_row = self.row if is_judged or state.opened_at_ms >= self.when_ms else self.row - 1
+            self.ahead.through(judged_row)  # a step that the venue did not take must not come again at this row
             self.state = (self.ahead.changed if was_open else self.ahead.entered)(judged_row, state)
             return
         if self._gate is not None:
