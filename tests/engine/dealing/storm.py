@@ -165,7 +165,7 @@ async def _run(  # noqa: PLR0915 - one after the other
         time=time,
         store=store,
         broker=broker,
-        source=_Present(candles, time),
+        source=Present(candles, time),
         rng=random.Random(1),
         lock=nullcontext(),
     )
@@ -204,7 +204,7 @@ async def _run(  # noqa: PLR0915 - one after the other
     return storm
 
 
-class _Present(Held):
+class Present(Held):
     """Candles that are there once they are over."""
 
     def __init__(self, candles: dict[str, Candles], time: VirtualTime) -> None:
