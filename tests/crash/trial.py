@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from backtestkit_cli.domain.interval import MINUTE_MS
 from tests.crash.child import TRACE
 from tests.crash.lives import Ending, Nursery, a_venue, lived
 from tests.crash.points import Kill
 from tests.crash.scene import CLOSES, ROUND_MS, START_MS
 
+_ORDER = re.compile(r"broker\.(open|close|cancel|amend)")
 _ID = re.compile(r"[0-9a-f]{12}-[0-9a-f]{7}")
 
 
@@ -62,3 +64,13 @@ def rounds_of_kills(whole: Ending, rounds: int) -> Iterator[list[Kill]]:
     left = [list(points_of(whole, number).values()) for number in range(len(CLOSES))]
     while any(left):
         yield [kill_at(number, left[number % 4].pop(0)) for number in range(rounds) if left[number % 4]]
+
+
+def kills_of_orders(whole: Ending, rng: random.Random) -> list[Kill]:
+    """Return a kill at some point of each minute in which an order was sent or taken back."""
+    points: dict[int, list[str]] = {}
+    for line in (whole.folder / TRACE).read_text().splitlines():
+        at, _, name = line.partition(" ")
+        points.setdefault(int(at), []).append(name)
+    sent = [at for at, names in points.items() if any(_ORDER.search(name) for name in names)]
+    return [Kill(at, at + MINUTE_MS, rng.randrange(len(points[at]))) for at in sent]
