@@ -168,7 +168,7 @@ class Reconciliation:
         for keeper in keepers:
             for known in keeper.memory.orders:
                 answer = await self._broker.check(known.order)
-                if not (isinstance(answer, Gone) and keeper.dealing.wire.may_arrive(known.sent_ms)):
+                if not (isinstance(answer, Gone) and _is_under_way(keeper, known)):
                     found[known.order.client_id] = answer
         return found
 
@@ -230,3 +230,8 @@ def _held(memory: SessionMemory) -> float:
 
 def _base(symbol: str) -> str:
     return symbol.partition("/")[0]
+
+
+def _is_under_way(keeper: SessionKeeper, known: OpenOrder) -> bool:
+    """Say whether *known*, which the venue does not know, may arrive yet, or else is its dealer's to send or give up."""
+    return known.stage is Stage.ATTEMPTED or keeper.dealing.wire.may_arrive(known.sent_ms)
