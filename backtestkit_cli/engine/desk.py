@@ -64,7 +64,7 @@ class Desk:
         settings = plan.settings
         self._plan = plan
         self.market = market
-        self._gate = gate
+        self.gate = gate
         self.last_row = plan.last_row
         self._model = fill_model(settings.fill_model)
         self.costs = Costs.of(settings)
@@ -132,8 +132,8 @@ class Desk:
 
     def accept(self, signal: Signal, signal_id: str) -> None:
         """Open a valid *signal* at the price of this tick, or let it wait for its entry; the gate may refuse it."""
-        if self._gate is not None:
-            answer = self.judged(partial(self._gate.appears, signal, self.price, self.when_ms))
+        if self.gate is not None:
+            answer = self.judged(partial(self.gate.appears, signal, self.price, self.when_ms))
             if isinstance(answer, Refusal):
                 self.outbox.append(self._refused(signal_id, signal, self.price, answer))
                 return
@@ -174,8 +174,8 @@ class Desk:
     def book(self, trade: Trade) -> None:
         """Count *trade* as closed."""
         self.trades.append(trade)
-        if self._gate is not None:
-            self._gate.closed(trade)
+        if self.gate is not None:
+            self.gate.closed(trade)
 
     def take(
         self, state: Waiting | Position | None, *, is_judged: bool = True, reserved: Position | None = None
@@ -192,11 +192,11 @@ class Desk:
             self.ahead.through(judged_row)  # a step that the venue did not take must not come again at this row
             self.state = (self.ahead.changed if was_open else self.ahead.entered)(judged_row, state)
             return
-        if self._gate is not None:
+        if self.gate is not None:
             if reserved is None:
-                self._gate.drops()
+                self.gate.drops()
             else:
-                self._gate.holds(reserved)
+                self.gate.holds(reserved)
         self.state = self.ahead.entered(self.row, state)
 
     def cancel(self, reason: CancelReason) -> None:
@@ -207,7 +207,7 @@ class Desk:
 
     def obey_stop(self) -> None:
         """Do what a stop of the portfolio orders, if one is in force: nothing waits, or stays open if it says so."""
-        stop = None if self._gate is None or self.state is None else self._gate.stop_at(self.when_ms)
+        stop = None if self.gate is None or self.state is None else self.gate.stop_at(self.when_ms)
         if stop is None:
             return
         if isinstance(self.state, Waiting):
@@ -218,9 +218,9 @@ class Desk:
 
     def money_problem(self, cost: float) -> str | None:
         """Return why the account of the run cannot pay an entry of *cost* more, or None."""
-        if self._gate is None:
+        if self.gate is None:
             return None
-        return self.judged(partial(self._gate.addition_problem, self.settle(self.row), cost, self.price, self.when_ms))
+        return self.judged(partial(self.gate.addition_problem, self.settle(self.row), cost, self.price, self.when_ms))
 
     def stamp(self) -> tuple[int, str, str]:
         """Return what every event of this tick begins with."""
@@ -256,9 +256,9 @@ class Desk:
 
     def _refusal_to_open(self, waiting: Waiting, price: float) -> Refusal | None:
         """Return why the gate does not let *waiting* open now, or None; there is no gate in most runs."""
-        if self._gate is None:
+        if self.gate is None:
             return None
-        answer = self.judged(partial(self._gate.opens, waiting.signal, price, self.when_ms))
+        answer = self.judged(partial(self.gate.opens, waiting.signal, price, self.when_ms))
         if isinstance(answer, Refusal):
             return answer
         self.outbox.append(SignalAdmitted(*self.stamp(), answer.check, answer.profiles))
@@ -275,11 +275,11 @@ class Desk:
 
     def _enter(self, state: Waiting | Position | None) -> None:
         """Take *state* on; what it does by itself is first looked for at the next row."""
-        if self._gate is not None and type(state) is Position:
+        if self.gate is not None and type(state) is Position:
             self._hold(state)
         self.state = self.ahead.entered(self.row, state)
 
     def _hold(self, position: Position) -> None:
         self.state = position
-        if self._gate is not None:
-            self._gate.holds(position)
+        if self.gate is not None:
+            self.gate.holds(position)

@@ -2,10 +2,26 @@
 
 from collections.abc import Callable
 
-from backtestkit_cli.domain.interval import MINUTE_MS
+from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
+from backtestkit_cli.engine.asking import SignalSource, signal_source
 from backtestkit_cli.engine.columns import EntryTable
 from backtestkit_cli.engine.desk import Desk
 from backtestkit_cli.engine.lifecycle import slot_end_ms
+from backtestkit_cli.engine.publishing import Publisher
+from backtestkit_cli.engine.session_plan import SessionPlan
+
+
+def source_or_done(
+    plan: SessionPlan, desk: Desk, publisher: Publisher, judge: Callable[[object], None]
+) -> SignalSource | None:
+    """Return where signals come from; None for a batch session that did not wait for the clock, and is through."""
+    source = signal_source(plan, desk.market)
+    is_alone = plan.runs_ahead and desk.gate is None and not publisher.has_listeners
+    if not (isinstance(source, EntryTable) and plan.sees_ahead and is_alone):
+        return source
+    run_alone(desk, source, plan.start_ms, judge, interval_ms(plan.strategy.interval))
+    publisher.record_all(desk.outbox)
+    return None
 
 
 def run_alone(desk: Desk, table: EntryTable, start_ms: int, judge: Callable[[object], None], interval_ms: int) -> None:

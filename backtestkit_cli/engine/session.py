@@ -9,19 +9,16 @@ from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
 from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.signal import Signal
 from backtestkit_cli.engine.ambient import Markets
-from backtestkit_cli.engine.asking import SignalSource, awaited, signal_source
-from backtestkit_cli.engine.columns import EntryTable
+from backtestkit_cli.engine.asking import SignalSource, awaited
 from backtestkit_cli.engine.dealing.dealer import Dealer
-from backtestkit_cli.engine.desk import Desk, DeskPlan
 from backtestkit_cli.engine.failures import as_told, is_from_outside, one_line
 from backtestkit_cli.engine.judging import Judge
 from backtestkit_cli.engine.lifecycle import slot_end_ms
-from backtestkit_cli.engine.lone_run import run_alone
+from backtestkit_cli.engine.lone_run import source_or_done
 from backtestkit_cli.engine.market import Market
 from backtestkit_cli.engine.memory import Decided
-from backtestkit_cli.engine.publishing import Publisher
-from backtestkit_cli.engine.session_context import context_of
-from backtestkit_cli.engine.session_plan import SessionPlan, gate_of
+from backtestkit_cli.engine.session_parts import context_of, desk_of, publisher_of
+from backtestkit_cli.engine.session_plan import SessionPlan
 from backtestkit_cli.engine.time_limits import TookTooLongError
 from backtestkit_cli.errors import StoreError
 from backtestkit_cli.events.bus import Bus
@@ -42,30 +39,16 @@ class Session:
 
     def __init__(self, plan: SessionPlan, markets: Markets, bus: Bus, dealer: Dealer | None = None) -> None:
         """Prepare the session; the strategy's own code runs only in `run`."""
-        spec, symbol = plan.strategy, plan.symbol
         self._plan = plan
-        self._market: Market = markets.market(symbol)
-        self._interval_ms = interval_ms(spec.interval)
-        self._last_row = self._market.last_row(plan.end_ms)
+        self._market: Market = markets.market(plan.symbol)
+        self._interval_ms = interval_ms(plan.strategy.interval)
         self._dealer = dealer
-        desk_plan = DeskPlan(
-            strategy=spec.name,
-            symbol=symbol,
-            settings=plan.settings,
-            last_row=self._last_row,
-            sees_ahead=plan.sees_ahead,
-            is_settled=dealer is not None,
-        )
-        self._gate = gate_of(plan, markets)
-        self._desk = Desk(desk_plan, self._market, self._gate)
-        self.handler_seconds = plan.settings.max_handler_seconds
-        self._publisher = Publisher(
-            bus, plan.timings, strategy=spec.name, symbol=symbol, mode=plan.mode, handler_seconds=self.handler_seconds
-        )
+        self._desk = desk_of(plan, self._market, markets, is_settled=dealer is not None)
+        self._gate, self._last_row = self._desk.gate, self._desk.last_row
+        self._publisher = publisher_of(plan, bus)
         self._context = context_of(plan, self._desk, bus, markets)
         self._judge = Judge(self._desk, plan)
         self.slot = -1 if dealer is None else dealer.memory.slot
-        self._publisher.keeps_record = plan.keeps_record
         self.error: str | None = None
         self.is_over = False
 
@@ -105,7 +88,8 @@ class Session:
         try:
             if dealer is not None:
                 dealer.attach(desk, row - 1)
-            source = self._source_or_done()
+            context.when_ms = self._plan.start_ms
+            source = source_or_done(self._plan, desk, publisher, self._judge)
             while source is not None and row <= last_row:
                 when_ms = ticks[row]
                 if takes_instants:
@@ -182,17 +166,6 @@ class Session:
             await self._publisher.publish(event)
         failed = "state" if isinstance(error, StoreError) else "strategy"
         await self._publisher.publish(self._publisher.failure(self._context.when_ms, failed, error))
-
-    def _source_or_done(self) -> SignalSource | None:
-        """Return where signals come from; None for a batch session that did not wait for the clock, and is through."""
-        self._context.when_ms = self._plan.start_ms
-        source = signal_source(self._plan, self._market)
-        is_alone = self._plan.runs_ahead and self._gate is None and not self._publisher.has_listeners
-        if not (isinstance(source, EntryTable) and self._plan.sees_ahead and is_alone):
-            return source
-        run_alone(self._desk, source, self._plan.start_ms, self._judge, self._interval_ms)
-        self._publisher.record_all(self._desk.outbox)
-        return None
 
     async def _tell_end(self, clock: Clock) -> None:
         """Say that the session is over, at the end of its frame: one that sleeps through the rest is not there yet."""

@@ -123,6 +123,6 @@ def _call_under_way(frame: FrameType | None, signal_s: float) -> tuple[FrameType
         if code in _LIMIT_OF:
             return frame, _LIMIT_OF[code](frame.f_locals)
         if code is _LOOP and inner is not None and inner.f_code.co_filename != code.co_filename:
-            return inner, float(frame.f_locals["self"].handler_seconds)
+            return inner, float(frame.f_locals["publisher"].handler_seconds)
         inner, frame = frame, frame.f_back
     return None, signal_s

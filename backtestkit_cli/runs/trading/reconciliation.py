@@ -233,5 +233,5 @@ def _base(symbol: str) -> str:
 
 
 def _is_under_way(keeper: SessionKeeper, known: OpenOrder) -> bool:
-    """Say whether *known*, which the venue does not know, may arrive yet, or else is its dealer's to send or give up."""
+    """Say whether *known*, which the venue does not know, may arrive yet, or is its dealer's to send or give up."""
     return known.stage is Stage.ATTEMPTED or keeper.dealing.wire.may_arrive(known.sent_ms)
