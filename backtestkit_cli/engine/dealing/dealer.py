@@ -152,7 +152,7 @@ class Dealer:
         if not outbox:
             return blotter.facts
         blotter.is_off = False
-        is_proposed = any(type(event) in self._settle_by for event in outbox)
+        is_proposed = any(type(event) in self._settle_by or isinstance(event, _LEVELS) for event in outbox)
         if is_proposed:
             when_ms = blotter.desk.when_ms
             blotter.remembers(slot=slot, tick_ms=when_ms - MINUTE_MS, decided=Decided(when_ms, by_itself, may_ask))
