@@ -174,14 +174,17 @@ async def _run(  # noqa: PLR0915 - one after the other
     broker.on_candle = watch.look
 
     async def director() -> None:
-        await asyncio.sleep((minutes - calm) * 60)
+        _becalm(troubles[1], is_calm=True)  # a process that cannot save at its start does not start
+        await asyncio.sleep(90)
+        _becalm(troubles[1], is_calm=False)
+        await asyncio.sleep((minutes - calm) * 60 - 90)
         for one in (mishaps, troubles[1]):
-            if one is not None:
-                one.is_calm = True
+            _becalm(one, is_calm=True)
         await asyncio.sleep(calm * 60 - 30)
         stop.request()
 
     directing = asyncio.ensure_future(director())
+    trading: Trading | None = None
     while not directing.done():
         steps.died.clear()
         watch.trading = trading = Trading(plan, outside, lambda _status: None, storm.events.append)
@@ -196,12 +199,17 @@ async def _run(  # noqa: PLR0915 - one after the other
         await asyncio.gather(living, return_exceptions=True)
         await asyncio.sleep(60 - (time.now_ms() - START_MS) / 1000 % 60)
     await directing
-    for keeper in trading.keepers:
+    for keeper in trading.keepers if trading is not None else ():
         storm.memories[keeper.symbol] = keeper.memory
         storm.trades[keeper.symbol] = list(keeper.trades)
         if keeper.error:
             storm.errors[keeper.symbol] = keeper.error
     return storm
+
+
+def _becalm(mishaps: Mishaps | None, *, is_calm: bool) -> None:
+    if mishaps is not None:
+        mishaps.is_calm = is_calm
 
 
 class Present(Held):
