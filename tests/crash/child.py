@@ -1,4 +1,4 @@
-"""One bot that trades until its frame is over or it is killed; as a program: a nursery that forks one life after another.
+"""One bot that trades until its frame is over or it is killed; as a program: a nursery that forks its lives in turn.
 
 Lives come in as lines of JSON; of each its process number is told, and then how it ended. A fork costs a hundredth of
 a start of Python, and dies of SIGKILL as any process.
@@ -103,6 +103,7 @@ async def _broker(plan: TradingPlan, store: Any, time: VenueTime) -> Any:
 
 def hasten() -> None:
     """Let the client ask as fast as it can, and files be as durable as a process that is killed needs them."""
+
     async def at_once(*_: object) -> None:
         """Wait for nothing."""
 

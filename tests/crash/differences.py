@@ -99,7 +99,8 @@ def _events(killed: Path, whole: Path, killed_at: Container[int]) -> Iterator[st
 
 def _told(file: Path) -> "Counter[str]":
     rows = [json.loads(line) for line in file.read_text().splitlines()]
-    return Counter(_LEG_NUMBER.sub(r"\1", json.dumps(row)) for row in rows if not row.pop("restored") and row["event"] not in _MARKS)
+    told = [row for row in rows if not row.pop("restored") and row["event"] not in _MARKS]
+    return Counter(_LEG_NUMBER.sub(r"\1", json.dumps(row)) for row in told)
 
 
 _MARKS = {"position_restored", "session_restarted"}

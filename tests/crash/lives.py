@@ -120,5 +120,3 @@ def lived(
         ending.killed_at.append(now_ms)
         life["kills"] = [kill for kill in kills if kill.from_ms > now_ms]
     raise RuntimeError("the bot never gets to the end of the frame")
-
-

@@ -40,7 +40,8 @@ def get_signal(symbol, when, price):
     return Signal(position="long", take_profit=105.0, stop_loss=96.0, minutes=13)
 
 def on_active(active):
-    kind, minute, price = kind_of(active.symbol, active.position.opened_at_ms), active.at_ms // 60_000 % 15, active.price
+    kind = kind_of(active.symbol, active.position.opened_at_ms)
+    minute, price = active.at_ms // 60_000 % 15, active.price
     if kind == 0:
         by_price(active.position, price)
     elif kind == 3:
