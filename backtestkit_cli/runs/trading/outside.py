@@ -4,8 +4,8 @@ import asyncio
 import os
 import random
 import time as real_time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,18 +83,34 @@ async def outside_of(plan: TradingPlan, environ: Mapping[str, str] | None = None
     store, clock = FileStore(Path(plan.state_folder)), SystemTime()
     if run.mode == LIVE:
         broker, account = _venue(plan, environ, clock), account_of(_api_key(plan, environ))
+        everywhere = [AccountLock(_folder_of_user(environ), run.mode, run.exchange, account)]
     else:
-        broker, account = await _paper(plan, store), "simulated"
+        broker, account, everywhere = await _paper(plan, store), "simulated", []
     return Outside(
         time=clock,
         store=store,
         broker=broker,
         source=run.source,
         rng=random.Random(),
-        lock=AccountLock(Path(plan.state_folder), run.mode, run.exchange, account),
+        lock=_held(AccountLock(Path(plan.state_folder), run.mode, run.exchange, account), *everywhere),
         outbox=_outbox(plan, store, environ, clock),
         secrets=_secrets(plan, environ),
     )
+
+
+@contextmanager
+def _held(*locks: AbstractContextManager[Any]) -> Iterator[None]:
+    """Hold all of *locks*."""
+    with ExitStack() as stack:
+        for lock in locks:
+            stack.enter_context(lock)
+        yield
+
+
+def _folder_of_user(environ: Mapping[str, str]) -> Path:
+    """Return where all runs of a user find each other, whatever folder their state is in."""
+    base = environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state") / "btk"
 
 
 async def _paper(plan: TradingPlan, store: Store) -> Broker:
