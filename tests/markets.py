@@ -32,6 +32,13 @@ def candles_of(closes: Sequence[float], *, start_ms: int = START_MS, spread: flo
     )
 
 
+def after_a_quiet_hour(candles: Candles) -> Candles:
+    """Return *candles* after an hour of the price with which they begin: a run reads what comes before its start."""
+    first = candles[0]
+    quiet = candles_of([first.open] * 60, start_ms=first.timestamp - 60 * MINUTE_MS)
+    return Candles.joined([quiet, candles])
+
+
 def random_candles(seed: int, minutes: int, *, volatility: float = 0.004, price: float = 100.0) -> Candles:
     """Return a random walk with wicks, gaps and quiet minutes, the same for the same arguments."""
     rng = np.random.default_rng(seed)

@@ -31,7 +31,7 @@ from backtestkit_cli.runs.trading.stopping import StopRequest
 from tests.engine.dealing.matcher_broker import MatcherBroker
 from tests.engine.dealing.mishaps import Mishap, Mishaps, Steps
 from tests.engine.dealing.virtual import VirtualTime, at_once
-from tests.markets import START_MS, Held, plan_for, registered
+from tests.markets import START_MS, Held, after_a_quiet_hour, plan_for, registered
 from tests.venue.matching.matcher import Matcher
 from tests.venue.matching.terms import Terms
 from tests.venue.symbols import SymbolFacts
@@ -216,7 +216,7 @@ class Present(Held):
     """Candles that are there once they are over."""
 
     def __init__(self, candles: dict[str, Candles], time: VirtualTime) -> None:
-        super().__init__(candles)
+        super().__init__({symbol: after_a_quiet_hour(own) for symbol, own in candles.items()})
         self._time = time
 
     async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:

@@ -24,7 +24,7 @@ from backtestkit_cli.runs.trading.plan import TradingPlan
 from backtestkit_cli.runs.trading.run import run_trading
 from backtestkit_cli.runs.trading.status import RunStatus
 from backtestkit_cli.runs.trading.stopping import StopRequest
-from tests.markets import START_MS, Held, candles_of
+from tests.markets import START_MS, Held, after_a_quiet_hour
 from tests.warp import WarpTime, warped
 
 QUICK = TradingOptions(settle_seconds=0.0, candle_patience_seconds=0.0)
@@ -42,19 +42,13 @@ class Passing(Held):
 
     def __init__(self, candles: Mapping[str, Candles], time: WarpTime) -> None:
         """Serve *candles* as of *time*, after an hour in which nothing happened."""
-        super().__init__({symbol: Candles.joined([_quiet_before(own), own]) for symbol, own in candles.items()})
+        super().__init__({symbol: after_a_quiet_hour(own) for symbol, own in candles.items()})
         self._time = time
 
     async def fetch(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return the minutes that have closed, or the days of them."""
         minutes = await super().fetch(symbol, "1m", start_ms, min(end_ms, self._time.now_ms()))
         return minutes if interval == "1m" else aggregated(minutes, interval_ms(interval), MINUTE_MS)
-
-
-def _quiet_before(candles: Candles) -> Candles:
-    """Return the hour before *candles*, at the price with which they begin."""
-    first = candles[0]
-    return candles_of([first.open] * 60, start_ms=first.timestamp - 60 * MINUTE_MS)
 
 
 class Frozen(MemoryStore):
