@@ -3,6 +3,7 @@
 PYTHON      ?= python3
 PYTEST_ARGS ?= -n 2 --dist worksteal
 VENUE_ARGS  ?=
+CRASH_ARGS  ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -13,7 +14,7 @@ TEXTS := backtestkit_cli configs strategies tests Makefile README.md pyproject.t
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types layers check bench golden laws storm soak venue format clean
+.PHONY: help setup demo test lint types layers check bench golden laws storm crash soak venue format clean
 
 help:            ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -53,6 +54,9 @@ storm: $(READY)  ## Trade ten symbols for 2,000 minutes at a venue where a fifth
 
 soak: $(READY)   ## Trade on paper for a day at leaping time, and print what memory, tasks and files did
 	$(BIN)/python -m tests.soak.soak
+
+crash: $(READY)  ## Kill bots at every point of their orders and at random moments; CRASH_ARGS=--help lists how
+	@$(BIN)/python -m tests.crash $(CRASH_ARGS)
 
 venue: $(READY)  ## Start an exchange to try btk with, offline; VENUE_ARGS=--help lists what it can do
 	@$(BIN)/python -m tests.venue $(VENUE_ARGS)

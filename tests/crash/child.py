@@ -111,7 +111,7 @@ def hasten() -> None:
     exchange.throttle = at_once
     os.fsync = lambda _: None  # type: ignore[assignment]  # what a dead process wrote, the system still has
     tls = ssl.create_default_context()
-    ssl.create_default_context = lambda *_, **__: tls  # type: ignore[assignment]
+    ssl.create_default_context = lambda *_, **__: tls
     for name in _USED_LATER:
         import_module(f"backtestkit_cli.{name}")
 

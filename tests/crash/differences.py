@@ -10,7 +10,7 @@ from typing import Any
 from tests.crash.child import EVENTS, STATE
 from tests.crash.lives import Ending
 
-_OF_THE_LIFE = {"revision", "sent_ms", "attempts", "run_id", "started_at_ms", "source", "legs"}
+_OF_THE_LIFE = {"revision", "sent_ms", "attempts", "run_id", "started_at_ms", "source", "legs", "price_expected"}
 _ENDED = {"CANCELED", "EXPIRED", "REJECTED"}
 _OF_AN_ORDER = ("symbol", "kind", "is_buy", "status", "quantity", "filled", "price", "price_stop")
 _LEG_NUMBER = re.compile(r"(-[a-z])\d+")
@@ -99,8 +99,11 @@ def _events(killed: Path, whole: Path, killed_at: Container[int]) -> Iterator[st
 
 def _told(file: Path) -> "Counter[str]":
     rows = [json.loads(line) for line in file.read_text().splitlines()]
-    told = [row for row in rows if not row.pop("restored") and row["event"] not in _MARKS]
-    return Counter(_LEG_NUMBER.sub(r"\1", json.dumps(row)) for row in told)
+    return Counter(
+        _LEG_NUMBER.sub(r"\1", json.dumps(_lasting(row)))
+        for row in rows
+        if not row.pop("restored") and row["event"] not in _MARKS
+    )
 
 
 _MARKS = {"position_restored", "session_restarted"}

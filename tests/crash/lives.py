@@ -38,7 +38,8 @@ class Nursery:
 
     def has_ended(self, within_s: float) -> bool:
         """Say whether the life ends by itself in time."""
-        return bool(select.select([self._process.stdout], [], [], within_s)[0])
+        assert self._process.stdout is not None
+        return bool(select.select([self._process.stdout.fileno()], [], [], within_s)[0])
 
     def end(self) -> int:
         """Wait for the end of the life; return its exit code, below zero for the signal that killed it."""

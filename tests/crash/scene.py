@@ -40,10 +40,9 @@ def get_signal(symbol, when, price):
     return Signal(position="long", take_profit=105.0, stop_loss=96.0, minutes=13)
 
 def on_active(active):
-    kind = kind_of(active.symbol, active.position.opened_at_ms)
-    minute, price = active.at_ms // 60_000 % 15, active.price
+    kind, minute = kind_of(active.symbol, active.position.opened_at_ms), active.at_ms // 60_000 % 15
     if kind == 0:
-        by_price(active.position, price)
+        by_price(active.position, active.price)
     elif kind == 3:
         by_the_minute(minute)
 

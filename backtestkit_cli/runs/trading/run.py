@@ -61,7 +61,11 @@ async def run_trading(
     with outside.lock:
         await outside.store.wait_for_init()
         trading = Trading(plan, outside, on_status or _ignore, on_event or _ignore)
-        return await trading.trade(stop)
+        try:
+            return await trading.trade(stop)
+        finally:  # also where it never began
+            await outside.source.close()
+            await outside.broker.disconnect()
 
 
 def _ignore(_told: object) -> None:
