@@ -1,4 +1,4 @@
-"""One bot that trades until its frame is over or it is killed; as a program: a nursery that forks its lives in turn.
+"""One bot that trades until its frame is over or it is killed; as a program: a nursery that forks life after life.
 
 Lives come in as lines of JSON; of each its process number is told, and then how it ended. A fork costs a hundredth of
 a start of Python, and dies of SIGKILL as any process.
@@ -141,9 +141,14 @@ def nursery() -> None:
         pid = os.fork()
         if pid == 0:
             born(json.loads(line))
-        print(pid, flush=True)
+        _say(pid)
         _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        _say(os.waitstatus_to_exitcode(status))
+
+
+def _say(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
