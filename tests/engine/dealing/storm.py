@@ -20,7 +20,7 @@ from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
 from backtestkit_cli.engine.memory import SessionMemory
 from backtestkit_cli.errors import StoreError
-from backtestkit_cli.events.facts import Event, PositionClosed
+from backtestkit_cli.events.facts import Event, PositionClosed, SignalCancelled
 from backtestkit_cli.events.venue_facts import OrderRejected, OrderUnsettled
 from backtestkit_cli.persistence.memory_store import MemoryStore
 from backtestkit_cli.ports import Json, Key
@@ -63,8 +63,9 @@ class Storm:
         return sum(trade.gain.net for trades in self.trades.values() for trade in trades)
 
     def given_up(self) -> set[str]:
-        """Return the ids of the signals of which an order was refused or given up, as was told."""
-        return {
+        """Return the ids of the signals that were cancelled, or an order refused or given up, as was told."""
+        cancelled = {event.signal_id for event in self.events if isinstance(event, SignalCancelled)}
+        return cancelled | {
             event.client_id.rpartition("-")[0]
             for event in self.events
             if isinstance(event, OrderRejected) or (isinstance(event, OrderUnsettled) and event.is_given_up)
