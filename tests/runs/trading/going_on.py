@@ -88,6 +88,7 @@ class Bot:
     on_look: Callable[[RunStatus], None] = lambda _status: None
     heard: list[Event] = field(default_factory=list)
     status: RunStatus | None = None
+    now_ms: Callable[[], int] = lambda: START_MS
 
     def lives(self, start: int, until: int, *, killed: bool = False) -> RunOutcome | None:
         """Run a process from minute *start* to minute *until*, where it is stopped, or *killed*; None if it was."""
@@ -101,13 +102,17 @@ class Bot:
 
         It goes on in truth, but nothing is left of what it did after that: neither in the store nor in `heard`.
         """
-        store = self.store = Frozen(self.store.contents, last, is_written=is_written)
-        seen: list[int] = []
+        died: list[int] = []
 
-        def look(status: RunStatus) -> None:
-            if store.left is None:
-                seen[:] = [minute_of(status.now_ms)]
-            else:
+        def is_last(key: Key, record: Json) -> bool:
+            if last(key, record):
+                died.append(minute_of(self.now_ms()))
+            return bool(died)
+
+        store = self.store = Frozen(self.store.contents, is_last, is_written=is_written)
+
+        def look(_status: RunStatus) -> None:
+            if store.left is not None:
                 raise Killed
 
         self.on_look = look
@@ -115,7 +120,7 @@ class Bot:
         assert store.left is not None, "it died"
         self.store = store.left
         self.on_look = lambda _status: None
-        return seen[0]
+        return died[0]
 
     def outcome(self, start: int, until: int) -> RunOutcome:
         """Run a process to its stop, and return what it leaves."""
@@ -126,6 +131,7 @@ class Bot:
     async def _process(self, start: int, until: int, *, killed: bool) -> RunOutcome:
         time, stop = WarpTime(START_MS + start * MINUTE_MS), StopRequest()
         plan = replace(self.plan, mode="paper", source=Passing(self.candles, time))
+        self.now_ms = time.now_ms
         paper = PaperOptions(balance=1e9)
         broker = await PaperBroker.recalled(
             paper,

@@ -79,14 +79,10 @@ def test_an_account_that_cannot_be_saved_is_told_once_and_trading_goes_on(tmp_pa
     """D37: what cannot be kept is an event that alerts hear, and no reason to end."""
     store = Stumbling()
     store.kinds = frozenset({"portfolio"})
+    store.is_full = True
     candles = {"A": flat(200)}
     plan = a_plan(candles, lambda *_: None, portfolio=Portfolio(balance=1000.0))
     bot = Bot(plan=plan, candles=candles, store=store, out=tmp_path)
-
-    def look(status: object) -> None:
-        store.is_full = True
-
-    bot.on_look = look
     outcome = bot.outcome(9, 30)
     (told,) = of_kind(bot.heard, ErrorOccurred)
     assert (told.source, told.strategy) == ("keeping", "")
