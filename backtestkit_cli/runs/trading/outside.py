@@ -33,8 +33,8 @@ class Outside:
 
     Unless it `is_kept`, what the sessions must not forget is not written to the store.
     `windows` are those of candles, by default as long as it takes. `secrets` are taken out of all
-    that is written. `steady_s` is a clock that nobody sets, in seconds. `hindrances` are what speaks against
-    opening anything, each by a name of its own.
+    that is written. `steady_s` is a clock that nobody sets, in seconds, and `beat_s` how often clocks are compared
+    and the status is told. `hindrances` are what speaks against opening anything, each by a name of its own.
     """
 
     time: Time
@@ -49,6 +49,7 @@ class Outside:
     outbox: "Outbox | None" = None
     secrets: tuple[str, ...] = ()
     steady_s: Callable[[], float] = real_time.monotonic
+    beat_s: float = 1.0
     hindrances: dict[str, str] = field(default_factory=dict)
 
 

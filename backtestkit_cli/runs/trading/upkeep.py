@@ -22,7 +22,6 @@ from backtestkit_cli.runs.trading.plan import TradingPlan
 from backtestkit_cli.runs.trading.session_keeper import SessionKeeper
 from backtestkit_cli.runs.trading.status import RunStatus
 
-_BEAT_S = 1.0
 _SKEW_EVERY_S = 3600.0
 _ALERTS_END_S = 5.0
 
@@ -41,7 +40,7 @@ class Upkeep:
         status: RunStatus,
         on_status: Callable[[RunStatus], None],
     ) -> None:
-        """Prepare to look after the run of *plan*; *on_status* is told its *status* once a second and at each tick."""
+        """Prepare to look after the run of *plan*; *on_status* is told its *status* at each beat and tick."""
         self._outside = outside
         self._life = life
         self._status = status
@@ -137,7 +136,7 @@ class Upkeep:
 
     async def _beat(self, clock: WallClock, jumps: JumpWatch) -> None:
         while True:
-            await asyncio.sleep(_BEAT_S)
+            await asyncio.sleep(self._outside.beat_s)
             jumps.look()
             clock.look_again()
             self.show()

@@ -161,6 +161,7 @@ class Bot:
             rng=random.Random(1),
             lock=nullcontext(),
             steady_s=time.steady_s,
+            beat_s=30.0,
         )
         trading = TradingPlan(run=plan, options=self.options, paper=paper, state_folder="", out=str(self.out))
 
