@@ -11,6 +11,7 @@ from tests.crash.child import EVENTS, STATE
 from tests.crash.lives import Ending
 
 _OF_THE_LIFE = {"revision", "sent_ms", "attempts", "run_id", "started_at_ms", "source", "legs", "price_expected"}
+_OF_THE_LIFE |= {"candles"}  # which candle the paper venue has seen last; the last of all may come after the last tick
 _ENDED = {"CANCELED", "EXPIRED", "REJECTED"}
 _OF_AN_ORDER = ("symbol", "kind", "is_buy", "status", "quantity", "filled", "price", "price_stop")
 _LEG_NUMBER = re.compile(r"(-[a-z])\d+")
@@ -106,4 +107,4 @@ def _told(file: Path) -> "Counter[str]":
     )
 
 
-_MARKS = {"position_restored", "session_restarted"}
+_MARKS = {"position_restored", "session_restarted", "connection_lost", "connection_restored"}

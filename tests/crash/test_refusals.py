@@ -1,6 +1,7 @@
 """What a live bot finds wrong before it trades: one clear line, the right exit code, and nothing is changed."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from backtestkit_cli.persistence.account_lock import AccountLock, account_of
 from tests.cli.program import a_strategy, called
 from tests.crash.child import KEYS
 from tests.crash.lives import a_venue
-from tests.venue.keys import LOOPBACK_KEY, READER_KEY
+from tests.markets import START_MS
+from tests.venue.keys import LOOPBACK_KEY, READER_KEY, READER_SECRET
 from tests.venue.remote import RemoteVenue
 
 
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RemoteVenue]:
     with a_venue(tmp_path_factory.mktemp("market"), 1) as one:
+        one.ask("skew", ms=time.time_ns() // 1_000_000 - START_MS)
         yield one
 
 
@@ -27,7 +30,21 @@ def arguments(venue: RemoteVenue, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     exchange = f"exchange={{kind: ccxt, id: binance, name: binance, url: '{venue.url}'}}"
-    return "live", "--yes", "-e", "tiny.py", "-s", "BTCUSDT", "--set", exchange, "--set", "store.folder=state"
+    skew = "trading.max_clock_skew_seconds=60"  # of the market of a test the clock stands
+    return (
+        "live",
+        "--yes",
+        "--set",
+        skew,
+        "-e",
+        "tiny.py",
+        "-s",
+        "BTCUSDT",
+        "--set",
+        exchange,
+        "--set",
+        "store.folder=state",
+    )
 
 
 def test_a_second_bot_on_the_account_is_refused(arguments: tuple[str, ...], tmp_path: Path) -> None:
@@ -62,4 +79,16 @@ def test_keys_that_the_venue_does_not_take_are_named_by_their_variables_only(
     ended = called(*arguments)
     assert "the venue refused the credentials in BINANCE_API_KEY and BINANCE_API_SECRET" in ended.err
     assert "wrong-" not in ended.out + ended.err
-    assert ended.code != 0
+    assert ended.code == 5
+
+
+def test_keys_that_may_only_read_are_refused_before_anything_is_sent(
+    arguments: tuple[str, ...], venue: RemoteVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BINANCE_API_KEY", READER_KEY)
+    monkeypatch.setenv("BINANCE_API_SECRET", READER_SECRET)
+    ended = called(*arguments)
+    assert (ended.code, len(ended.errors)) == (5, 1), ended.err
+    assert "the keys may not trade" in ended.errors[0]
+    assert READER_KEY not in ended.out + ended.err
+    assert not venue.book["orders"]

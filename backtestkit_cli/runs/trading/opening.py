@@ -12,7 +12,9 @@ from backtestkit_cli.engine.dealing.blotter import DealingPlan
 from backtestkit_cli.engine.dealing.dealer import Dealer
 from backtestkit_cli.engine.dealing.sending import Wire
 from backtestkit_cli.engine.memory import SessionMemory
+from backtestkit_cli.errors import VenueError
 from backtestkit_cli.persistence.session_journal import SessionJournal
+from backtestkit_cli.ports import Broker
 from backtestkit_cli.runs.history import history_plan, problems_of_each
 from backtestkit_cli.runs.life import RunLife
 from backtestkit_cli.runs.plan import RunPlan
@@ -61,6 +63,7 @@ async def opened(
         VenueError: the venue does not have a symbol, refused, or was not reached.
         DataError: the history of a symbol could not be had.
     """
+    await _demand_leave(outside.broker)
     rules = await _rules_of(outside, run.symbols)
     wire = Wire(
         broker=outside.broker,
@@ -104,6 +107,21 @@ async def opened(
         on_failure=on_failure,
     )
     return floor, [_keeper(floor, seat, shared) for seat in seats]
+
+
+async def _demand_leave(broker: Broker) -> None:
+    """Make sure that the account may trade, as far as its venue tells.
+
+    Raises:
+        VenueError: the venue refused the keys, they may only read, or it was not reached.
+    """
+    asked = getattr(broker, "permissions", None)
+    if asked is None:
+        await broker.balances()
+    elif (await asked()).can_trade is False:
+        raise VenueError(
+            f"{broker.name}: the keys may not trade: expected spot trading, found read-only keys"
+        )
 
 
 async def _rules_of(outside: Outside, symbols: tuple[str, ...]) -> Mapping[str, VenueRules]:
