@@ -147,7 +147,7 @@ def test_a_clock_an_hour_off_ends_the_run_before_it_begins_and_closes_all(tmp_pa
 
 def test_a_laptop_lid_is_noticed_and_what_was_missed_is_caught_up(tmp_path: Path) -> None:
     async def main() -> World:
-        world = await a_world(tmp_path, begins_s=30)
+        world = await a_world(tmp_path, begins_s=30, beat_s=1.0)
 
         async def lid() -> None:
             await asyncio.sleep(200)
@@ -209,7 +209,7 @@ def test_alerts_hear_every_event_from_the_first_and_are_closed_last_in_bounded_t
 
 def test_the_status_is_complete_and_told_once_a_second(tmp_path: Path) -> None:
     async def main() -> World:
-        return await (await a_world(tmp_path, begins_s=30, strategy=EAGER)).live(4)
+        return await (await a_world(tmp_path, begins_s=30, beat_s=1.0, strategy=EAGER)).live(4)
 
     world = warped(main())
     seconds = sorted({one.now_ms // 1000 for one in world.statuses})

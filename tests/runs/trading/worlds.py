@@ -148,6 +148,7 @@ async def a_world(
     strategy: str = QUIET,
     sets: Iterable[str] = (),
     begins_s: float = 0.0,
+    beat_s: float = 15.0,
     source: Callable[[WarpTime], Any] = Present,
     outbox: Callable[[Any, WarpTime], Any] | None = None,
     store: Any = None,
@@ -172,5 +173,6 @@ async def a_world(
         lock=nullcontext(),
         outbox=None if outbox is None else outbox(store, time),
         steady_s=time.steady_s,
+        beat_s=beat_s,
     )
     return World(replace(plan, run=replace(plan.run, source=there)), time, there, outside)
