@@ -7,8 +7,8 @@ functions of `domain/position` do it. Quantities count as the same where they di
 Law 2: without slippage in the costs, and with the fees that a venue states, the net gain of the trade is the money
 received less the money paid less the fees in quote, whatever was filled. A fee that the venue keeps in the base asset
 is never money: it is fewer coins (of a short, more to buy back), so it raises the effective price. It is shown as a
-fee all the same, at the price of its fill. Coins that a close leaves behind have been paid for and bring nothing; if
-it sold more than the position held, what that brought is gain.
+fee all the same, at the price of its fill. Coins that the close of a long leaves behind, too few to be sold, stay in
+the account at what they cost, neither won nor lost; if it sold more than the position held, what that brought is gain.
 
 How: the cost of a fill is `quantity * price`, and the ledger charges `fee_rate` on every cost as it goes. What the
 real fee differs by is put into `realised` at once.
@@ -84,7 +84,11 @@ def booked_close(
     trade = close(position, closing, costs, strategy=strategy, symbol=symbol)
     if _is_as_decided(fill, position.quantity_left):
         return trade
-    return trade._replace(gain=position.realised.plus(_gain(position, position.cost_left, fill, costs)))
+    gain = _gain(position, position.cost_left, fill, costs)
+    if position.side is Side.LONG:
+        kept = position.cost_left - _taken(position.side, fill) * position.price_effective
+        gain = gain._replace(gross=gain.gross + max(kept, 0.0))
+    return trade._replace(gain=position.realised.plus(gain))
 
 
 def merged(fills: Sequence[Fill]) -> Fill:

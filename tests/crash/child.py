@@ -76,6 +76,7 @@ async def live(life: dict[str, Any]) -> None:
         rng=random.Random(1),
         secrets=(LOOPBACK_KEY, LOOPBACK_SECRET) if mode == LIVE else (),
         lock=AccountLock(folder / STATE, mode, plan.run.exchange, account_of(LOOPBACK_KEY)),
+        steady_s=lambda: time.now_ms() / 1000,
     )
     with (folder / EVENTS).open("a") as told:
 

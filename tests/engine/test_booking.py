@@ -97,7 +97,8 @@ def test_the_net_gain_is_the_money_received_less_the_money_paid_less_the_fees_an
     assert position.quantity_left == pytest.approx(cash.coins, rel=1e-9)
     trade = booked_close(position, CLOSING, fill, Costs(fee_rate, 0.0), **NAMES)
     cash.takes(fill)
-    assert trade.gain.net == pytest.approx(cash.net, rel=1e-9, abs=1e-9 * cash.turnover)
+    kept = max(cash.coins, 0.0) * position.price_effective if side is Side.LONG else 0.0
+    assert trade.gain.net == pytest.approx(cash.net + kept, rel=1e-9, abs=1e-9 * cash.turnover)
     assert trade.gain.fee == pytest.approx(cash.fees, rel=1e-9, abs=1e-9 * cash.turnover)
     assert trade.gain.slippage == 0.0
     assert trade.price_close == fill.price
@@ -185,10 +186,16 @@ def test_the_real_fee_of_an_entry_counts_before_anything_is_sold() -> None:
     assert usual.value_at(100.0, costs).net - dear.value_at(100.0, costs).net == pytest.approx(0.9)
 
 
-def test_coins_that_a_close_leaves_behind_have_been_paid_for_and_bring_nothing() -> None:
+def test_coins_that_a_close_leaves_behind_stay_at_what_they_cost() -> None:
     position = booked_entry(a_position(), Fill(1.0, 100.0, 0.0), Costs(0.0, 0.0))
     trade = booked_close(position, CLOSING, Fill(0.9, 110.0, 0.0), Costs(0.0, 0.0), **NAMES)
-    assert trade.gain.net == pytest.approx(0.9 * 110 - 100)
+    assert trade.gain.net == pytest.approx(0.9 * (110 - 100))
+
+
+def test_what_is_all_too_little_to_be_sold_is_neither_won_nor_lost() -> None:
+    position = booked_entry(a_position(), Fill(1.0, 100.0, 0.1), Costs(0.001, 0.0))
+    trade = booked_close(position, CLOSING, Fill(0.0, 90.0, 0.0), Costs(0.001, 0.0), **NAMES)
+    assert trade.gain.net == pytest.approx(-0.1)
 
 
 FILLS = st.builds(Fill, st.floats(1e-3, 1e3), st.floats(0.9, 1.1), st.floats(0, 10), st.floats(0, 1e-7))

@@ -109,8 +109,9 @@ class Leaving:
     async def _cannot_close(self, state: Position, closing: PendingClose, answer: Rejected) -> bool:
         """Do what is left where the venue refuses to sell.
 
-        What is too little to be sold is dust, which brings nothing. Where coins are missing, those are sold that are
-        there, and who reconciles must say what has become of the others. All else is tried again at the next tick.
+        What is too little to be sold is dust, which stays at what it cost. Where coins are missing, those are sold
+        that are there, and who reconciles must say what has become of the others. All else is tried again at the next
+        tick.
         """
         blotter = self._blotter
         if answer.kind is RefusalKind.BELOW_MINIMUM:

@@ -271,6 +271,10 @@ class _Watch:
         return isinstance(memory.state, Position) or bool(memory.orders)
 
 
+_DEAREST = 200.0
+"""More than a coin costs in any of the walks."""
+
+
 def problems(storm: Storm) -> list[str]:
     """Return what does not hold of *storm*, which has been calm at its end.
 
@@ -303,6 +307,7 @@ def problems(storm: Storm) -> list[str]:
         found.append(f"told {told - closed} more, {closed - told} less than booked")
     if not was_sold and not any(isinstance(memory.state, Position) for memory in storm.memories.values()):
         moved = float(storm.matcher.holdings["USDT"].total - MONEY)
-        if abs(moved - storm.net()) > 1e-6:
+        dust = sum(memory.dust for memory in storm.memories.values()) * _DEAREST  # which stays at what it cost
+        if not -1e-6 <= storm.net() - moved <= 1e-6 + dust:
             found.append(f"{moved} of cash moved, {storm.net()} was booked")
     return found

@@ -105,6 +105,6 @@ def test_a_venue_that_refuses_half_of_all_orders_is_no_reason_to_lose_track() ->
     assert not any(isinstance(event, EntriesBlocked) for event in storm.events)
 
 
-def test_what_is_too_little_to_be_sold_is_dust_and_brings_nothing() -> None:
+def test_what_is_too_little_to_be_sold_is_dust_and_stays_at_its_cost() -> None:
     storm = blown_over(candles(6), Mishaps(6, RATE), min_quantity=0.5)
     assert problems(storm) == []
