@@ -169,6 +169,8 @@ async def _run(  # noqa: PLR0915 - one after the other
         source=Present(candles, time),
         rng=random.Random(1),
         lock=nullcontext(),
+        steady_s=asyncio.get_running_loop().time,
+        beat_s=30.0,
     )
     storm, stop = Storm(broker, can_save=troubles[1] is None), StopRequest()
     watch = _Watch(storm, time)

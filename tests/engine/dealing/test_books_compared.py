@@ -83,6 +83,8 @@ async def _live(world: World, minutes: int, mode: str, options: dict[str, Any], 
         source=Present({SYMBOL: FLAT}, time),
         rng=random.Random(1),
         lock=nullcontext(),
+        steady_s=asyncio.get_running_loop().time,
+        beat_s=30.0,
     )
     trading_options = TradingOptions(reconcile_minutes=1, **options)
     plan = TradingPlan(run=run, options=trading_options, paper=PaperOptions(), state_folder="")

@@ -49,7 +49,7 @@ def is_the_same(found: Left, expected: Left) -> None:
 
 @takes_long
 @given(choice=CHOICES, seed=st.integers(0, 2**32))
-@settings(max_examples=100 if ALL_LAWS else 6)
+@settings(max_examples=100 if ALL_LAWS else 2)
 def test_who_dies_at_any_call_before_or_after_it_did_something_trades_on_as_if_nothing_had_been(
     choice: dict[str, Any], seed: int
 ) -> None:
@@ -73,7 +73,7 @@ def test_who_dies_at_any_call_before_or_after_it_did_something_trades_on_as_if_n
 
 @takes_long
 @given(choice=CHOICES, seed=st.integers(0, 2**32))
-@settings(max_examples=40 if ALL_LAWS else 3)
+@settings(max_examples=40 if ALL_LAWS else 2)
 def test_who_dies_again_and_again_trades_on_as_if_nothing_had_been(choice: dict[str, Any], seed: int) -> None:
     rng = random.Random(seed)
     plan = plan_for(a_random_strategy(choice), {"AAA": market(choice, 0, 120)}, settings=settings_of(choice))

@@ -19,7 +19,7 @@ from tests.replay import event_log, replayed
 
 WINDOWS = st.builds(Windows, st.sampled_from((1, 2, 17, 60)), st.sampled_from((120, 150)))
 pytestmark = pytest.mark.timeout(1800 if os.environ.get("BTK_ALL_LAWS") else 60)
-laws = settings(max_examples=100 if os.environ.get("BTK_ALL_LAWS") else 3)
+laws = settings(max_examples=100 if os.environ.get("BTK_ALL_LAWS") else 2)
 
 
 def is_the_same_in(windows: Windows, plan: RunPlan) -> None:
