@@ -78,7 +78,8 @@ def _session_notes(session: HeldSession, now_ms: int) -> Iterator[str]:
     if memory.closing is not None:
         yield f"is being closed since {utc_text(memory.closing.at_ms)}: {memory.closing.reason.value}"
     for order in memory.orders:
-        yield f"order not settled: {order_text(order, now_ms)}"
+        label = "order" if order.stage is Stage.RESTING else "order not settled"
+        yield f"{label}: {order_text(order, now_ms)}"
     if memory.dust:
         yield f"dust of {price_text(memory.dust)}, too little to be sold"
 

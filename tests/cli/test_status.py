@@ -130,7 +130,7 @@ def test_positions_signals_orders_blocks_dust_stops_and_alerts_are_shown() -> No
     notes = ended.err.replace("note: ", "").splitlines()
     assert notes == [
         "stopped by the portfolio until 2025-05-04 00:01: max_daily_loss_pct: equity 9,000",
-        f"BTCUSDT, tiny: order not settled: {RESTS}, 30 s old",
+        f"BTCUSDT, tiny: order: {RESTS}, 30 s old",
         "SOLUSDT, tiny: blocked, nothing new is opened: 0.5 SOL too many",
         "SOLUSDT, tiny: dust of 0.0001, too little to be sold",
         "XRPUSDT, tiny: is being closed since 2025-05-04 00:00: stop_loss",

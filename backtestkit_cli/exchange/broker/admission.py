@@ -6,6 +6,8 @@ from backtestkit_cli.domain.venue import Leg, OrderKind, RefusalKind, Rejected, 
 from backtestkit_cli.exchange.broker.traded import ExitForm, Traded
 
 _ENTERING = {Leg.ENTRY, Leg.AVERAGE}
+_MOST_KEPT = 0.002
+"""What a venue may keep of the coins it sells as its fee: an entry must be worth selling without them."""
 
 
 def refusal(order: VenueOrder, traded: Traded) -> Rejected | None:
@@ -31,10 +33,20 @@ def _wrong_quantity(order: VenueOrder, traded: Traded) -> Rejected | None:
     if quantity <= 0 or quantity < least:
         text = f"{order.quantity:.12g} {base} is below the least quantity of {least.normalize():f} {base}"
         return Rejected(RefusalKind.BELOW_MINIMUM, text)
+    sellable = Decimal(_sellable(order, traded))
+    if sellable < least:
+        text = f"of {quantity:f} {base} a fee may leave {sellable:f}, below the least quantity of {least.normalize():f}"
+        return Rejected(RefusalKind.BELOW_MINIMUM, f"{text} {base}: it could not be sold again")
     if grid.max_quantity is not None and quantity > grid.max_quantity:
         text = f"{quantity:f} {base} is above the largest quantity of {grid.max_quantity.normalize():f} {base}"
         return Rejected(RefusalKind.OTHER, text)
     return None
+
+
+def _sellable(order: VenueOrder, traded: Traded) -> str:
+    """Return how much of *order* can be sold again, on the grid; what only adds to a position is sold with the rest."""
+    kept = _MOST_KEPT if order.leg is Leg.ENTRY else 0.0
+    return traded.quantity(order._replace(quantity=order.quantity * (1 - kept)))
 
 
 def _wrong_cost(order: VenueOrder, traded: Traded) -> Rejected | None:
@@ -47,7 +59,7 @@ def _wrong_cost(order: VenueOrder, traded: Traded) -> Rejected | None:
     else:
         prices = [order.price_expected if order.price_limit is None else order.price_limit]
     price = min(Decimal(traded.price(one)) for one in prices)
-    quantity = Decimal(traded.quantity(order))
+    quantity = Decimal(_sellable(order, traded))
     if quantity * price >= least:
         return None
     worth = f"{quantity:f} {listing.base} at {price:f} is worth {float(quantity * price):.8g} {listing.quote}"

@@ -122,7 +122,7 @@ async def test_an_id_that_rests_already_is_looked_up_and_not_sent_anew() -> None
         pytest.param(
             an_order(quantity=0.04),
             RefusalKind.BELOW_MINIMUM,
-            "0.04000 BTC at 100.00 is worth 4 USDT, below the minimum of 5 USDT",
+            "0.03992 BTC at 100.00 is worth 3.992 USDT, below the minimum of 5 USDT",
             id="cost",
         ),
         pytest.param(
