@@ -31,8 +31,8 @@ def try_broker(
 
     Without --send only rules and price are asked for, which needs no keys, and no order is sent. With it the least
     that the venue takes is bought and sold, which costs fees and spread; whatever happens, also Ctrl-C, what rests is
-    taken back and what was bought is sold, but for what is too little. Exit codes: 0 every step is as it should be, 2 wrong input or no keys, 3
-    no price, 5 a step failed, or the venue was not reached.
+    taken back and what was bought is sold, but for what is too little. Exit codes: 0 every step is as it should be, 2
+    wrong input or no keys, 3 no price, 5 a step failed, or the venue was not reached.
     """
     import asyncio
 

@@ -11,10 +11,10 @@ from backtestkit_cli.domain.ladder import Ladder
 from backtestkit_cli.domain.money import Gain
 from backtestkit_cli.domain.order import EntryMarket, EntryTouch, Placement
 from backtestkit_cli.domain.position import Entry, Partial, Plan, Position, Progress, Trade
-from backtestkit_cli.domain.signal import CloseReason, Side, Signal
+from backtestkit_cli.domain.signal import CancelReason, CloseReason, Side, Signal
 from backtestkit_cli.domain.venue import Fill, Leg, OrderKind, VenueOrder
 from backtestkit_cli.engine.lifecycle import Waiting
-from backtestkit_cli.engine.memory import OpenOrder, PendingClose, SessionMemory, Stage
+from backtestkit_cli.engine.memory import Decided, OpenOrder, PendingClose, SessionMemory, Stage
 from backtestkit_cli.policies.orders.conditional import Above, Below
 from backtestkit_cli.policies.orders.limit import Limit
 from backtestkit_cli.policies.orders.market import Market
@@ -141,6 +141,9 @@ memories = st.builds(
     closing=st.none() | closings,
     blocked=texts,
     dust=floats,
+    decided=st.none() | st.builds(Decided, ints, st.booleans(), st.booleans()),
+    cancelling=st.none() | st.sampled_from(CancelReason),
+    is_lost=st.booleans(),
 )
 trades = st.builds(
     Trade,

@@ -119,9 +119,7 @@ async def _demand_leave(broker: Broker) -> None:
     if asked is None:
         await broker.balances()
     elif (await asked()).can_trade is False:
-        raise VenueError(
-            f"{broker.name}: the keys may not trade: expected spot trading, found read-only keys"
-        )
+        raise VenueError(f"{broker.name}: the keys may not trade: expected spot trading, found read-only keys")
 
 
 async def _rules_of(outside: Outside, symbols: tuple[str, ...]) -> Mapping[str, VenueRules]:
