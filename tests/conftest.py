@@ -12,6 +12,6 @@ settings.register_profile(
     deadline=None,
     derandomize=False,
     print_blob=True,
-    max_examples=100 if os.environ.get("BTK_ALL_LAWS") else 50,
+    max_examples=100 if os.environ.get("BTK_ALL_LAWS") else 25,
 )
 settings.load_profile("btk")
