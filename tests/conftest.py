@@ -1,6 +1,6 @@
 """What all tests share: Hypothesis without deadlines, which a busy machine would miss.
 
-Each law is tried on fifty examples that differ from run to run; BTK_ALL_LAWS, which `make laws` sets, on a hundred.
+Each law is tried on 25 examples that differ from run to run; BTK_ALL_LAWS, which `make laws` sets, on a hundred.
 """
 
 import os
