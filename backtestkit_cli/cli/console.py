@@ -96,7 +96,10 @@ def _tell(level: str, text: str, shown: str) -> None:
         from backtestkit_cli.cli.log_lines import command_line
 
         shown = command_line(level, text)
-    print(shown, file=sys.stderr, flush=True)
+    try:
+        print(shown, file=sys.stderr, flush=True)
+    except RuntimeError:  # a signal came while a line was being printed, whose buffer takes no other one meanwhile
+        os.write(sys.stderr.fileno(), f"{shown}\n".encode())
 
 
 def fail(problem: BacktestKitError) -> None:
