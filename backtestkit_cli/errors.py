@@ -12,10 +12,13 @@ BacktestKitError              1  the run failed
 │   ├── StorageError          3  ... fetched, and the cache cannot keep them
 │   └── SavedRunError         3  a run folder is half-written, damaged, or of another program
 ├── StoreError                3  saved state cannot be read or written
+│   ├── StoreUnavailableError 3  ... for now: its place is full, may not be written, or is out of order
+│   │   └── StoreUnreachableError 3  ... not reached: it is tried again
 │   ├── MissingRecordError    3  ... there is no such record
 │   ├── CorruptRecordError    3  ... it was damaged, and has been moved aside
 │   └── ForeignRecordError    3  ... it is of a newer version, or of another exchange or strategy
 ├── LockedError               2  another process trades the same account
+│   └── LeaseLostError        2  ... since a while, and has taken it from this one
 ├── VenueError                5  a venue refused, or was not reached within the retries
 ├── ContextError              1  the author's API was used outside a run
 └── OutputError               1  a result could not be written
@@ -101,6 +104,14 @@ class StoreError(BacktestKitError):
     exit_code = 3
 
 
+class StoreUnavailableError(StoreError):
+    """Records cannot be read or written for now: the place is full, may not be written, or is out of order."""
+
+
+class StoreUnreachableError(StoreUnavailableError):
+    """The place of the records was not reached, or broke off; whether something was written nobody knows."""
+
+
 class MissingRecordError(StoreError):
     """There is no record of that key."""
 
@@ -117,6 +128,10 @@ class LockedError(BacktestKitError):
     """Another process trades the same account in the same mode."""
 
     exit_code = 2
+
+
+class LeaseLostError(LockedError):
+    """Another process has taken over what this one traded: nothing of this one is kept any more."""
 
 
 class VenueError(BacktestKitError):

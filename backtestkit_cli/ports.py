@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeAlias
 
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.venue import Answer, Balance, RestingOrder, Transient, VenueOrder, VenueRules
+from backtestkit_cli.errors import CorruptRecordError
 
 
 class Clock(Protocol):
@@ -185,6 +186,11 @@ class Store(Protocol):
     """
 
     @property
+    def is_atomic(self) -> bool:
+        """Say whether a write happens in whole or not at all; nothing else may keep what is traded with."""
+        ...
+
+    @property
     def name(self) -> str:
         """Return what messages call it, such as the folder."""
         ...
@@ -210,6 +216,13 @@ class Store(Protocol):
         """Put *record* in the place of what was there."""
         ...
 
+    async def write_all(self, records: Mapping[Key, Json]) -> None:
+        """Put *records* in the place of what was there, in their order, in one round trip where the place can.
+
+        Where it cannot, a crash leaves the first of them written.
+        """
+        ...
+
     async def remove(self, key: Key) -> None:
         """Remove the record of *key*.
 
@@ -228,6 +241,10 @@ class Store(Protocol):
 
     async def values(self, prefix: Key) -> Sequence[Json]:
         """Return the records of `keys(prefix)`, in their order; one that cannot be read is moved aside and left out."""
+        ...
+
+    async def items(self, prefix: Key) -> Sequence[tuple[Key, Json | CorruptRecordError]]:
+        """Return `keys(prefix)` with their records; one that cannot be read is moved aside, and why is in its place."""
         ...
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
 """What a session must not forget, and where it is kept: all of it changes in one write."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
@@ -99,12 +99,11 @@ class Journal(Protocol):
         """
         ...
 
-    async def save(self, memory: SessionMemory) -> None:
-        """Keep *memory* in the place of what was saved before, in one write."""
-        ...
+    async def save(self, memory: SessionMemory, trades: Sequence[Trade] = ()) -> None:
+        """Keep *memory* in the place of what was saved before, and *trades* it has closed since, in one write.
 
-    async def book(self, trade: Trade) -> None:
-        """Keep a closed position; keeping the same one twice is keeping it once."""
+        Keeping the same trade twice is keeping it once.
+        """
         ...
 
     async def trades(self) -> tuple[Trade, ...]:

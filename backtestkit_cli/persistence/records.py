@@ -1,6 +1,6 @@
 """Values of the engine as records of a store, each of which says whose it is and of which version."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from backtestkit_cli.errors import CorruptRecordError, ForeignRecordError
@@ -30,14 +30,13 @@ class Records:
         """Return where the record of *kind* is, or that of one *rest* of them."""
         return (self._mode, self._exchange, kind, *self._scope, *rest)
 
-    async def write(self, key: Key, value: object, kind: type) -> None:
-        """Put *value*, a *kind* or None, in the place of what was at *key*.
+    async def write(self, values: Mapping[Key, tuple[object, type]]) -> None:
+        """Put each of *values*, of the type beside it or None, in the place of what was at its key, in one write.
 
         Raises:
-            StoreError: it cannot be saved; nothing has changed.
+            StoreError: they cannot be saved; nothing has changed.
         """
-        content = None if value is None else self._codec.encoded(value, kind)
-        await self._store.write(key, {_VERSION: VERSION, **self._owner, _CONTENT: content})
+        await self._store.write_all({key: self._record(*value) for key, value in values.items()})
 
     async def read(self, key: Key, kind: type[T]) -> T | None:
         """Return what is at *key*, None where it says null.
@@ -48,7 +47,27 @@ class Records:
             ForeignRecordError: it is of another owner, or of a newer version; it stays where it is.
             StoreError: it cannot be read now.
         """
-        record = await self._store.read(key)
+        return await self._decoded(key, await self._store.read(key), kind)
+
+    async def read_all(self, kind: str, of: type[T]) -> tuple[Sequence[T], Sequence[str]]:
+        """Return all records of *kind*, each of the type *of*, and what could not be read, which is kept aside."""
+        found, damages = [], []
+        for key, record in await self._store.items(self.key(kind)):
+            try:
+                if isinstance(record, CorruptRecordError):
+                    raise record
+                value = await self._decoded(key, record, of)
+            except CorruptRecordError as error:
+                damages.append(str(error))
+            else:
+                found += [] if value is None else [value]
+        return found, damages
+
+    def _record(self, value: object, kind: type) -> Json:
+        content = None if value is None else self._codec.encoded(value, kind)
+        return {_VERSION: VERSION, **self._owner, _CONTENT: content}
+
+    async def _decoded(self, key: Key, record: Json, kind: type[T]) -> T | None:
         try:
             content = self._content(record, self._place(key))
             return None if content is None else self._codec.decoded(content, kind)
@@ -59,10 +78,6 @@ class Records:
             aside = await self._set_aside(key, record)
             text = f"{self._place(key)}: cannot be read: {error}; it was moved to {'/'.join(aside)}"
             raise CorruptRecordError(text) from error
-
-    async def keys(self, kind: str) -> tuple[Key, ...]:
-        """Return the keys of all records of *kind*."""
-        return tuple(await self._store.keys(self.key(kind)))
 
     def _content(self, record: Json, place: str) -> object:
         """Return what *record* holds, once it is known to be ours."""

@@ -28,4 +28,4 @@ class RunJournal:
     async def save(self, memory: Shared) -> None:
         """Keep *memory* in the place of what was saved before, in one write."""
         kind = type(memory)
-        await self._records.write(self._records.key(_KINDS[kind]), memory, kind)
+        await self._records.write({self._records.key(_KINDS[kind]): (memory, kind)})

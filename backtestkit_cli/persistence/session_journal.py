@@ -16,7 +16,7 @@ from backtestkit_cli.errors import CorruptRecordError, MissingRecordError, Store
 from backtestkit_cli.persistence.author_values import Resolver, loaded_class
 from backtestkit_cli.persistence.codec import Codec
 from backtestkit_cli.persistence.records import Records
-from backtestkit_cli.ports import Store
+from backtestkit_cli.ports import Key, Store
 
 SIGNAL, SCHEDULE, TRADE = "signal", "schedule", "trade"
 _OTHER = {SIGNAL: SCHEDULE, SCHEDULE: SIGNAL}
@@ -79,8 +79,11 @@ class SessionJournal:
             await self._clear(_OTHER[_kind_of(memory)])
         return memory
 
-    async def save(self, memory: SessionMemory) -> None:
-        """Keep *memory* in the place of what was saved before, in one write.
+    async def save(self, memory: SessionMemory, trades: Sequence[Trade] = ()) -> None:
+        """Keep *memory* in the place of what was saved before, and positions that it has closed since, in one write.
+
+        Where the store cannot write several records in one step, a crash leaves trades that are booked once more in
+        their own place, or two memories of which the higher revision counts.
 
         Raises:
             StoreError: it could not be kept, and what was there before is intact; or its revision has not grown.
@@ -89,17 +92,15 @@ class SessionJournal:
             expected = f"expected a revision above {self._revision}, found {memory.revision}"
             raise StoreError(f"{'/'.join(self._records.key(SIGNAL))}: somebody else saves this session: {expected}")
         kind = _kind_of(memory)
-        await self._records.write(self._records.key(kind), memory, SessionMemory)
-        self._revision = memory.revision
+        values: dict[Key, tuple[object, type]] = {
+            self._records.key(TRADE, trade.id): (trade, Trade) for trade in trades
+        }
+        values[self._records.key(kind)] = memory, SessionMemory
         if self._kind != kind:
-            self._kind = None
-            with suppress(StoreError):  # the higher revision counts; the next save tries again
-                await self._clear(_OTHER[kind])
-                self._kind = kind
-
-    async def book(self, trade: Trade) -> None:
-        """Keep a closed position under its id."""
-        await self._records.write(self._records.key(TRADE, trade.id), trade, Trade)
+            values[self._records.key(_OTHER[kind])] = None, SessionMemory
+        self._kind = None
+        await self._records.write(values)
+        self._revision, self._kind = memory.revision, kind
 
     async def trades(self) -> tuple[Trade, ...]:
         """Return the closed positions, in the order they closed.
@@ -107,15 +108,10 @@ class SessionJournal:
         Raises:
             CorruptRecordError: some cannot be read and are kept aside; the next call returns the others.
         """
-        found, damages = [], []
-        for key in await self._records.keys(TRADE):
-            try:
-                found.append(await self._records.read(key, Trade))
-            except CorruptRecordError as error:
-                damages.append(str(error))
+        found, damages = await self._records.read_all(TRADE, Trade)
         if damages:
             raise CorruptRecordError("\n".join(damages))
-        return tuple(sorted(filter(None, found), key=lambda trade: (trade.closed_at_ms, trade.scheduled_at_ms)))
+        return tuple(sorted(found, key=lambda trade: (trade.closed_at_ms, trade.scheduled_at_ms)))
 
     async def _look(self) -> tuple[_Found, _Found]:
         return await self._found(SIGNAL), await self._found(SCHEDULE)
@@ -129,7 +125,7 @@ class SessionJournal:
             return _Found(kind, False, damage=str(error))
 
     async def _clear(self, kind: str) -> None:
-        await self._records.write(self._records.key(kind), None, SessionMemory)
+        await self._records.write({self._records.key(kind): (None, SessionMemory)})
 
 
 async def sessions_in(store: Store, mode: str, exchange: str) -> Sequence[tuple[str, str]]:

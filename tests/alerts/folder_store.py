@@ -1,7 +1,7 @@
 """A store of one file a record, that can be let run out of space."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backtestkit_cli.errors import CorruptRecordError, MissingRecordError, StoreError
@@ -9,6 +9,8 @@ from backtestkit_cli.ports import Json, Key
 
 
 class FolderStore:
+    is_atomic = False
+
     def __init__(self, folder: Path) -> None:
         self.name = str(folder)
         self.folder = folder
@@ -40,6 +42,10 @@ class FolderStore:
         self._path(key).parent.mkdir(parents=True, exist_ok=True)
         self._path(key).write_text(json.dumps(record))
 
+    async def write_all(self, records: Mapping[Key, Json]) -> None:
+        for key, record in records.items():
+            await self.write(key, record)
+
     async def remove(self, key: Key) -> None:
         if not self._path(key).exists():
             raise MissingRecordError(f"{self.name}: no record {key}")
@@ -58,6 +64,9 @@ class FolderStore:
 
     async def values(self, prefix: Key) -> Sequence[Json]:
         return [await self.read(key) for key in await self.keys(prefix)]
+
+    async def items(self, prefix: Key) -> Sequence[tuple[Key, Json | CorruptRecordError]]:
+        return [(key, await self.read(key)) for key in await self.keys(prefix)]
 
     async def close(self) -> None:
         pass

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import given
@@ -13,7 +13,7 @@ from backtestkit_cli.alerts.levels import Interest
 from backtestkit_cli.alerts.message import Message
 from backtestkit_cli.alerts.outbox import Outbox
 from backtestkit_cli.alerts.sinks import Delivered, Unreached, Verdict
-from backtestkit_cli.errors import MissingRecordError
+from backtestkit_cli.errors import CorruptRecordError, MissingRecordError
 from backtestkit_cli.ports import Json, Key
 from tests.alerts.happenings import NOW_MS, opened
 
@@ -26,6 +26,7 @@ class MemoryStore:
     """Outlives a process, as a folder does."""
 
     name = "memory"
+    is_atomic = True
 
     def __init__(self) -> None:
         self.records: dict[Key, Json] = {}
@@ -43,6 +44,10 @@ class MemoryStore:
         await asyncio.sleep(0)
         self.records[key] = record
 
+    async def write_all(self, records: Mapping[Key, Json]) -> None:
+        for key, record in records.items():
+            await self.write(key, record)
+
     async def remove(self, key: Key) -> None:
         await asyncio.sleep(0)
         if self.records.pop(key, None) is None:
@@ -56,6 +61,9 @@ class MemoryStore:
 
     async def values(self, prefix: Key) -> Sequence[Json]:
         return [self.records[key] for key in await self.keys(prefix)]
+
+    async def items(self, prefix: Key) -> Sequence[tuple[Key, Json | CorruptRecordError]]:
+        return [(key, await self.read(key)) for key in await self.keys(prefix)]
 
     async def close(self) -> None: ...
 

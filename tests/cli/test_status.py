@@ -119,7 +119,8 @@ def test_positions_signals_orders_blocks_dust_stops_and_alerts_are_shown() -> No
         PortfolioMemory(peak_equity=1.0, day_base=1.0, day_ms=START_MS, stop=stop),
     )
     asyncio.run(store.write(("live", "binance", ALERT, "webhook", "1"), {"text": "not sent"}))
-    asyncio.run(SessionJournal(store, "live", "binance", "tiny", "BTCUSDT").book(a_trade()))
+    journal = SessionJournal(store, "live", "binance", "tiny", "BTCUSDT")
+    asyncio.run(journal.save(HOLDS._replace(revision=HOLDS.revision + 1), [a_trade()]))
     ended = called("status")
     assert ended.code == 0, ended.err
     lines = [" ".join(line.split()) for line in ended.out.splitlines()]

@@ -51,6 +51,7 @@ class Blotter:
         self.facts: deque[Told] = deque()
         self.is_off = self.has_doubts = False
         self._saved = memory
+        self._unbooked: list[Trade] = []
         self._untold: list[Told] = []
         self._complaints: set[tuple[Leg, str]] = set()
         self._desk: Desk | None = None
@@ -157,11 +158,13 @@ class Blotter:
             changed = self.memory._replace(revision=self.memory.revision + 1)
             if self.plan.journal is not None:
                 try:
-                    await self.plan.journal.save(changed)
+                    await self.plan.journal.save(changed, self._unbooked)
                 except StoreError:
                     self.memory = self._saved
+                    self._unbooked.clear()
                     self._untold.clear()
                     raise
+            self._unbooked.clear()
             self.memory = self._saved = changed
         self.release()
 
@@ -227,12 +230,8 @@ class Blotter:
             self.tell(OrderUnsettled(*stamp, order.client_id, order.leg, reason, attempts, is_given_up))
 
     async def closes(self, trade: Trade) -> None:
-        """Book *trade*: the session is flat.
-
-        A crash after the trade was kept books it once more, in the place of this one.
-        """
-        if self.plan.journal is not None:
-            await self.plan.journal.book(trade)
+        """Book *trade*: the session is flat."""
+        self._unbooked.append(trade)
         self.becomes(None, as_decided=self.desk.state is None)
         self.remembers(closing=None)
         self._complaints.clear()

@@ -8,8 +8,8 @@ from backtestkit_cli.alerts.outbox import ALERT
 from backtestkit_cli.engine.coordination import Stop
 from backtestkit_cli.engine.memory import PortfolioMemory, RunMemory, SessionMemory
 from backtestkit_cli.errors import StoreError
+from backtestkit_cli.persistence.file_store import FileStore
 from backtestkit_cli.persistence.holders import Holder, holders_below
-from backtestkit_cli.persistence.onlooker import Onlooker
 from backtestkit_cli.persistence.run_journal import RunJournal
 from backtestkit_cli.persistence.session_journal import SCHEDULE, SIGNAL, TRADE, SessionJournal
 from backtestkit_cli.ports import Key, Store
@@ -64,7 +64,7 @@ async def bots_in(folder: Path, *, mode: str | None = None, exchange: str | None
     Raises:
         StoreError: the folder cannot be read.
     """
-    store = Onlooker(folder)
+    store = FileStore(folder, is_onlooker=True)
     keys = await store.keys(())
     holders = holders_below(folder)
     names = {key[:2] for key in keys if len(key) > 2} | {(one.mode, one.exchange) for one in holders}

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -235,11 +235,11 @@ class _Disk(MemoryStore):
         self._steps = steps
         self._mishaps = mishaps
 
-    async def write(self, key: Key, record: Json) -> None:
+    async def write_all(self, records: Mapping[Key, Json]) -> None:
         if self._mishaps is not None and self._mishaps.next() is not None:
             raise StoreError("disk full")
         await self._steps.take()
-        await super().write(key, record)
+        await super().write_all(records)
         await self._steps.take()
 
 

@@ -56,24 +56,24 @@ class Frozen(MemoryStore):
 
     def __init__(self, contents: dict[Key, bytes], is_last: Callable[[Key, Json], Any], *, is_written: bool) -> None:
         """Go on with *contents*; the last write *is_written* or not."""
-        super().__init__()
-        self.contents = contents
+        super().__init__(contents)
         self.left: MemoryStore | None = None
         self._is_last = is_last
         self._is_written = is_written
 
-    async def write(self, key: Key, record: Json) -> None:
+    async def write_all(self, records: Mapping[Key, Json]) -> None:
         """Write, and remember what is there before or after it."""
-        is_last = self.left is None and bool(record.get("content")) and bool(self._is_last(key, record))
+        is_last = self.left is None and any(
+            bool(record.get("content")) and bool(self._is_last(key, record)) for key, record in records.items()
+        )
         if is_last and not self._is_written:
             self._freeze()
-        await super().write(key, record)
+        await super().write_all(records)
         if is_last and self._is_written:
             self._freeze()
 
     def _freeze(self) -> None:
-        self.left = MemoryStore()
-        self.left.contents = dict(self.contents)
+        self.left = MemoryStore(dict(self.contents))
 
 
 @dataclass(kw_only=True)

@@ -1,0 +1,1 @@
+"""Places that keep bytes by key: a module for each kind of them."""
