@@ -7,6 +7,8 @@ import os
 
 from hypothesis import settings
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 settings.register_profile(
     "btk",
     deadline=None,
