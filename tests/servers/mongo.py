@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.servers.process import CannotRunError, Server, wheel_folder
 
-HELLO = b"\x10hello\x00\x01\x00\x00\x00\x02$db\x00\x06\x00\x00\x00admin\x00\x00"  # {hello: 1, $db: "admin"} without its length
+# {hello: 1, $db: "admin"} as BSON, without its length
+HELLO = b"\x10hello\x00\x01\x00\x00\x00\x02$db\x00\x06\x00\x00\x00admin\x00\x00"
 
 
 class MongoServer(Server):

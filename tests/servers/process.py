@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.01
 ATTEMPTS = 3
 NOBODY = 65534
 PR_SET_PDEATHSIG = 1
@@ -83,7 +83,7 @@ class Server:
         """Return a server that another process started and will end."""
         server = cls.__new__(cls)
         server.folder, server.ports = folder, tuple(ports)
-        server._owned, server._process = False, None  # noqa: SLF001 - it is one of this class
+        server._owned, server._process = False, None
         return server
 
     @property
@@ -101,10 +101,12 @@ class Server:
         for attempt in itertools.count(1):
             self.ports = free_ports(self.port_count)
             try:
-                return self._launch()
+                self._launch()
             except RuntimeError:
                 if attempt == ATTEMPTS:
                     raise
+            else:
+                return
 
     def restart(self) -> None:
         """Start again, on the same ports and with the same data, after `stop`, `kill`, or neither."""

@@ -14,8 +14,8 @@ from tests.servers.process import CannotRunError, Server, new_name
 ACCESS_KEY = "AKIATEST"
 SECRET_KEY = "secretsecret"  # noqa: S105 - of a server that lives as long as the tests
 OTHER_PORTS = (
-    "s3.port.grpc", "filer.port", "filer.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc",
-    "admin.port",
+    "admin.port", "filer.port", "filer.port.grpc", "master.port", "master.port.grpc",
+    "volume.port", "volume.port.grpc", "s3.port.grpc",
 )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ class S3Server(Server):
         (self.folder / "data").mkdir()
 
     def command(self) -> Sequence[Path | str]:
-        ports = {"s3.port": self.port, **dict(zip(OTHER_PORTS, self.ports[1:], strict=True))}
+        ports = {"s3.port": self.port, **self._other_ports}
         place = (f"-dir={self.folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1")
         less = (
             "-admin.ui=false",
@@ -61,8 +61,9 @@ class S3Server(Server):
         return [self._program, "mini", *place, f"-s3.config={self.folder / 'keys.json'}", *less, *chosen]
 
     def answers(self) -> bool:
+        """Write below: a volume that takes it has joined, so that those of earlier starts are found as well."""
         try:
-            self._make_folder("/buckets/")
+            self._below("PUT", "/ready", b"yes")
             urllib.request.urlopen(self.endpoint, timeout=5).close()
         except urllib.error.HTTPError as refusal:
             refusal.close()
@@ -74,19 +75,15 @@ class S3Server(Server):
     def new_bucket(self) -> str:
         """Make a bucket for one test and return its name."""
         bucket = new_name()
-        self._make_folder(f"/buckets/{bucket}/")
+        self._below("POST", f"/buckets/{bucket}/")
         return bucket
 
-    @property
-    def _filer_port(self) -> int:
-        return self.ports[1 + OTHER_PORTS.index("filer.port")]
+    def _below(self, method: str, path: str, content: bytes | None = None) -> None:
+        """Ask the file system below the buckets, where no signature is needed, for a file or a folder."""
+        address = f"http://127.0.0.1:{self._other_ports['filer.port']}{path}"
+        urllib.request.urlopen(urllib.request.Request(address, content, method=method), timeout=5).close()
 
-    def _make_folder(self, path: str) -> None:
-        """Make one in the file system below, where a bucket is a folder and no signature is asked for."""
-        address = f"http://127.0.0.1:{self._filer_port}{path}"
-        try:
-            urllib.request.urlopen(urllib.request.Request(address, method="POST"), timeout=5).close()  # noqa: S310 - loopback
-        except urllib.error.HTTPError as refusal:
-            refusal.close()
-            if refusal.code != 409:  # it is there
-                raise
+    @property
+    def _other_ports(self) -> dict[str, int]:
+        """Ports by flag; the lowest is admin's, as 10,000 more must be a port too."""
+        return dict(zip(OTHER_PORTS, sorted(self.ports[1:]), strict=True))

@@ -43,8 +43,8 @@ def test_postgres_tells_the_statements_of_a_schema(postgres_server: PostgresServ
 
 
 def test_mongo_keeps_what_was_written_through_a_kill(own_mongo: MongoServer) -> None:
-    with MongoClient[dict[str, object]](own_mongo.url) as client:
-        client["kept"]["things"].with_options().insert_one({"_id": 7})
+    with MongoClient[dict[str, object]](own_mongo.url, journal=True) as client:
+        client["kept"]["things"].insert_one({"_id": 7})
         own_mongo.kill()
         own_mongo.restart()
         assert client["kept"]["things"].find_one() == {"_id": 7}
