@@ -1,0 +1,67 @@
+"""Shelves and stores as options describe them; what a kind of store needs is imported once it is chosen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from backtestkit_cli.domain.stores import PlaceOptions, StoreKind
+from backtestkit_cli.errors import ConfigError
+from backtestkit_cli.persistence.shelf import Shelf
+from backtestkit_cli.persistence.shelves.files import FileShelf
+from backtestkit_cli.persistence.shelves.memory import MemoryShelf
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """Where the shelf of a kind of server is, and which package of another's it needs."""
+
+    shelf: str
+    package: str
+
+    def imported(self, kind: str) -> Any:  # noqa: ANN401 - the class of a shelf
+        """Return the class of the shelf."""
+        try:
+            module = import_module(f"backtestkit_cli.persistence.shelves.{kind}")
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != self.package:
+                raise
+            hint = f"pip install 'backtestkit-cli[{kind}]'"
+            raise ConfigError(f"a store of kind {kind} needs {self.package}, found it not installed: {hint}") from error
+        return getattr(module, self.shelf)
+
+
+_SERVERS = {
+    StoreKind.REDIS: _Server("RedisShelf", "redis"),
+    StoreKind.POSTGRES: _Server("PostgresShelf", "asyncpg"),
+    StoreKind.MONGO: _Server("MongoShelf", "pymongo"),
+    StoreKind.S3: _Server("S3Shelf", "obstore"),
+}
+
+
+def shelf_of(place: PlaceOptions, environ: Mapping[str, str]) -> Shelf:
+    """Return the shelf that *place* describes, which has not been opened; a URL may be in *environ*.
+
+    Raises:
+        ConfigError: there is no URL, it is none of that kind, or a package is not installed.
+    """
+    if place.kind is StoreKind.FILE:
+        return FileShelf(Path(place.folder))
+    if place.kind is StoreKind.MEMORY:
+        return MemoryShelf()
+    shelf: Shelf = _SERVERS[place.kind].imported(place.kind)(place, _url_of(place, environ))
+    return shelf
+
+
+def _url_of(place: PlaceOptions, environ: Mapping[str, str]) -> str:
+    if place.url_env is None:
+        if place.url is None:
+            raise ConfigError(f"store: a store of kind {place.kind} needs a url, or url_env, found neither")
+        return place.url
+    url = environ.get(place.url_env, "").strip()
+    if not url:
+        raise ConfigError(
+            f"store: expected the environment variable {place.url_env} to hold a URL, found nothing in it"
+        )
+    return url
