@@ -284,7 +284,7 @@ class Session:
         desk, publisher = self._desk, self._publisher
         publisher.refresh(desk.when_ms + MINUTE_MS)
         state = desk.state
-        if publisher.tick or not self._plan.sees_ahead:
+        if publisher.tick or not self._plan.sees_ahead or (self._dealer is not None and self._dealer.due):
             return row + 1
         if state is not None:
             return row + 1 if publisher.active and type(state) is Position else desk.ahead.quiet_until

@@ -59,7 +59,10 @@ class S3Server(Server):
             "-s3.port.lance=0",
         )
         ports["admin.port.grpc"] = ports["admin.port"] + 10_000  # its worker looks for it there, whatever it is told
-        soon = ("-master.electionTimeout=200ms", "-master.heartbeatInterval=50ms")  # of its one master, which waits ten seconds for others after a kill
+        soon = (
+            "-master.electionTimeout=200ms",
+            "-master.heartbeatInterval=50ms",
+        )  # of its one master, which waits ten seconds for others after a kill
         chosen = (f"-{name}={port}" for name, port in ports.items())
         return [self._program, "mini", *place, f"-s3.config={self.folder / 'keys.json'}", *less, *soon, *chosen]
 

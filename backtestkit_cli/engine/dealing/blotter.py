@@ -13,11 +13,13 @@ from backtestkit_cli.engine.dealing.orders import OrderMaker
 from backtestkit_cli.engine.dealing.sending import Ask, Wire
 from backtestkit_cli.engine.desk import Desk
 from backtestkit_cli.engine.memory import Journal, OpenOrder, SessionMemory, Stage, State
-from backtestkit_cli.errors import StoreError
+from backtestkit_cli.errors import StoreError, StoreUnavailableError
 from backtestkit_cli.events.facts import PositionClosed, Told
 from backtestkit_cli.events.venue_facts import OrderRejected, OrderUnsettled
 
 _MS_PER_SECOND = 1000
+ENTRIES = (Leg.ENTRY, Leg.AVERAGE)
+"""The legs that buy: without their attempt on record none of them is sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class Blotter:
 
     `facts` have been saved and wait to be told. `is_off` says that the confirmed state is not what the desk has
     decided on, so that the desk must be told. With `has_doubts` the venue does not have the coins that the book says.
+    `due` says why what was done is not saved yet: then nothing new is opened, and nothing is told, but exits go on.
     """
 
     def __init__(self, plan: DealingPlan, memory: SessionMemory) -> None:
@@ -50,6 +53,7 @@ class Blotter:
         self.costs = Costs.of(plan.settings)
         self.facts: deque[Told] = deque()
         self.is_off = self.has_doubts = False
+        self.due = ""
         self._saved = memory
         self._unbooked: list[Trade] = []
         self._untold: list[Told] = []
@@ -91,7 +95,7 @@ class Blotter:
 
     def why_not_enter(self, at_ms: int) -> str:
         """Return why what was decided at *at_ms* may not be opened now, nothing where it may."""
-        blocked = self.memory.blocked or next(iter(self.wire.hindrances.values()), "")
+        blocked = self.memory.blocked or self.due or next(iter(self.wire.hindrances.values()), "")
         if blocked or not self.is_late(at_ms):
             return blocked
         return f"the tick is {self.lateness_s(at_ms):.0f} s old"
@@ -148,30 +152,57 @@ class Blotter:
         self.memory = self.memory._replace(legs=legs)
         return legs
 
-    async def save(self) -> None:
+    async def save(self, *, is_needed: bool = False) -> None:
         """Save the memory where it has changed, and let be told what was held back until then.
 
+        Where the store is not available for now the save is due: it comes with the next one, and who is in a position
+        can get out of it meanwhile.
+
         Raises:
-            StoreError: it was not saved; the memory is again what was saved before, and the rest has not happened.
+            StoreUnavailableError: it was not saved, and *is_needed* before what comes next.
+            StoreError: it cannot be saved; the memory is again what was saved before, and the rest has not happened.
         """
-        if self.memory != self._saved:
+        if self.memory != self._saved or self.due:
             changed = self.memory._replace(revision=self.memory.revision + 1)
             if self.plan.journal is not None:
                 try:
-                    await self.plan.journal.save(changed, self._unbooked)
+                    await self.plan.journal.save(changed, tuple(self._unbooked))
+                except StoreUnavailableError as error:
+                    self.due = f"what was done is not saved yet: {error}"
+                    if is_needed:
+                        raise
+                    self.memory = self._saved = changed
+                    return
                 except StoreError:
-                    self.memory = self._saved
-                    self._unbooked.clear()
-                    self._untold.clear()
+                    self._back_to_saved()
                     raise
+            self.due = ""
             self._unbooked.clear()
             self.memory = self._saved = changed
         self.release()
 
-    def release(self) -> None:
-        """Let be told what was held back, though nothing was to be saved."""
-        self.facts.extend(self._untold)
+    async def make_good(self) -> None:
+        """Save what is due, after the session has failed: what it did since counts as not done.
+
+        Raises:
+            StoreError: it cannot be saved.
+        """
+        is_due, unbooked, untold = bool(self.due), list(self._unbooked), list(self._untold)
+        self._back_to_saved()
+        if is_due:
+            self._unbooked, self._untold = unbooked, untold
+            await self.save(is_needed=True)
+
+    def _back_to_saved(self) -> None:
+        self.memory = self._saved
+        self._unbooked.clear()
         self._untold.clear()
+
+    def release(self) -> None:
+        """Let be told what was held back, unless it is to be saved before."""
+        if not self.due:
+            self.facts.extend(self._untold)
+            self._untold.clear()
 
     @property
     def has_news(self) -> bool:
@@ -190,15 +221,19 @@ class Blotter:
         After *until_ms* it is not sent. See `OpenOrder.decided`.
         """
         known = self.known(order)
-        one = known or OpenOrder(order, Stage.ATTEMPTED, 0, 0, None, decided)
+        one, saves = known or OpenOrder(order, Stage.ATTEMPTED, 0, 0, None, decided), 0
 
         async def saving(sent_ms: int) -> None:
-            nonlocal one
+            nonlocal one, saves
             one = one._replace(stage=Stage.ATTEMPTED, sent_ms=sent_ms, attempts=one.attempts + 1)
             self.put(one)
-            await self.save()
+            await self.save(is_needed=order.leg in ENTRIES)
+            saves += 1
 
-        answer = await self.wire.send(order, how, saving, None if known is None else known.sent_ms, until_ms)
+        try:
+            answer = await self.wire.send(order, how, saving, None if known is None else known.sent_ms, until_ms)
+        except StoreUnavailableError:
+            return self._unsent(order, known if saves == 0 else one)
         if isinstance(answer, Rejected):
             self.drop(order)
             self.complain(order, answer.reason)
@@ -207,6 +242,15 @@ class Blotter:
         else:
             self._complaints.clear()
         return answer
+
+    def _unsent(self, order: VenueOrder, before: OpenOrder | None) -> Transient:
+        """Do without an attempt that could not be saved; *before* is what the one before it left, if there was one."""
+        self.complain(order, f"not sent: {self.due}")
+        if before is None:
+            self.drop(order)
+        else:
+            self.put(before)
+        return Transient(self.due, may_have_arrived=before is not None)
 
     async def ask(self, order: VenueOrder, how: Ask) -> Answer:
         """Return the answer to a question about *order*, told if there is none."""

@@ -6,8 +6,8 @@ from backtestkit_cli.domain.money import Gain
 from backtestkit_cli.domain.position import Position
 from backtestkit_cli.domain.signal import CancelReason, CloseReason
 from backtestkit_cli.domain.venue import Confirmed, Fill, Leg
-from backtestkit_cli.engine.dealing.blotter import Blotter
-from backtestkit_cli.engine.dealing.entering import ENTRIES, Entering
+from backtestkit_cli.engine.dealing.blotter import ENTRIES, Blotter
+from backtestkit_cli.engine.dealing.entering import Entering
 from backtestkit_cli.engine.dealing.leaving import Leaving
 from backtestkit_cli.engine.dealing.orders import orphan_of
 from backtestkit_cli.engine.dealing.withdrawing import withdrawn

@@ -13,9 +13,9 @@ from typing import Any
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.position import Position
 from backtestkit_cli.domain.venue import Leg
-from backtestkit_cli.engine.dealing.blotter import Blotter, DealingPlan
+from backtestkit_cli.engine.dealing.blotter import ENTRIES, Blotter, DealingPlan
 from backtestkit_cli.engine.dealing.correcting import Correcting
-from backtestkit_cli.engine.dealing.entering import ENTRIES, Entering
+from backtestkit_cli.engine.dealing.entering import Entering
 from backtestkit_cli.engine.dealing.leaving import Leaving
 from backtestkit_cli.engine.dealing.orders import with_levels_of
 from backtestkit_cli.engine.dealing.resting import Resting
@@ -77,6 +77,15 @@ class Dealer:
     def has_doubts(self) -> bool:
         """Say whether the venue does not seem to have what the book says, so that the two should be compared."""
         return self._blotter.has_doubts
+
+    @property
+    def due(self) -> str:
+        """Return why what was done is not saved yet, nothing where it is."""
+        return self._blotter.due
+
+    async def make_good(self) -> None:
+        """Save what is due, after the session has failed or its run is over: see `Blotter.make_good`."""
+        await self._blotter.make_good()
 
     @property
     def desk(self) -> Desk | None:
@@ -189,7 +198,7 @@ class Dealer:
             if desk.state != self.memory.state:
                 self._tell_desk()
         blotter.remembers(tick_ms=tick_ms, slot=slot, decided=None)
-        if self.memory.state is not None or blotter.has_news:
+        if self.memory.state is not None or blotter.has_news or blotter.due:
             await blotter.save()
 
     async def _settle(self, event: Told) -> None:

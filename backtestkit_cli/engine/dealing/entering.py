@@ -25,8 +25,6 @@ from backtestkit_cli.events.venue_facts import EntriesBlocked, OrderFilled
 from backtestkit_cli.policies.orders.at_venue import AtVenue
 from backtestkit_cli.policies.orders.limit import Limit
 
-ENTRIES = (Leg.ENTRY, Leg.AVERAGE)
-
 
 class Entering:
     """Settles the entries of one session.

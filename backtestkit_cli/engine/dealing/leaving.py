@@ -15,8 +15,8 @@ from backtestkit_cli.domain.venue import (
     VenueOrder,
 )
 from backtestkit_cli.engine.booking import booked_close, booked_part, remaining
-from backtestkit_cli.engine.dealing.blotter import Blotter
-from backtestkit_cli.engine.dealing.entering import ENTRIES, Entering
+from backtestkit_cli.engine.dealing.blotter import ENTRIES, Blotter
+from backtestkit_cli.engine.dealing.entering import Entering
 from backtestkit_cli.engine.dealing.orders import is_as_decided, is_exact
 from backtestkit_cli.engine.dealing.withdrawing import withdrawn
 from backtestkit_cli.engine.lifecycle import Waiting

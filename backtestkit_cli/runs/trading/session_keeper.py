@@ -16,7 +16,7 @@ from backtestkit_cli.engine.publishing import Publisher
 from backtestkit_cli.engine.session import Session
 from backtestkit_cli.engine.wall_clock import minute_of
 from backtestkit_cli.errors import StoreError
-from backtestkit_cli.events.facts import ErrorOccurred, Event, SessionEnded, SignalScheduled
+from backtestkit_cli.events.facts import ErrorOccurred, Event, SessionEnded, SignalScheduled, Told
 from backtestkit_cli.events.venue_facts import EntriesBlocked, PositionRestored, SessionRestarted
 from backtestkit_cli.ports import Clock
 from backtestkit_cli.runs.trading.floor import Floor
@@ -115,6 +115,9 @@ class SessionKeeper:
         while found is None:
             await self._pause(clock)
             try:
+                await self.dealer.make_good()
+                for fact in self.dealer.saved_facts():
+                    await self.publish(fact)
                 found = await recalled(self.dealing.journal)
             except StoreError as failure:
                 now_ms = self.floor.time.now_ms()
@@ -163,7 +166,7 @@ class SessionKeeper:
         if self.damages and self.memory.blocked:
             await self.publish(EntriesBlocked(*stamp, self.memory.blocked))
 
-    async def publish(self, event: Event) -> None:
+    async def publish(self, event: Told) -> None:
         """Tell *event* outside of the session under way."""
         with self.floor.seen_at(event.at_ms, self.symbol):
             await self._publisher().publish(event)

@@ -19,7 +19,7 @@ from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
 from backtestkit_cli.engine.memory import SessionMemory
-from backtestkit_cli.errors import StoreError
+from backtestkit_cli.errors import StoreUnavailableError, VenueError
 from backtestkit_cli.events.facts import Event, PositionClosed, SignalCancelled
 from backtestkit_cli.events.venue_facts import OrderRejected, OrderUnsettled
 from backtestkit_cli.persistence.memory_store import MemoryStore
@@ -194,10 +194,10 @@ async def _run(  # noqa: PLR0915 - one after the other
         living, dying = asyncio.ensure_future(trading.trade(stop)), asyncio.ensure_future(steps.died.wait())
         await asyncio.wait((living, dying), return_when=asyncio.FIRST_COMPLETED)
         dying.cancel()
-        if living.done():
+        if living.done() and not isinstance(living.exception(), VenueError):
             living.result()
             break
-        storm.deaths += 1
+        storm.deaths += not living.done()  # one that does not reach the venue does not start, and is started again
         living.cancel()
         await asyncio.gather(living, return_exceptions=True)
         await asyncio.sleep(60 - (time.now_ms() - START_MS) / 1000 % 60)
@@ -237,7 +237,7 @@ class _Disk(MemoryStore):
 
     async def write_all(self, records: Mapping[Key, Json]) -> None:
         if self._mishaps is not None and self._mishaps.next() is not None:
-            raise StoreError("disk full")
+            raise StoreUnavailableError("disk full")
         await self._steps.take()
         await super().write_all(records)
         await self._steps.take()
