@@ -1,14 +1,18 @@
-"""The stores that need no server keep the contract."""
+"""The places that need no server keep the contracts."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from backtestkit_cli.persistence.file_names import encoded
 from backtestkit_cli.persistence.file_store import FileStore
 from backtestkit_cli.persistence.memory_store import MemoryStore
-from backtestkit_cli.ports import Key, Store
-from tests.persistence.contract import StoreContract
+from backtestkit_cli.persistence.shelf import LeasingShelf
+from backtestkit_cli.persistence.shelves.memory import MemoryShelf
+from backtestkit_cli.ports import Store
+from backtestkit_cli.testing.lease_contract import LeaseContract
+from backtestkit_cli.testing.store_contract import StoreContract
 
 
 class TestFileStore(StoreContract):
@@ -16,13 +20,8 @@ class TestFileStore(StoreContract):
     def store(self, tmp_path: Path) -> Store:
         return FileStore(tmp_path / "new" / "state")
 
-    async def plant(self, store: Store, key: Key, content: bytes) -> None:
-        path = Path(store.name, *(name for part in key for name in encoded(part)))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_name(f"{path.name}.json").write_bytes(content)
-
-    def again(self, store: Store) -> Store:
-        return FileStore(Path(store.name))
+    def elsewhere(self, store: Store) -> Callable[[], Store]:
+        return partial(FileStore, Path(store.name))
 
 
 class TestMemoryStore(StoreContract):
@@ -30,6 +29,19 @@ class TestMemoryStore(StoreContract):
     def store(self) -> Store:
         return MemoryStore()
 
-    async def plant(self, store: Store, key: Key, content: bytes) -> None:
-        assert isinstance(store, MemoryStore)
-        store.contents[key] = content
+    def again(self, store: Store) -> Store:
+        return store
+
+
+class TestMemoryLeases(LeaseContract):
+    now_s = 0.0
+
+    @pytest.fixture
+    def shelf(self) -> LeasingShelf:
+        return MemoryShelf(lambda: self.now_s)
+
+    def again(self, shelf: LeasingShelf) -> LeasingShelf:
+        return shelf
+
+    async def let_pass(self, seconds: float) -> None:
+        self.now_s += seconds

@@ -2,19 +2,23 @@
 
 class TestMyStore(StoreContract):
     @pytest.fixture
-    def store(self) -> Store: ...
+    def store(self) -> Store:
+        return RecordStore(MyShelf("place", ...))
 
-    async def plant(self, store: Store, key: Key, content: bytes) -> None: ...
+    def elsewhere(self, store: Store) -> Callable[[], Store]:
+        return partial(my_module.make_store, "place", ...)
 """
 
 import asyncio
 import json
 import math
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from backtestkit_cli.errors import CorruptRecordError, ForeignRecordError, MissingRecordError, StoreError
+from backtestkit_cli.persistence.record_store import RecordStore
 from backtestkit_cli.ports import Json, Key, Store
 
 ODD_PARTS = [
@@ -96,19 +100,35 @@ class StoreContract:
 
     @pytest.fixture
     def store(self) -> Store:
+        """Return a store of an empty place."""
         raise NotImplementedError("say how a store is made")
 
-    @pytest.fixture(autouse=True)
-    async def _ready(self, store: Store) -> None:
-        await store.wait_for_init()
+    def elsewhere(self, store: Store) -> Callable[[], Store]:
+        """Return what makes a store of the same records in another process; it can be pickled."""
+        raise NotImplementedError("say how another process makes a store of the same records")
+
+    def again(self, store: Store) -> Store:
+        """Return a store of the same records as another process would have it; it is closed after the test."""
+        return self.elsewhere(store)()
 
     async def plant(self, store: Store, key: Key, content: bytes) -> None:
         """Put raw bytes in the place of a record, past the store."""
-        raise NotImplementedError("say how a record is damaged")
+        if not isinstance(store, RecordStore):
+            raise NotImplementedError("say how a record is damaged")
+        await store.shelf.put({key: content})
 
-    def again(self, store: Store) -> Store:
-        """Return a store of the same records as another process would have it."""
-        return store
+    @pytest.fixture(autouse=True)
+    async def _ready(self, store: Store) -> AsyncIterator[None]:
+        self._others: list[Store] = []
+        await store.wait_for_init()
+        yield
+        for opened in (*self._others, store):
+            await opened.close()
+
+    def other(self, store: Store) -> Store:
+        """Return what `again` does, and see to it that it is closed."""
+        self._others.append(self.again(store))
+        return self._others[-1]
 
     async def test_a_record_is_read_as_it_was_written(self, store: Store) -> None:
         record: Json = {
@@ -119,14 +139,14 @@ class StoreContract:
             "nested": {"deep": [[], {}, [True, False]]},
         }
         await store.write(("live", "demo", "note", "x"), record)
-        found = await self.again(store).read(("live", "demo", "note", "x"))
+        found = await self.other(store).read(("live", "demo", "note", "x"))
         assert found == record
         assert repr(found) == repr(record)  # which tells 100.0 from 100, and -0.0 from 0.0
 
     async def test_what_was_written_last_counts(self, store: Store) -> None:
         for number in range(3):
             await store.write(("a",), {"number": number})
-        assert await self.again(store).read(("a",)) == {"number": 2}
+        assert await self.other(store).read(("a",)) == {"number": 2}
         assert await store.keys(()) == [("a",)]
 
     async def test_whoever_changes_a_record_he_wrote_or_read_changes_nothing_that_is_kept(self, store: Store) -> None:
@@ -149,7 +169,7 @@ class StoreContract:
     async def test_a_removed_record_is_gone_and_can_be_written_again(self, store: Store) -> None:
         await store.write(("a", "b"), {"n": 1})
         await store.remove(("a", "b"))
-        assert not await self.again(store).has(("a", "b"))
+        assert not await self.other(store).has(("a", "b"))
         assert await store.keys(()) == []
         with pytest.raises(MissingRecordError):
             await store.read(("a", "b"))
@@ -182,7 +202,7 @@ class StoreContract:
         for key in [("a",), ("a", "x"), ("a", "y", "z"), ("ab",), ("a b", "x"), ("A", "x"), ("a/x",)]:
             await store.write(key, {})
         assert await store.remove_all(("a",)) == 3
-        assert set(await self.again(store).keys(())) == {("ab",), ("a b", "x"), ("A", "x"), ("a/x",)}
+        assert set(await self.other(store).keys(())) == {("ab",), ("a b", "x"), ("A", "x"), ("a/x",)}
         assert await store.remove_all(("a",)) == 0
         assert await store.remove_all(()) == 4
         assert await store.keys(()) == []
@@ -192,7 +212,7 @@ class StoreContract:
         keys: list[Key] = [("k", part) for part in odd] + [("k", part, "below") for part in odd]
         for number, key in enumerate(keys):
             await store.write(key, {"number": number})
-        fresh = self.again(store)
+        fresh = self.other(store)
         assert set(await fresh.keys(("k",))) == set(keys)
         assert [(await fresh.read(key))["number"] for key in keys] == list(range(len(keys)))
 
@@ -212,14 +232,14 @@ class StoreContract:
     async def test_large_records_are_kept(self, store: Store) -> None:
         record: Json = {"text": "é" * 2_500_000}
         await store.write(("large",), record)
-        assert await self.again(store).read(("large",)) == record
+        assert await self.other(store).read(("large",)) == record
         await store.write(("large",), {})
         assert await store.read(("large",)) == {}
 
     async def test_many_writers_of_one_record_leave_one_of_their_records(self, store: Store) -> None:
         records: list[Json] = [{"writer": number, "same": [number] * 50} for number in range(20)]
         await asyncio.gather(*(store.write(("a",), record) for record in records))
-        assert await self.again(store).read(("a",)) in records
+        assert await self.other(store).read(("a",)) in records
 
     async def test_many_writers_of_many_records_lose_none(self, store: Store) -> None:
         async def write(writer: int) -> None:
@@ -227,12 +247,12 @@ class StoreContract:
                 await store.write(("w", str(writer), str(number)), {"n": number})
 
         await asyncio.gather(*(write(writer) for writer in range(10)))
-        assert len(await self.again(store).keys(("w",))) == 100
+        assert len(await self.other(store).keys(("w",))) == 100
 
     async def test_initialising_twice_changes_nothing(self, store: Store) -> None:
         await store.write(("a",), {"n": 1})
         await store.wait_for_init()
-        fresh = self.again(store)
+        fresh = self.other(store)
         await fresh.wait_for_init()
         assert await fresh.read(("a",)) == {"n": 1}
         assert await fresh.keys(()) == [("a",)]
@@ -271,6 +291,6 @@ class StoreContract:
     async def test_closing_loses_nothing(self, store: Store) -> None:
         await store.write(("a",), {"n": 1})
         await store.close()
-        fresh = self.again(store)
+        fresh = self.other(store)
         await fresh.wait_for_init()
         assert await fresh.read(("a",)) == {"n": 1}
