@@ -14,6 +14,10 @@ TEXTS := backtestkit_cli configs strategies tests Makefile README.md pyproject.t
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
+
+# Tests start hundreds of programs, and each would compile all it imports where nothing compiled may be kept.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help setup demo test lint types layers check bench golden laws storm crash soak venue format clean
 
 help:            ## Show this list
