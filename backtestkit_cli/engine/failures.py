@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from backtestkit_cli.engine.time_limits import TookTooLongError, answered
+from backtestkit_cli.errors import LeaseLostError
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -84,12 +85,12 @@ def _text(error: BaseException) -> str:
 
 
 def is_from_outside(error: BaseException) -> bool:
-    """Say whether *error* ends the run, though it came up through the author's code: Ctrl-C, or a cancellation.
+    """Say whether *error* ends the run, though it came up in a session: Ctrl-C, a cancellation, or another's lease.
 
     The author's code may raise the same classes, and that is a failure of its own: a task that nobody cancels
     is not ending, and what closes a coroutine is thrown in where the engine waits.
     """
-    if isinstance(error, KeyboardInterrupt | RunClosedError):
+    if isinstance(error, KeyboardInterrupt | RunClosedError | LeaseLostError):
         return True
     if not isinstance(error, asyncio.CancelledError | GeneratorExit):
         return False

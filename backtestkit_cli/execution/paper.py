@@ -19,7 +19,7 @@ from backtestkit_cli.domain.venue import (
     VenueOrder,
     VenueRules,
 )
-from backtestkit_cli.errors import StoreError
+from backtestkit_cli.errors import MissingRecordError, StoreError
 from backtestkit_cli.execution.account import Account, Terms, coins, reserved
 from backtestkit_cli.execution.matching import after_candle, cancelled, placed
 from backtestkit_cli.execution.record import account_of, record_of
@@ -33,10 +33,15 @@ class PaperBroker:
     an order that is sent twice has one answer. One that could not be saved has not happened.
     """
 
-    def __init__(self, account: Account, terms: Terms, *, quote: str, store: Store, key: Key) -> None:
-        """Go on with *account*, which is kept in *store* under *key*; its money is in the asset *quote*."""
-        self._account = account
-        self._terms = terms
+    def __init__(
+        self, options: PaperOptions, costs: Mapping[str, Costs], *, quote: str, store: Store, key: Key
+    ) -> None:
+        """Begin with the balance of *options* in the asset *quote*; the account is kept in *store* under *key*.
+
+        *costs* are those of the settings, by strategy.
+        """
+        self._account = Account(options.balance)
+        self._terms = Terms(costs, options.latency_ms, options.max_volume_pct)
         self._quote = quote
         self._store = store
         self._key = key
@@ -46,16 +51,23 @@ class PaperBroker:
     async def recalled(
         cls, options: PaperOptions, costs: Mapping[str, Costs], *, quote: str, store: Store, key: Key
     ) -> Self:
-        """Return the broker with the account of *key*, or with a new one that has the balance of *options*.
-
-        *costs* are those of the settings, by strategy.
+        """Return the broker with the account that was saved, or a new one.
 
         Raises:
             StoreError: the account is there and cannot be read.
         """
-        account = account_of(await store.read(key)) if await store.has(key) else Account(options.balance)
-        terms = Terms(costs, options.latency_ms, options.max_volume_pct)
-        return cls(account, terms, quote=quote, store=store, key=key)
+        broker = cls(options, costs, quote=quote, store=store, key=key)
+        await broker.recall()
+        return broker
+
+    async def recall(self) -> None:
+        """Go on with the account that was saved, if there is one.
+
+        Raises:
+            StoreError: it is there and cannot be read.
+        """
+        with contextlib.suppress(MissingRecordError):
+            self._account = account_of(await self._store.read(self._key))
 
     @property
     def name(self) -> str:

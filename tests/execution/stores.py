@@ -2,7 +2,7 @@
 
 import json
 
-from backtestkit_cli.errors import StoreError
+from backtestkit_cli.errors import MissingRecordError, StoreError
 from backtestkit_cli.ports import Json, Key
 
 
@@ -18,6 +18,8 @@ class TextStore:
         return key in self.texts
 
     async def read(self, key: Key) -> Json:
+        if key not in self.texts:
+            raise MissingRecordError(f"no record {key}")
         record: Json = json.loads(self.texts[key])
         return record
 

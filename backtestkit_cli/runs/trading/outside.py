@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import time as real_time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.spans import Span
+from backtestkit_cli.persistence.tenure import Tenure
 from backtestkit_cli.ports import Broker, CandleSource, Store, Time
 from backtestkit_cli.runs.history import history_of
 from backtestkit_cli.runs.plan import RunPlan
@@ -27,9 +28,15 @@ if TYPE_CHECKING:
 _QUOTE = "quote"
 
 
+async def _at_once() -> None:
+    """Wait for nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """The adapters of one run. `lock` is held while it trades; `is_history` says that time is replayed.
+    """The adapters of one run. `lock` and `tenure` are held while it trades; `is_history` says that time is replayed.
+
+    `begin` reads what of them is kept, once nobody else writes it.
 
     Unless it `is_kept`, what the sessions must not forget is not written to the store.
     `windows` are those of candles, by default as long as it takes. `secrets` are taken out of all
@@ -43,6 +50,8 @@ class Outside:
     source: CandleSource
     rng: random.Random
     lock: AbstractContextManager[Any]
+    tenure: Tenure | None = None
+    begin: Callable[[], Awaitable[None]] = _at_once
     is_history: bool = False
     is_kept: bool = True
     windows: Windows | None = None

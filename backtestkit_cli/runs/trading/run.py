@@ -26,6 +26,7 @@ from backtestkit_cli.runs.plan import RunPlan, shares_something
 from backtestkit_cli.runs.run_log import RunLog
 from backtestkit_cli.runs.sessions import Lived, run_context, session_outcome
 from backtestkit_cli.runs.trading.floor import Floor
+from backtestkit_cli.runs.trading.holding import held
 from backtestkit_cli.runs.trading.keeping import Keeping
 from backtestkit_cli.runs.trading.opening import opened
 from backtestkit_cli.runs.trading.outside import Outside, outside_of, settings_at_venue
@@ -49,17 +50,25 @@ async def run_trading(
     *,
     on_status: Callable[[RunStatus], None] | None = None,
     on_event: Callable[[Event], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
     stop: StopRequest,
+    stands_by: bool = False,
     outside: Outside | None = None,
 ) -> RunOutcome:
     """Trade as *plan* says until *stop* is requested or a replay is over, and write the reports.
 
     `on_status` is told after each tick, and about once a second of real time between them; `on_event` every event,
-    in the order in which they are published. *outside* are other adapters than those that *plan* names.
+    in the order in which they are published, and `on_note` lines for people. Whoever *stands_by* begins once nobody
+    else trades the same. *outside* are other adapters than those that *plan* names.
+
+    Raises:
+        LockedError: another process trades the same; a `LeaseLostError` where it has taken that over.
+        StoreError: what is kept cannot be read.
     """
-    outside = outside or await outside_of(plan)
-    with outside.lock:
+    outside, tell = outside or await outside_of(plan), on_note or _ignore
+    async with held(outside, stop, waits=stands_by, tell=tell):
         await outside.store.wait_for_init()
+        await outside.begin()
         trading = Trading(plan, outside, on_status or _ignore, on_event or _ignore)
         try:
             return await trading.trade(stop)
@@ -100,6 +109,8 @@ class Trading:
         self.keeping: Keeping | None = None
         self.upkeep = Upkeep(plan, outside, self.life, self.status, on_status)
         self._clock: WallClock | None = None
+        if outside.tenure is not None:
+            outside.tenure.on_lost = self._cut
         self._guard: PortfolioGuard | None = None
         self._floor: Floor | None = None
         names = self.run.mode, self.run.exchange
@@ -184,10 +195,12 @@ class Trading:
         self.upkeep.begin(floor, self.keepers, clock)
         stopping = asyncio.ensure_future(self._stop_at(stop, clock))
         try:
+            self._demand_tenure()
             if not is_history:
                 await self._reconciliation.begin(self.keepers, self.outside.time.now_ms())
             with watched(run):
                 await clock.run([*first, *(Body(keeper.run, keeper.is_ready) for keeper in self.keepers)])
+            self._demand_tenure()
             if guard is not None and is_history:
                 await guard.end()
             if not is_history:
@@ -197,6 +210,15 @@ class Trading:
             stopping.cancel()
             await self._reconciliation.close()
             self.upkeep.show()
+
+    def _cut(self) -> None:
+        """End at once, as by a crash: what this run traded is another process's now."""
+        if self._clock is not None:
+            self._clock.cut()
+
+    def _demand_tenure(self) -> None:
+        if self.outside.tenure is not None:
+            self.outside.tenure.demand()
 
     async def _stop_at(self, stop: StopRequest, clock: WallClock) -> None:
         await stop.wait()
