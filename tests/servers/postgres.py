@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import psycopg
-
 from tests.servers.process import NOBODY, START_SECONDS, Server, new_name, wheel_folder
 
 USER = "tester"
 PASSWORD = "s3cr€t/of:the@server"  # noqa: S105 - of a server that lives as long as the tests
+READER = "reader"
 STATEMENT = re.compile(
     r"^(?P<application>\S*)\|LOG:  (?:statement|execute [^:]*): (?P<sql>.*(?:\n\t.*)*)", re.MULTILINE
 )
@@ -47,7 +46,10 @@ class PostgresServer(Server):
     def url_of(
         self, schema: str = "public", *, database: str = "postgres", user: str = USER, password: str = PASSWORD
     ) -> str:
-        """Return the address of a schema; what is sent there is logged under the schema's name."""
+        """Return the address of a schema; what is sent there is logged under the schema's name.
+
+        User READER, of the same password, may read everything and write nothing.
+        """
         path = f"application_name={schema}&options={quote(f'-c search_path={schema}', safe='')}"
         return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}?{path}"
 
@@ -59,6 +61,10 @@ class PostgresServer(Server):
         secret.write_text(PASSWORD, encoding="utf-8")
         options = ("-U", USER, f"--pwfile={secret}", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync")
         self._run(self._program / "initdb", "-D", self.folder / "data", *options)
+
+    def start(self) -> None:
+        super().start()
+        self.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{PASSWORD}'", f"GRANT pg_read_all_data TO {READER}")
 
     def command(self) -> Sequence[Path | str]:
         settings = {
@@ -84,6 +90,8 @@ class PostgresServer(Server):
 
     def execute(self, *statements: str, schema: str = "public") -> None:
         """Run statements, each in a transaction with those before it."""
+        import psycopg  # here, as every run of tests imports this module and few ask for a server
+
         with psycopg.connect(self.url_of(schema), connect_timeout=int(START_SECONDS)) as connection:
             for statement in statements:
                 connection.execute(statement.encode())

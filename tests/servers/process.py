@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -22,6 +23,9 @@ POLL_SECONDS = 0.01
 ATTEMPTS = 3
 NOBODY = 65534
 PR_SET_PDEATHSIG = 1
+
+# A server dies with the thread that started it, and those of a test's event loop end before the test does.
+_launcher = ThreadPoolExecutor(1, "launcher of servers")
 
 
 class CannotRunError(Exception):
@@ -163,16 +167,7 @@ class Server:
         return self._process
 
     def _launch(self) -> None:
-        with self.log_file.open("ab") as log:
-            process = self._process = subprocess.Popen(
-                self.command(),
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=dying_with_its_parent(),  # noqa: PLW1509 - two system calls, looked up before the fork
-                **self.process_options,
-            )
+        process = self._process = _launcher.submit(self._begin).result(START_SECONDS)
         until = time.monotonic() + START_SECONDS
         while not (listens(process.pid, self.port) and self.answers()):
             if process.poll() is not None or time.monotonic() > until:
@@ -181,6 +176,18 @@ class Server:
                 self._process = None
                 raise RuntimeError(f"{self.name} did not start: {self.log_file.read_text(errors='replace')[-2000:]}")
             time.sleep(POLL_SECONDS)
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(
+                self.command(),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=dying_with_its_parent(),  # noqa: PLW1509 - two system calls, looked up before the fork
+                **self.process_options,
+            )
 
 
 AnyServer = TypeVar("AnyServer", bound=Server)

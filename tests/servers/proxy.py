@@ -115,6 +115,10 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        with suppress(asyncio.CancelledError):  # by `close`; left to asyncio, Python 3.11 logs an error
+            await self._pass(reader, writer)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             answers, requests = await asyncio.open_connection(HOST, self._target_port)
         except OSError:
@@ -150,9 +154,8 @@ class Proxy:
 
     async def _wait(self) -> None:
         """Wait for as long as a chunk does: all of them while the proxy stalls, and each by its own faults."""
-        while (rest := self._stalled_until - time.monotonic()) > 0:
-            await asyncio.sleep(rest)
-        if self._random.random() < self.faults.stall_probability:
+        await asyncio.sleep(max(0.0, self._stalled_until - time.monotonic()))
+        if self._befalls(self.faults.stall_probability):
             await asyncio.sleep(self.faults.stall_seconds)
         if self.faults.delay_seconds:
             await asyncio.sleep(self.faults.delay_seconds)
@@ -161,7 +164,11 @@ class Proxy:
         if self._losing == direction:
             self._losing = None
             return True
-        return self._random.random() < self.faults.reset_probability
+        return self._befalls(self.faults.reset_probability)
+
+    def _befalls(self, probability: float) -> bool:
+        """Draw, where there is something to draw: how many chunks a quiet time had changes nothing of the next."""
+        return probability > 0 and self._random.random() < probability
 
 
 class _Link:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.servers.process import Server, new_name, wheel_folder
 
 PASSWORD = "s3cret"  # noqa: S105 - of a server that lives as long as the tests
+READER = "reader"
 
 
 class RedisServer(Server):
@@ -23,10 +24,16 @@ class RedisServer(Server):
     def url(self) -> str:
         return f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
 
+    @property
+    def reader_url(self) -> str:
+        """The address of somebody who may read and not write."""
+        return f"redis://{READER}:{PASSWORD}@127.0.0.1:{self.port}/0"
+
     def command(self) -> Sequence[Path | str]:
         durable = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
         place = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder))
-        return [self._program, *place, *durable, "--requirepass", PASSWORD]
+        reader = ("--user", READER, "on", f">{PASSWORD}", "~*", "+@read", "+@connection")
+        return [self._program, *place, *durable, "--requirepass", PASSWORD, *reader]
 
     def answers(self) -> bool:
         try:

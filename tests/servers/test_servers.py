@@ -2,11 +2,15 @@
 
 import obstore
 import psycopg
-from obstore.store import S3Store
+import pytest
+import redis
+from obstore.exceptions import PermissionDeniedError
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
 from tests.servers.mongo import MongoServer
-from tests.servers.postgres import PostgresServer
+from tests.servers.postgres import READER, PostgresServer
+from tests.servers.process import new_name
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 
@@ -50,15 +54,48 @@ def test_mongo_keeps_what_was_written_through_a_kill(own_mongo: MongoServer) -> 
         assert client["kept"]["things"].find_one() == {"_id": 7}
 
 
+def test_mongo_tells_the_operations_on_a_database(mongo_server: MongoServer) -> None:
+    mine, other = new_name(), new_name()
+    with MongoClient[dict[str, object]](mongo_server.url) as client, mongo_server.recorded(mine) as seen:
+        client[mine]["things"].insert_one({"_id": 7})
+        client[other]["things"].insert_one({"_id": 7})
+        assert [(each["op"], each["ns"]) for each in seen.operations()] == [("insert", f"{mine}.things")]
+
+
+def test_a_reader_of_redis_may_not_write(redis_server: RedisServer) -> None:
+    with redis.Redis.from_url(redis_server.reader_url) as client:
+        assert client.get(new_name()) is None
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            client.set(new_name(), "1")
+
+
+def test_a_reader_of_postgres_may_not_write(postgres_server: PostgresServer) -> None:
+    schema = postgres_server.new_schema()
+    postgres_server.execute("CREATE TABLE things (n int)", schema=schema)
+    with psycopg.connect(postgres_server.url_of(schema, user=READER)) as connection:
+        assert connection.execute("SELECT n FROM things").fetchall() == []
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("INSERT INTO things VALUES (1)")
+
+
+def test_a_reader_of_mongo_may_not_write(mongo_server: MongoServer) -> None:
+    with MongoClient[dict[str, object]](mongo_server.reader_url) as client:
+        assert client["db"]["things"].find_one() is None
+        with pytest.raises(OperationFailure):
+            client["db"]["things"].insert_one({"_id": 7})
+
+
+def test_a_reader_of_s3_may_not_write(s3_server: S3Server) -> None:
+    bucket = s3_server.new_bucket()
+    obstore.put(s3_server.opened(bucket), "key", b"value")
+    store = s3_server.opened(bucket, s3_server.reader_access_key)
+    assert bytes(obstore.get(store, "key").bytes()) == b"value"
+    with pytest.raises(PermissionDeniedError):
+        obstore.put(store, "key", b"other")
+
+
 def test_s3_keeps_what_was_put_through_a_kill(own_s3: S3Server) -> None:
-    store = S3Store(
-        own_s3.new_bucket(),
-        endpoint=own_s3.endpoint,
-        access_key_id=own_s3.access_key,
-        secret_access_key=own_s3.secret_key,
-        region="us-east-1",
-        client_options={"allow_http": True},
-    )
+    store = own_s3.opened(own_s3.new_bucket())
     obstore.put(store, "folder/kept", b"seven")
     own_s3.kill()
     own_s3.restart()
