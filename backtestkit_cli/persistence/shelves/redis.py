@@ -89,9 +89,12 @@ class RedisShelf:
 
     async def put(self, contents: Mapping[Key, bytes], lease: Lease | None = None) -> None:
         """Put *contents* in the place of what was there."""
-        items = [item for key, content in contents.items() for item in self._items(key, content)]
-        values = chain.from_iterable((content, ends_ms) for _, content, ends_ms in items)
-        await self._change(scripts.PUT, [name for name, *_ in items], lease, *values)
+        names: list[str] = []
+        values: list[bytes | int] = []
+        for name, one, ends_ms in chain.from_iterable(map(self._items, contents, contents.values())):
+            names.append(name)
+            values += one, ends_ms
+        await self._change(scripts.PUT, names, lease, *values)
 
     async def delete(self, keys: Sequence[Key], lease: Lease | None = None) -> int:
         """Remove the contents of *keys*."""
