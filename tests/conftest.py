@@ -3,9 +3,9 @@
 Each law is tried on 25 examples that differ from run to run; BTK_ALL_LAWS, which `make laws` sets, on a hundred.
 """
 
-import os
-
 from hypothesis import settings
+
+from tests.laws import ALL_LAWS
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -14,6 +14,6 @@ settings.register_profile(
     deadline=None,
     derandomize=False,
     print_blob=True,
-    max_examples=100 if os.environ.get("BTK_ALL_LAWS") else 25,
+    max_examples=100 if ALL_LAWS else 25,
 )
 settings.load_profile("btk")

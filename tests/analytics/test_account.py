@@ -3,7 +3,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli import RiskCheck, Signal, add_risk, add_strategy, average_buy, partial_close
@@ -17,6 +17,7 @@ from backtestkit_cli.events.facts import PortfolioStopped
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.builders import a_session, an_outcome
 from tests.coordinated_run import coordinated_run
+from tests.laws import tried
 from tests.markets import START_MS, plan_for, random_candles, registered
 
 FRAME_END_MS = START_MS + 3000 * 60_000
@@ -54,7 +55,7 @@ def test_the_account_has_a_row_at_each_midnight_and_at_the_end() -> None:
     assert [row.timestamp for row in rows] == [START_MS + DAY_MS, START_MS + 2 * DAY_MS, FRAME_END_MS]
 
 
-@settings(max_examples=10, deadline=None)
+@tried(4, 10)
 @given(
     st.lists(st.integers(0, 99), min_size=1, max_size=3, unique=True),
     st.sampled_from([None, 1.0, 3.0]),

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from backtestkit_cli import Signal, add_strategy, average_buy, partial_close
 from backtestkit_cli.analytics.capital import CashFlows, Sale, fills_from, required_capital, session_flows
@@ -21,6 +21,7 @@ from backtestkit_cli.reports.saved.frames import trades_frame
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.analytics.random_trades import trade_lists
 from tests.builders import COSTS, START_MS, a_session, a_trade, an_outcome
+from tests.laws import tried
 from tests.markets import plan_for, random_candles, registered
 from tests.trades_as_columns import fills_of
 
@@ -87,7 +88,7 @@ def test_with_the_required_balance_cash_just_suffices(trades: list[Trade]) -> No
     assert lowest == pytest.approx(0, abs=1e-9 * max(1.0, balance))
 
 
-@settings(max_examples=25)
+@tried(10, 25)
 @given(trade_lists(), trade_lists())
 def test_two_sessions_need_no_more_than_both_alone(one: list[Trade], other: list[Trade]) -> None:
     together = needed(one, other) or 0.0
@@ -95,7 +96,7 @@ def test_two_sessions_need_no_more_than_both_alone(one: list[Trade], other: list
     assert together <= sum(alone) * (1 + 1e-12)
 
 
-@settings(max_examples=25)
+@tried(10, 25)
 @given(trade_lists())
 def test_a_saved_trade_moves_the_same_money(trades: list[Trade]) -> None:
     frame = trades_frame(an_outcome(a_session(*trades)))

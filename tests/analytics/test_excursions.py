@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli import Signal, add_strategy
@@ -22,6 +22,7 @@ from backtestkit_cli.domain.signal import CloseReason, Side
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.analytics.random_trades import trade_lists
 from tests.builders import COSTS, START_MS, Step, a_trade
+from tests.laws import tried
 from tests.markets import plan_for, random_candles, registered, with_holes
 
 FREE = Costs(0.0, 0.0)
@@ -165,7 +166,7 @@ MARKET = Candles.frozen(
 HOLES = with_holes(MARKET, 4, 0.3)
 
 
-@settings(max_examples=30)
+@tried(10, 30)
 @given(trade_lists(max_wait=60, max_minutes=60), st.sampled_from([MARKET, HOLES]))
 def test_paths_are_those_of_a_replay_minute_by_minute(trades: list[Trade], candles: Candles) -> None:
     paths = trade_paths(trades, candles, COSTS, is_touch_model=True)

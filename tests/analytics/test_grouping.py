@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli.analytics import grouping
@@ -13,6 +13,7 @@ from backtestkit_cli.domain.interval import DAY_MS, HOUR_MS, MINUTE_MS
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.signal import CloseReason, Side
 from tests.builders import START_MS, a_trade
+from tests.laws import tried
 from tests.trades_as_columns import columns_of
 
 ALL: list[Callable[[TradeColumns], FiguresByGroup]] = [
@@ -78,7 +79,7 @@ def some_trades(draw: st.DrawFn) -> list[Trade]:
     ]
 
 
-@settings(max_examples=25)
+@tried(8, 25)
 @given(some_trades())
 def test_every_trade_is_in_one_group_and_a_group_is_what_a_mask_would_find(trades: list[Trade]) -> None:
     columns = columns_of(trades)

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli.analytics.matching import Match, match_groups, matched
@@ -12,6 +12,7 @@ from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.domain.signal import CloseReason, Side
 from tests.builders import START_MS, a_trade
+from tests.laws import tried
 from tests.trades_as_columns import columns_of
 
 
@@ -55,7 +56,7 @@ def test_two_trades_of_one_opening_are_matched_in_their_order() -> None:
 hours = st.lists(st.tuples(st.integers(0, 20), st.floats(95, 105)), max_size=12, unique_by=lambda one: one[0])
 
 
-@settings(max_examples=40)
+@tried(12, 40)
 @given(hours, hours)
 def test_the_differences_of_all_kinds_add_up_to_that_of_the_totals(
     in_a: list[tuple[int, float]], in_b: list[tuple[int, float]]

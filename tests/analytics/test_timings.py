@@ -6,11 +6,12 @@ from itertools import count
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli.analytics.outcome import Timing
 from backtestkit_cli.analytics.timings import FIRST_TIMED, STRIDE, Meter, Samples, TimingRecorder, timings_of
+from tests.laws import tried
 
 
 def timing_of(*seconds: float, pieces: int | None = None) -> Timing:
@@ -62,7 +63,7 @@ def test_a_sample_stands_for_all_pieces_since_the_one_before() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**40), st.integers(1, 400)), min_size=1, max_size=12))
-@settings(max_examples=50)
+@tried(15, 50)
 def test_pooled_figures_are_those_of_every_piece_written_out(sessions: list[tuple[int, int]]) -> None:
     """Whatever the number of meters, numpy finds the same figures in a list with one entry a piece."""
     samples, written_out = [], []

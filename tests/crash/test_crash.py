@@ -1,7 +1,6 @@
 """Bots are killed in the midst of their orders and started again: nothing is lost, nothing is done twice."""
 
 import json
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from tests.crash.differences import differences
 from tests.crash.lives import Nursery, nursery
 from tests.crash.secrets_left import secrets_left
 from tests.crash.trial import killed, kills_of_orders, uninterrupted
+from tests.laws import ALL_LAWS
 
 ROUNDS = 2
 
@@ -23,7 +23,7 @@ def there() -> Iterator[Nursery]:
         yield one
 
 
-@pytest.mark.parametrize("mode", ["paper", "live"] if os.environ.get("BTK_ALL_LAWS") else ["live"])
+@pytest.mark.parametrize("mode", ["paper", "live"] if ALL_LAWS else ["live"])
 def test_a_bot_killed_amid_its_orders_ends_as_one_that_was_not(there: Nursery, tmp_path: Path, mode: str) -> None:
     whole = uninterrupted(there, tmp_path / "whole", mode, ROUNDS)
     kills = kills_of_orders(whole, random.Random(7))

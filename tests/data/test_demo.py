@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli.data.demo import END_MS, FIRST_MS, DemoMarket
@@ -16,6 +16,7 @@ from backtestkit_cli.domain.door import check
 from backtestkit_cli.domain.interval import DAY_MS, MINUTE_MS
 from backtestkit_cli.errors import MissingCandlesError
 from tests.data.candle_files import START, bytes_of
+from tests.laws import tried
 
 ROOT = Path(__file__).resolve().parents[2]
 SYMBOLS = ("BTCUSDT", "ETH/USDT", "PEPEUSDT", "Ünïcode-7")
@@ -52,7 +53,7 @@ def test_another_process_makes_the_same_market() -> None:
 minutes = st.integers(0, 40 * 1440)
 
 
-@settings(max_examples=40, deadline=None)
+@tried(12, 40)
 @given(cuts=st.lists(minutes, min_size=3, max_size=3, unique=True).map(sorted), symbol=st.sampled_from(SYMBOLS))
 async def test_a_span_in_two_parts_is_the_same_span_byte_for_byte(cuts: list[int], symbol: str) -> None:
     first, middle, last = (START + cut * MINUTE_MS for cut in cuts)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli import (
@@ -44,6 +44,7 @@ from tests.engine.coordinated import (
     trades_of,
 )
 from tests.engine.test_laws import wish
+from tests.laws import tried
 from tests.markets import candles_of, flat, random_candles, with_holes
 
 MINUTES = 300
@@ -107,7 +108,7 @@ def a_random_plan(choice: dict[str, Any], looks: list[RiskCheck]) -> Any:
     return plan, candles
 
 
-@settings(max_examples=30, deadline=None)
+@tried(8, 30)
 @given(CHOICES)
 def test_cash_and_positions_are_the_equity_at_every_decision_and_nothing_is_held_after_the_run(
     choice: dict[str, Any],
@@ -190,7 +191,7 @@ def _net_of_parts(trade: Any, now_ms: int) -> float:
     return net
 
 
-@settings(max_examples=30, deadline=None)
+@tried(8, 30)
 @given(CHOICES)
 def test_skipping_is_stepping_with_an_account_whatever_stops_it(choice: dict[str, Any]) -> None:
     plan, _ = a_random_plan(choice, [])

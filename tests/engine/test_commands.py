@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli import (
@@ -45,6 +45,7 @@ from backtestkit_cli.events.rows import event_row
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.engine.manoeuvres import a_signal, lived, minute_of, minute_of_close, only_at, rows, then, told
 from tests.engine.orders import CANDLE, VWAP
+from tests.laws import tried
 from tests.markets import plan_for, random_candles, registered
 
 both_models = pytest.mark.parametrize("model", [VWAP, CANDLE])
@@ -384,7 +385,7 @@ def test_a_session_that_was_closed_by_a_callback_is_asked_again_a_minute_later(m
     even=st.sampled_from([None, 0.5]),
     side=st.sampled_from(["long", "short"]),
 )
-@settings(max_examples=35)
+@tried(10, 35)
 def test_a_stop_never_loosens(
     seed: int, model: FillModelName, trailing: float | None, even: float | None, side: str
 ) -> None:
@@ -426,7 +427,7 @@ def test_a_stop_never_loosens(
 
 
 @given(seed=st.integers(0, 2**16), model=st.sampled_from(list(FillModelName)), side=st.sampled_from(["long", "short"]))
-@settings(max_examples=35)
+@tried(10, 35)
 def test_partial_closes_and_averaging_conserve_quantity_and_money(seed: int, model: FillModelName, side: str) -> None:
     sign = 1 if side == "long" else -1
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import backtestkit_cli as btk
@@ -24,6 +24,7 @@ from backtestkit_cli.events.rows import event_rows
 from backtestkit_cli.reports.saved.manifest import manifest
 from backtestkit_cli.runs.backtest import run_backtest
 from backtestkit_cli.runs.facts import facts_of
+from tests.laws import tried
 from tests.markets import START_MS, candles_of, plan_for, random_candles, registered
 
 NINE = [f"{letter}{letter}{letter}" for letter in "ABCDEFGHI"]
@@ -367,7 +368,7 @@ def test_a_cron_job_that_is_not_due_within_the_frame_is_not_called() -> None:
     minutes=st.integers(1, 600),
     symbols=st.lists(st.sampled_from(NINE), unique=True, max_size=3),
 )
-@settings(max_examples=40, deadline=None)
+@tried(15, 40)
 def test_a_job_is_called_at_the_multiples_of_its_interval_within_the_frame_and_nowhere_else(
     every: str, start_minute: int, minutes: int, symbols: list[str]
 ) -> None:
@@ -382,7 +383,7 @@ def test_a_job_is_called_at_the_multiples_of_its_interval_within_the_frame_and_n
 
 
 @given(minute=st.integers(0, 59), hours=st.integers(0, 23), start_minute=st.integers(0, 24 * 60))
-@settings(max_examples=25, deadline=None)
+@tried(12, 25)
 def test_cron_names_the_instants_that_arithmetic_does(minute: int, hours: int, start_minute: int) -> None:
     start_ms = START_MS + start_minute * MINUTE_MS
     outcome = run(with_job(lambda _: None, cron=f"{minute} {hours} * * *"), candles=minutes_from(start_ms, 1440))

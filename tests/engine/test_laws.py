@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli import (
@@ -50,6 +50,7 @@ from backtestkit_cli.events.bus import Audience, Bus, Listener
 from backtestkit_cli.ports import Clock
 from backtestkit_cli.runs.backtest import market_book, run_backtest
 from backtestkit_cli.runs.facts import facts_of
+from tests.laws import tried
 from tests.markets import plan_for, random_candles, registered, with_holes
 
 INTERVALS = ("1m", "3m", "5m", "15m", "1h")
@@ -190,7 +191,7 @@ def run(plan: Any, **options: Any) -> RunOutcome:
 
 
 @given(choice=CHOICES)
-@settings(max_examples=80)
+@tried(12, 80)
 def test_skipping_equals_stepping(choice: dict[str, Any]) -> None:
     candles = {"AAA": market(choice, 0, 400), "BBB": market(choice, 1, 400)}
     plan = plan_for(a_random_strategy(choice), candles, settings=settings_of(choice))
@@ -211,7 +212,7 @@ class PlainClock:
 
 
 @given(choice=CHOICES)
-@settings(max_examples=40)
+@tried(10, 40)
 def test_another_clock_drives_the_same_session_minute_by_minute(choice: dict[str, Any]) -> None:
     candles = {"AAA": market(choice, 0, 300), "BBB": market(choice, 1, 300)}
     plan = plan_for(a_random_strategy(choice), candles, settings=settings_of(choice))
@@ -248,7 +249,7 @@ def test_another_clock_drives_the_same_session_minute_by_minute(choice: dict[str
 
 
 @given(choice=CHOICES, order=st.permutations(["AAA", "BBB", "CCC", "DDD"]), size=st.integers(1, 5))
-@settings(max_examples=40)
+@tried(10, 40)
 def test_results_do_not_depend_on_the_order_of_symbols_or_how_many_are_active(
     choice: dict[str, Any], order: list[str], size: int
 ) -> None:
@@ -262,7 +263,7 @@ def test_results_do_not_depend_on_the_order_of_symbols_or_how_many_are_active(
 
 
 @given(choice=CHOICES)
-@settings(max_examples=60)
+@tried(12, 60)
 def test_money_is_neither_made_nor_lost_by_the_ledger(choice: dict[str, Any]) -> None:
     """Cash out for buys and fees, cash in for sells: the balance of a trade is its net gain."""
     choice["watches"] = "active"
@@ -296,7 +297,7 @@ def test_money_is_neither_made_nor_lost_by_the_ledger(choice: dict[str, Any]) ->
 @given(
     seed=st.integers(0, 2**16), interval=st.sampled_from(INTERVALS), begin=st.integers(70, 250), hours=st.integers(0, 3)
 )
-@settings(max_examples=60)
+@tried(12, 60)
 def test_after_skipped_minutes_no_interval_shows_a_candle_that_closes_after_now(
     seed: int, interval: str, begin: int, hours: int
 ) -> None:
@@ -322,7 +323,7 @@ def test_after_skipped_minutes_no_interval_shows_a_candle_that_closes_after_now(
 
 
 @given(seed=st.integers(0, 2**16), interval=st.sampled_from(["1m", "2m", "5m", "15m", "1h", "4h"]), n=st.integers(1, 4))
-@settings(max_examples=60)
+@tried(12, 60)
 def test_no_candle_handed_out_closes_after_now(seed: int, interval: str, n: int) -> None:
     seen: list[int] = []
 
@@ -354,7 +355,7 @@ def test_no_candle_handed_out_closes_after_now(seed: int, interval: str, n: int)
 
 
 @given(seed=st.integers(0, 2**16))
-@settings(max_examples=30)
+@tried(10, 30)
 def test_what_is_known_at_a_tick_does_not_change_with_what_comes_later(seed: int) -> None:
     """Prices, aggregates and averages of a prefix of history equal those of the whole, bit for bit."""
 
@@ -377,7 +378,7 @@ def test_what_is_known_at_a_tick_does_not_change_with_what_comes_later(seed: int
 
 
 @given(choice=CHOICES, minutes=st.integers(60, 350), sees_ahead=st.booleans())
-@settings(max_examples=60)
+@tried(12, 60)
 def test_what_happened_does_not_change_with_what_comes_later(
     choice: dict[str, Any], minutes: int, *, sees_ahead: bool
 ) -> None:
@@ -395,7 +396,7 @@ def test_what_happened_does_not_change_with_what_comes_later(
 
 
 @given(choice=CHOICES, share=st.sampled_from([0.05, 0.4]))
-@settings(max_examples=60)
+@tried(12, 60)
 def test_where_minutes_are_skipped_nothing_happens_and_no_window_holds_a_made_up_candle(
     choice: dict[str, Any], share: float
 ) -> None:

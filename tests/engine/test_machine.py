@@ -4,7 +4,6 @@ The default run takes some of the feeds; `make laws` takes all 10,000.
 """
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -41,11 +40,12 @@ from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, Part
 from backtestkit_cli.events.rows import event_row
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.engine.naive import Fact, Naive, World, net_of
+from tests.laws import ALL_LAWS
 from tests.markets import START_MS, plan_for, registered
 
 FEEDS = 10_000
 BLOCKS = 20
-SHARE = FEEDS if os.environ.get("BTK_ALL_LAWS") else 500
+SHARE = FEEDS if ALL_LAWS else 500
 WARM_UP = 5
 CALLBACKS = {
     "position_opened": "on_open",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli import (
@@ -32,6 +32,7 @@ from backtestkit_cli.runs.backtest import run_backtest
 from tests.builders import a_position
 from tests.engine.manoeuvres import AT, a_signal, lived, minute_of, only_at, then, told
 from tests.engine.orders import CANDLE, VWAP
+from tests.laws import tried
 from tests.markets import START_MS, plan_for, random_candles, registered
 
 both_models = pytest.mark.parametrize("model", [VWAP, CANDLE])
@@ -235,7 +236,7 @@ def test_a141_a_listener_that_hears_one_level_that_passes_its_filter_is_gone_the
     model=st.sampled_from(list(FillModelName)),
     side=st.sampled_from(["long", "short"]),
 )
-@settings(max_examples=40)
+@tried(12, 40)
 def test_levels_come_in_order_without_a_gap_and_once_whatever_is_bought_meanwhile(
     seed: int, basis: PartialBasis, model: FillModelName, side: str
 ) -> None:

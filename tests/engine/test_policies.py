@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli import (
@@ -38,6 +38,7 @@ from backtestkit_cli.runs.facts import facts_of
 from tests.builders import a_position
 from tests.engine.manoeuvres import AT, a_signal, lived, minute_of, minute_of_close, only_at, rows, then, told
 from tests.engine.orders import CANDLE, VWAP
+from tests.laws import tried
 from tests.markets import START_MS, plan_for, random_candles, registered, with_candle
 
 both_models = pytest.mark.parametrize("model", [VWAP, CANDLE])
@@ -154,7 +155,7 @@ def test_breakeven_is_not_told_where_the_trailing_stop_has_passed_it_at_that_tic
     model=st.sampled_from(list(FillModelName)),
     position_side=st.sampled_from(["long", "short"]),
 )
-@settings(max_examples=60)
+@tried(12, 60)
 def test_trailing_is_a_listener_that_moves_the_stop_behind_the_best_price(
     seed: int, distance: float, activation: float | None, model: FillModelName, position_side: str
 ) -> None:
@@ -304,7 +305,7 @@ def test_a_rung_the_account_cannot_pay_is_refused_with_its_words() -> None:
     model=st.sampled_from(list(FillModelName)),
     averaging=st.sampled_from(list(AveragingPolicy)),
 )
-@settings(max_examples=60)
+@tried(12, 60)
 def test_a_ladder_is_a_listener_that_averages_and_moves_the_target(
     seed: int, step: float, target: float | None, model: FillModelName, averaging: AveragingPolicy
 ) -> None:

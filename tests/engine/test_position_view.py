@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli import (
@@ -31,6 +31,7 @@ from backtestkit_cli.domain.settings import AveragingPolicy, FillModelName, Sett
 from backtestkit_cli.runs.backtest import run_backtest
 from tests.engine.manoeuvres import AT, a_signal, lived, minute_of, only_at, then
 from tests.engine.orders import CANDLE, VWAP
+from tests.laws import tried
 from tests.markets import START_MS, plan_for, random_candles, registered, with_candle
 
 both_models = pytest.mark.parametrize("model", [VWAP, CANDLE])
@@ -223,7 +224,7 @@ def test_the_view_inside_a_callback_is_that_of_its_tick(model: FillModelName) ->
     every=st.sampled_from([2, 7, 31]),
     trailing=st.sampled_from([None, 1.0]),
 )
-@settings(max_examples=25)
+@tried(5, 25)
 def test_looking_every_minute_or_now_and_then_shows_the_same_and_the_last_look_is_the_trade(
     seed: int, model: FillModelName, side: str, every: int, trailing: float | None
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli.domain.interval import MINUTE_MS
@@ -14,6 +14,7 @@ from backtestkit_cli.engine.wall_clock import Body, WallClock, minute_of
 from backtestkit_cli.ports import Clock
 from backtestkit_cli.runs.trading.time import ReplayTime
 from tests.builders import START_MS
+from tests.laws import tried
 from tests.warp import WarpTime, warped
 
 
@@ -255,7 +256,7 @@ def test_a_clock_that_was_set_ahead_is_followed_at_once_when_it_looks_again() ->
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@tried(15, 40)
 @given(
     works=st.lists(st.lists(st.integers(0, 200), min_size=5, max_size=5), min_size=1, max_size=4),
     readiness=st.lists(st.integers(0, 300), min_size=1, max_size=4),

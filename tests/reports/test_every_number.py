@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli.analytics.outcome import TradePath
@@ -24,6 +24,7 @@ from backtestkit_cli.reports.markdown.kinds import KINDS, write_reports
 from backtestkit_cli.reports.saved.record import RunRecord
 from backtestkit_cli.reports.saved.run_folder import write_run
 from tests.builders import START_MS, a_record, a_session, a_trade, trades_of
+from tests.laws import tried
 
 _UNREAL = re.compile(r"\b(nan|inf|infinity)\b", re.IGNORECASE)
 
@@ -58,7 +59,7 @@ def outputs(record: RunRecord, out: Path) -> str:
     return "\n".join(texts)
 
 
-@settings(max_examples=8, deadline=None)
+@tried(3, 8)
 @given(st.lists(trades, max_size=5), st.lists(paths, min_size=5, max_size=5))
 def test_no_output_holds_a_number_that_is_none(made: list[Trade], gone: list[TradePath]) -> None:
     with TemporaryDirectory() as folder:

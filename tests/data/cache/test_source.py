@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backtestkit_cli.data.cache import journal, pages
@@ -28,6 +28,7 @@ from tests.data.cache.remotes import (
     tree,
 )
 from tests.data.candle_files import COLUMNS, START, a_market, bytes_of, changed, without
+from tests.laws import tried
 
 COUNT = 3000
 FROM = MONTH_END - minutes(1500)  # half of the candles are in January, half in February
@@ -69,7 +70,7 @@ async def test_columns_are_contiguous_read_only_and_of_the_right_type(tmp_path: 
             assert column.dtype == (np.int64 if name == "timestamp" else np.float64)
 
 
-@settings(max_examples=25)
+@tried(6, 25)
 @given(spans=SPANS, seed=st.integers(0, 1000), missing=st.sampled_from([0.0, 0.05, 0.5, 1.0]), warms=st.booleans())
 def test_any_history_gives_what_the_source_has_asks_no_minute_twice_and_leaves_the_same_bytes(
     spans: list[tuple[int, int]], seed: int, missing: float, warms: bool, tmp_path_factory: pytest.TempPathFactory

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli.data.files.source import CandleFiles
@@ -21,6 +21,7 @@ from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.errors import BadCandleError
 from tests.data.candle_files import COLUMNS, START, a_market, bytes_of, frame_of
+from tests.laws import tried
 
 MARKET = a_market(20)
 
@@ -101,7 +102,7 @@ STYLES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@tried(30, 150)
 @given(style=STYLES)
 def test_any_way_of_writing_reads_back_to_the_same_bytes(style: Style) -> None:
     assert bytes_of(read(written(style))) == bytes_of(MARKET)

@@ -3,12 +3,11 @@
 `make storm` runs them in their full size: ten symbols for 2,000 minutes.
 """
 
-import os
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli.domain.position import Position
@@ -16,10 +15,9 @@ from backtestkit_cli.domain.signal import CloseReason
 from backtestkit_cli.events.venue_facts import EntriesBlocked
 from tests.engine.dealing.mishaps import ALL, OF_THE_VENUE, ON_THE_WIRE, Mishap, Mishaps
 from tests.engine.dealing.storm import WARM_UP, Storm, blown_over, problems, walks
+from tests.laws import ALL_LAWS, tried
 
-IS_WIDE = bool(os.environ.get("BTK_ALL_LAWS"))
-SYMBOLS, MINUTES = (10, 2_000) if IS_WIDE else (2, 146)
-EXAMPLES = 60 if IS_WIDE else 2
+SYMBOLS, MINUTES = (10, 2_000) if ALL_LAWS else (2, 146)
 RATE = 0.2
 VENUES: dict[str, dict[str, Any]] = {
     "pairs": {},
@@ -28,8 +26,8 @@ VENUES: dict[str, dict[str, Any]] = {
     "fee in quote": {"fee_in": "quote", "spread_rate": Decimal("0.0004")},
     "exits in the engine": {"options": {"exits": "engine"}},
 }
-LAW = settings(max_examples=EXAMPLES)
-pytestmark = pytest.mark.timeout(3_600 if IS_WIDE else 60)
+LAW = tried(2, 60)
+pytestmark = pytest.mark.timeout(3_600 if ALL_LAWS else 60)
 
 
 def candles(seed: int, symbols: int = SYMBOLS, minutes: int = MINUTES) -> Any:

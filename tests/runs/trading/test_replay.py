@@ -1,7 +1,6 @@
 """History replayed through the path of paper trading is a backtest, byte for byte."""
 
 import asyncio
-import os
 import random
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from backtestkit_cli import (
     Candles,
@@ -35,6 +34,7 @@ from backtestkit_cli.runs.assembly import assemble
 from tests.coordinated_run import CONFIG
 from tests.engine import test_account_laws as accounts
 from tests.engine.test_laws import CHOICES, a_random_strategy, market, settings_of
+from tests.laws import ALL_LAWS, takes_long, tried
 from tests.markets import plan_for, random_candles, registered, with_holes
 from tests.replay import replayed, replays_like_a_backtest
 from tests.strategies.demo_run import demo_plan
@@ -44,13 +44,6 @@ EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.py"))
 SYMBOLS_OF = {"btc_eth_ratio": ("BTCUSDT", "ETHUSDT")}
 DAY_MS = interval_ms("1d")
 TWO_HOURS = {"AAA": random_candles(0, 120), "BBB": random_candles(1, 120)}
-ALL_LAWS = bool(os.environ.get("BTK_ALL_LAWS"))
-takes_long = pytest.mark.timeout(1800 if ALL_LAWS else 60)
-
-scripts = settings(max_examples=200 if ALL_LAWS else 3)
-accounts_of_scripts = settings(max_examples=100 if ALL_LAWS else 2)
-
-
 MODELS = ("vwap", "candle")
 EXAMPLES_IN_MODELS = (
     [*product(EXAMPLES, MODELS)] if ALL_LAWS else [(name, MODELS[number % 2]) for number, name in enumerate(EXAMPLES)]
@@ -70,7 +63,7 @@ def test_an_example_replayed_has_the_events_of_its_backtest(example: str, model:
 
 @takes_long
 @given(choice=CHOICES)
-@scripts
+@tried(3, 200)
 def test_a_random_script_replayed_has_the_events_of_its_backtest(choice: dict[str, Any]) -> None:
     candles = {"AAA": market(choice, 0, 200), "BBB": market(choice, 1, 200)}
     replays_like_a_backtest(plan_for(a_random_strategy(choice), candles, settings=settings_of(choice)))
@@ -78,7 +71,7 @@ def test_a_random_script_replayed_has_the_events_of_its_backtest(choice: dict[st
 
 @takes_long
 @given(accounts.CHOICES)
-@accounts_of_scripts
+@tried(2, 100)
 def test_sessions_that_share_an_account_and_its_stops_do_the_same_replayed(choice: dict[str, Any]) -> None:
     looks: list[Any] = []
     plan, _ = accounts.a_random_plan(choice, looks)

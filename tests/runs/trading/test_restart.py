@@ -1,13 +1,12 @@
 """A bot that dies with any of its calls and is begun again does what one does that lives on."""
 
-import os
 import random
 from collections import Counter
 from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from backtestkit_cli import (
@@ -24,12 +23,11 @@ from backtestkit_cli.events.bus import PINGS
 from backtestkit_cli.events.venue_facts import PositionRestored
 from backtestkit_cli.runs.plan import RunPlan
 from tests.engine.test_laws import CHOICES, a_random_strategy, market, settings_of
+from tests.laws import ALL_LAWS, takes_long, tried
 from tests.markets import START_MS, candles_of, plan_for, registered
 from tests.runs.trading.dying import Left, World
 
-ALL_LAWS = bool(os.environ.get("BTK_ALL_LAWS"))
 MINUTE_MS = 60_000
-takes_long = pytest.mark.timeout(1800 if ALL_LAWS else 60)
 
 
 def crowded(told: list[Any]) -> set[int]:
@@ -49,7 +47,7 @@ def is_the_same(found: Left, expected: Left) -> None:
 
 @takes_long
 @given(choice=CHOICES, seed=st.integers(0, 2**32))
-@settings(max_examples=100 if ALL_LAWS else 2)
+@tried(2, 100)
 def test_who_dies_at_any_call_before_or_after_it_did_something_trades_on_as_if_nothing_had_been(
     choice: dict[str, Any], seed: int
 ) -> None:
@@ -73,7 +71,7 @@ def test_who_dies_at_any_call_before_or_after_it_did_something_trades_on_as_if_n
 
 @takes_long
 @given(choice=CHOICES, seed=st.integers(0, 2**32))
-@settings(max_examples=40 if ALL_LAWS else 2)
+@tried(2, 40)
 def test_who_dies_again_and_again_trades_on_as_if_nothing_had_been(choice: dict[str, Any], seed: int) -> None:
     rng = random.Random(seed)
     plan = plan_for(a_random_strategy(choice), {"AAA": market(choice, 0, 120)}, settings=settings_of(choice))

@@ -1,12 +1,10 @@
 """How long the windows of candles are, and how often one follows another, changes nothing."""
 
 import asyncio
-import os
 from datetime import datetime
 from typing import Any
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backtestkit_cli import Signal, add_strategy, get_average_price, get_candles
@@ -14,12 +12,13 @@ from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.trading.growing_book import Windows
 from tests.engine import test_account_laws as accounts
 from tests.engine.test_laws import CHOICES, a_random_strategy, market, settings_of
+from tests.laws import takes_long, tried
 from tests.markets import plan_for, random_candles, registered
 from tests.replay import event_log, replayed
 
 WINDOWS = st.builds(Windows, st.sampled_from((1, 2, 17, 60)), st.sampled_from((120, 150)))
-pytestmark = pytest.mark.timeout(1800 if os.environ.get("BTK_ALL_LAWS") else 60)
-laws = settings(max_examples=100 if os.environ.get("BTK_ALL_LAWS") else 2)
+pytestmark = takes_long
+laws = tried(2, 100)
 
 
 def is_the_same_in(windows: Windows, plan: RunPlan) -> None:
