@@ -1,0 +1,64 @@
+"""The places of all records of a mode, as options describe them, and the store that they make together."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from backtestkit_cli.domain.stores import PlaceOptions, StoreKind, StoreOptions
+from backtestkit_cli.persistence.building import shelf_of
+from backtestkit_cli.persistence.patient_shelf import PatientShelf
+from backtestkit_cli.persistence.record_store import RecordStore
+from backtestkit_cli.persistence.routed_store import RoutedStore
+from backtestkit_cli.persistence.shelf import LeasingShelf, Shelf
+from backtestkit_cli.ports import Store
+
+Front: TypeAlias = Callable[[LeasingShelf, PlaceOptions], Shelf]
+"""Returns what stands before the shelf of a server."""
+
+_LOCAL = {StoreKind.FILE, StoreKind.MEMORY}
+
+
+def patient(shelf: Shelf, place: PlaceOptions) -> PatientShelf:
+    """Return *shelf*, the one of *place*, asked again where it was not reached."""
+    return PatientShelf(cast("LeasingShelf", shelf), place.patience_seconds)
+
+
+class Places:
+    """The shelves of one mode, each place once; nothing is opened."""
+
+    def __init__(self, options: StoreOptions, environ: Mapping[str, str]) -> None:
+        """Make the shelves that *options* describe; URLs may be in *environ*.
+
+        Raises:
+            ConfigError: a URL is missing, or a package is not installed.
+        """
+        self._options = options
+        self._shelves = {place: shelf_of(place, environ) for place in (options.place, *options.kinds.values())}
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders of those that are files."""
+        return tuple(Path(place.folder) for place in self._shelves if place.kind is StoreKind.FILE)
+
+    @property
+    def servers(self) -> tuple[tuple[PlaceOptions, LeasingShelf], ...]:
+        """Return those that several machines can share."""
+        return tuple(
+            (place, cast("LeasingShelf", shelf)) for place, shelf in self._shelves.items() if place.kind not in _LOCAL
+        )
+
+    def store(self, front: Front = patient, *, is_onlooker: bool = False) -> Store:
+        """Return the store of all of them, with *front* before those of servers."""
+        fronts = {place: front(shelf, place) for place, shelf in self.servers}
+        stores = {
+            place: RecordStore(fronts.get(place, shelf), is_onlooker=is_onlooker)
+            for place, shelf in self._shelves.items()
+        }
+        rest = stores[self._options.place]
+        by_kind = {kind: stores[place] for kind, place in self._options.kinds.items()}
+        return RoutedStore(rest, by_kind) if by_kind else rest
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        for shelf in self._shelves.values():
+            await shelf.close()
