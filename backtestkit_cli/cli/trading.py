@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from backtestkit_cli.runs.trading.assembly import Replay
 
 _FRAME_KEYS = {"frame", "from", "to"}
+_Standby = Annotated[
+    bool, typer.Option("--standby", help="Wait while another process trades the same, and take over when it ends.")
+]
 
 
 def paper(
@@ -24,6 +27,7 @@ def paper(
     config: options.Config = None,
     sets: options.Sets = None,
     fill_model: options.FillModel = None,
+    standby: _Standby = False,
     replay: Annotated[
         bool, typer.Option("--replay", help="Trade on the history of a frame as if its candles closed now.")
     ] = False,
@@ -49,7 +53,7 @@ def paper(
     """Trade on candles as they close, with an account of its own and without real orders.
 
     It goes on until Ctrl-C or SIGTERM, which stop it cleanly; a second one ends it at once. What it holds is saved
-    below `store.folder` before it is said, and the next start takes it up again. `--replay` trades on history instead,
+    in its `store` before it is said, and the next start takes it up again. `--replay` trades on history instead,
     through the same path, and ends with it. Exit codes: 0 stopped, or the replay is over, 1 failed, 2 wrong input,
     3 candles or saved state missing or bad, 4 some sessions failed, 5 a venue refused or was not reached, 6 a
     portfolio rule stopped it, 130 ended at once.
@@ -62,7 +66,7 @@ def paper(
     flags = _flags(symbols, entry, strategy, exchange, fill_model, out, data)
     flags |= {**frames, **options.reach(no_cache=no_cache, offline=offline)}
     loaded = options.load(config, sets, flags, required=("symbols", "entry", *(["frame"] if how else [])))
-    trade(loaded, PAPER, how, shown)
+    trade(loaded, PAPER, how, shown, stands_by=standby)
 
 
 def live(
@@ -75,6 +79,7 @@ def live(
     sets: options.Sets = None,
     fill_model: options.FillModel = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")] = False,
+    standby: _Standby = False,
     out: options.Out = None,
     data: options.Data = None,
     no_cache: options.NoCache = False,
@@ -90,7 +95,7 @@ def live(
 
     Shows what it is about to do and asks for the word `live`; without a terminal it needs --yes. It goes on until
     Ctrl-C or SIGTERM, which stop it cleanly as `trading.on_stop` says; a second one ends it at once. What it holds is
-    saved below `store.folder` before it is said, and the next start takes it up again. Exit codes: 0 stopped, 1
+    saved in its `store` before it is said, and the next start takes it up again. Exit codes: 0 stopped, 1
     failed, 2 wrong input or no keys, 3 candles or saved state missing or bad, 4 some sessions failed, 5 the venue
     refused or was not reached, 6 a portfolio rule stopped it, 130 ended at once.
     """
@@ -101,7 +106,7 @@ def live(
     flags = _flags(symbols, entry, strategy, exchange, fill_model, out, data)
     flags |= options.reach(no_cache=no_cache, offline=False)
     loaded = options.load(config, sets, flags, required=("symbols", "entry"))
-    trade(loaded, LIVE, None, shown, asks=not yes)
+    trade(loaded, LIVE, None, shown, asks=not yes, stands_by=standby)
 
 
 def _flags(

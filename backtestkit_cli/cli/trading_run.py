@@ -63,8 +63,12 @@ def trade(
     shown: Shown,
     *,
     asks: bool = False,
+    stands_by: bool = False,
 ) -> None:
-    """Assemble the run and see it through to its end; one with real orders is shown before, and *asks*."""
+    """Assemble the run and see it through to its end; one with real orders is shown before, and *asks*.
+
+    One that *stands_by* begins once nobody else trades the same.
+    """
     from backtestkit_cli.cli.log_lines import written
     from backtestkit_cli.runs.trading.plan import LIVE
 
@@ -73,7 +77,7 @@ def trade(
         if plan.run.mode == LIVE and not _agreed(plan, asks=asks):
             console.say("nothing was started")
             return
-        outcome = _run(plan, shown, data)
+        outcome = _run(plan, shown, data, stands_by=stands_by)
     _finish(plan, outcome, shown)
     raise typer.Exit(outcome.exit_code)
 
@@ -104,7 +108,7 @@ def _agreed(plan: "TradingPlan", *, asks: bool) -> bool:
     return not asks or asked("type live to begin:") == "live"
 
 
-def _run(plan: "TradingPlan", shown: Shown, data: TextIO) -> "RunOutcome":
+def _run(plan: "TradingPlan", shown: Shown, data: TextIO, *, stands_by: bool) -> "RunOutcome":
     import asyncio
 
     from backtestkit_cli.cli.trading_view import stopping_text
@@ -124,7 +128,16 @@ def _run(plan: "TradingPlan", shown: Shown, data: TextIO) -> "RunOutcome":
             console.say("stopped")
 
         with stopped_by_signals(request, end=end):
-            return asyncio.run(run_trading(plan, on_status=watch.on_status, on_event=watch.on_event, stop=stop))
+            return asyncio.run(
+                run_trading(
+                    plan,
+                    on_status=watch.on_status,
+                    on_event=watch.on_event,
+                    on_note=console.note,
+                    stop=stop,
+                    stands_by=stands_by,
+                )
+            )
 
 
 def _on_stop(plan: "TradingPlan") -> "OnStop | None":

@@ -21,6 +21,7 @@ from backtestkit_cli.runs.trading.outside import Outside
 from backtestkit_cli.runs.trading.plan import TradingPlan
 from backtestkit_cli.runs.trading.session_keeper import SessionKeeper
 from backtestkit_cli.runs.trading.status import RunStatus
+from backtestkit_cli.runs.trading.store_watch import StoreWatch
 
 _SKEW_EVERY_S = 3600.0
 _ALERTS_END_S = 5.0
@@ -53,6 +54,7 @@ class Upkeep:
         now_ms = outside.time.now_ms
         self._notices = Notices(life)
         self.connection = Connection(now_ms, self._notices.tell)
+        self._store = StoreWatch(outside.tenure, outside.hindrances)
         self._lateness = Lateness(plan.options.max_lateness_seconds, self._notices.tell)
         read_clock = getattr(outside.source, "read_clock", None)
         self._skew = None
@@ -138,6 +140,7 @@ class Upkeep:
         while True:
             await asyncio.sleep(self._outside.beat_s)
             jumps.look()
+            self._store.look(self._keepers, self.connection)
             clock.look_again()
             self.show()
 

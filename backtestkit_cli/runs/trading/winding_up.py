@@ -33,7 +33,19 @@ async def wound_up(keepers: Sequence[SessionKeeper], now_ms: int, *, closes: boo
             text = f"what is held was not closed: {problem}; the next start looks after it"
             await keeper.publish(ErrorOccurred(now_ms, keeper.spec.name, keeper.symbol, "stop", text, ""))
     for keeper in keepers:
+        await _make_good(keeper, now_ms)
         await keeper.ends(now_ms)
+
+
+async def _make_good(keeper: SessionKeeper, now_ms: int) -> None:
+    """Save what is due, or tell that it never will be."""
+    try:
+        await keeper.dealer.make_good()
+    except StoreError as error:
+        text = f"what was done last is not saved: {error}; the next start compares it with the venue"
+        await keeper.publish(ErrorOccurred(now_ms, keeper.spec.name, keeper.symbol, "stop", text, ""))
+    for fact in keeper.dealer.saved_facts():
+        await keeper.publish(fact)
 
 
 async def closed_out(dealer: Dealer, publish: Publish) -> str:
