@@ -7,6 +7,7 @@ import orjson
 
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.domain.candle import fingerprint
+from backtestkit_cli.domain.stores import StoreOptions
 from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
 from backtestkit_cli.events.rows import event_rows
 from backtestkit_cli.runs.backtest import run_backtest
@@ -33,7 +34,7 @@ def replay_of(plan: RunPlan) -> TradingPlan:
         run=plan,
         options=TradingOptions(),
         paper=PaperOptions(balance=RICH),
-        state_folder="",
+        store=StoreOptions(),
         is_replay=True,
     )
 

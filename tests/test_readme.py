@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from enum import StrEnum
 from pathlib import Path
 from types import FunctionType
@@ -24,8 +24,8 @@ from backtestkit_cli.cli.stopping import STOPPED
 from backtestkit_cli.config.environment import variables
 from backtestkit_cli.config.loader import load_config
 from backtestkit_cli.config.risks import RiskProfile, rules_of
-from backtestkit_cli.config.schema import StoreConfig
 from backtestkit_cli.config.sizings import METHODS
+from backtestkit_cli.config.stores import StoreConfig
 from backtestkit_cli.domain.position import Plan
 from backtestkit_cli.domain.settings import Settings
 from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
@@ -251,7 +251,7 @@ def test_the_table_of_trading_has_each_key_with_its_default() -> None:
     told = dict(re.findall(r"^\| `(\w+\.\w+)` \| `([\w./]+)` \|", TRADING, re.MULTILINE))
     sections: dict[str, Any] = {"trading": TradingOptions(), "paper": PaperOptions()}
     true = {f"{name}.{f.name}": getattr(one, f.name) for name, one in sections.items() for f in fields(one)}
-    true |= {f"store.{name}": field.default for name, field in StoreConfig.model_fields.items()}
+    true |= {f"store.{one.name}": one.default for one in fields(StoreConfig) if one.default is not MISSING}
     assert told == {key: default_text(value) for key, value in true.items()}
 
 
@@ -264,4 +264,4 @@ def default_text(value: object) -> str:
 def test_the_variables_of_trading_that_are_named_exist() -> None:
     named = set(re.findall(r"CC_(?:TRADING|PAPER|STORE)_\w+", README))
     assert named <= set(variables())
-    assert len(named) == 3
+    assert len(named) == 4

@@ -123,7 +123,7 @@ def _exchange(name: str, part: "BaseModel | None", where: str) -> Row:
 
 
 def _options(parts: "Iterable[tuple[str, object]]") -> str:
-    from backtestkit_cli.config.describe import without_secrets
+    from backtestkit_cli.config.secrets import without_secrets
 
     return ", ".join(f"{name} {without_secrets(_value(value))}" for name, value in parts)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 def command_line() -> str:
     """Return the command line, without what may be a secret."""
-    from backtestkit_cli.config.describe import without_secrets
+    from backtestkit_cli.config.secrets import without_secrets
 
     return shlex.join(["btk", *map(without_secrets, sys.argv[1:])])
 

@@ -72,7 +72,7 @@ def _state(plan: "TradingPlan", seen: "Preview") -> Iterator[tuple[str, str]]:
     from backtestkit_cli.cli.trading_view import state_text
     from backtestkit_cli.engine.memory import SessionMemory
 
-    yield "state", f"{plan.state_folder}: {'takes up again:' if seen.held else 'nothing to take up again'}"
+    yield "state", f"{plan.store.place.folder}: {'takes up again:' if seen.held else 'nothing to take up again'}"
     for session in seen.held:
         memory = session.memory or SessionMemory(blocked=session.problem)
         blocked = f", blocked: {memory.blocked}" if memory.blocked else ""

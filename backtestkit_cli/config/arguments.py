@@ -6,6 +6,7 @@ from pathlib import PurePath
 from backtestkit_cli.config.layers import Override
 from backtestkit_cli.config.origins import Mistake, Origin, Rank
 from backtestkit_cli.config.schema import RunConfig, settings_names
+from backtestkit_cli.config.store_keys import deepest_in_store
 from backtestkit_cli.config.wording import found, near
 from backtestkit_cli.config.yaml_file import parse_value
 from backtestkit_cli.errors import suggestion
@@ -24,7 +25,6 @@ _DEPTHS = {
     "trading": 2,
     "paper": 2,
     "alerts": 3,
-    "store": 2,
 }
 _ENDS = ("from", "to")
 _SET = Origin(Rank.SET, "flag --set")
@@ -69,11 +69,17 @@ def _key(name: str) -> tuple[str, ...] | None:
     """Return the key called *name*: dotted, or the bare name of a setting or of an end of the frame."""
     parts = tuple(name.split("."))
     if parts[0] in RunConfig.model_fields:
-        deepest = _DEPTHS.get(parts[0], 1) + ("columns" in parts[1:-1] or _may_be_in_parts(parts))
-        return parts if all(parts) and len(parts) <= deepest else None
+        return parts if all(parts) and len(parts) <= _deepest(parts) else None
     if name in settings_names():
         return ("settings", name)
     return ("frame", name) if name in _ENDS else None
+
+
+def _deepest(parts: tuple[str, ...]) -> int:
+    """Return how many parts a key can have that begins as *parts*."""
+    if parts[0] == "store":
+        return deepest_in_store(parts[1:])
+    return _DEPTHS.get(parts[0], 1) + ("columns" in parts[1:-1] or _may_be_in_parts(parts))
 
 
 def _may_be_in_parts(parts: tuple[str, ...]) -> bool:

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ValidationError
 from backtestkit_cli.config.exchanges import EXCHANGES
 from backtestkit_cli.config.origins import Key
 from backtestkit_cli.config.risks import in_risks, rule_hint, rule_parts
-from backtestkit_cli.config.schema import ALERT_PLACES, VALUES, FrameConfig, RunConfig, StoreConfig, settings_names
+from backtestkit_cli.config.schema import ALERT_PLACES, VALUES, FrameConfig, RunConfig, settings_names
 from backtestkit_cli.config.sizings import sizing_complaint
+from backtestkit_cli.config.store_keys import place_hint, unknown_store_key, whole_words
 from backtestkit_cli.config.wording import alternatives, choices, expected, found, is_secret, near
 from backtestkit_cli.errors import suggestion
 from backtestkit_cli.policies.risk.catalogue import RULES
@@ -62,13 +63,15 @@ def _expected_at(key: Key) -> str:
     if hint is not None:
         return expected(hint)
     match key:
+        case ("store", *rest):
+            return whole_words(tuple(rest))
         case ("risks", _, *rest):
             return rule_parts(str(rest[0])) if rest else "a mapping of rules"
         case (str(section), _) if section in _WHOLES:
             return _WHOLES[section]
         case _:
             pass
-    models: tuple[type[BaseModel], ...] = (RunConfig, FrameConfig, StoreConfig, *EXCHANGES.values())
+    models: tuple[type[BaseModel], ...] = (RunConfig, FrameConfig, *EXCHANGES.values())
     described = {
         field.alias or name: field.description for model in models for name, field in model.model_fields.items()
     }
@@ -84,8 +87,8 @@ def _hint_at(key: Key) -> object:
             return get_type_hints(ALERT_PLACES[place], include_extras=True)[name]
         case (str(section), str(name)) if section in VALUES:
             return get_type_hints(VALUES[section], include_extras=True)[name]
-        case ("store", "kind"):
-            return StoreConfig.model_fields["kind"].annotation
+        case ("store", *rest):
+            return place_hint(tuple(rest))
         case ("risks", _, str(rule), *part):
             return rule_hint(rule, str(part[0]) if part else None)
         case _:
@@ -118,8 +121,8 @@ def _unknown_key(key: Key, loc: tuple[int | str, ...]) -> str:
             known: Iterable[str] = get_type_hints(VALUES[section])
         case ("alerts", str(place), _):
             known = get_type_hints(ALERT_PLACES[place])
-        case ("store", _):
-            known = _keys(StoreConfig)
+        case ("store", *rest):
+            return unknown_store_key(tuple(rest))
         case ("risks", _, _):
             known = RULES
         case ("risks", _, str(rule), _):
@@ -138,6 +141,8 @@ def _unknown_key(key: Key, loc: tuple[int | str, ...]) -> str:
 def _secret(key: Key) -> str:
     if key[0] == "alerts":
         return f"does not belong in a config: put it into an environment variable, and name that as {key[-1]}_env"
+    if key[0] == "store":
+        return "does not belong in a config: put the URL into an environment variable, and name that as url_env"
     variables = "<EXCHANGE NAME>_API_KEY and <EXCHANGE NAME>_API_SECRET"
     return f"does not belong in a config: put keys into the environment, as {variables}"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from backtestkit_cli.config.layers import Override
 from backtestkit_cli.config.origins import Mistake, Origin, Rank
-from backtestkit_cli.config.schema import VALUES, StoreConfig, settings_names
+from backtestkit_cli.config.schema import VALUES, settings_names
+from backtestkit_cli.domain.stores import PlaceOptions
 from backtestkit_cli.errors import suggestion
 
 _PREFIX = "CC_"
@@ -33,8 +34,9 @@ def variables() -> dict[str, tuple[str, ...]]:
 
 
 def _section_names() -> dict[str, tuple[str, ...]]:
-    options = {name: tuple(field.name for field in fields(VALUES[name])) for name in ("trading", "paper")}
-    return options | {"store": tuple(StoreConfig.model_fields)}
+    sections = {**{name: VALUES[name] for name in ("trading", "paper")}, "store": PlaceOptions}
+    names = {name: tuple(field.name for field in fields(kind)) for name, kind in sections.items()}
+    return {**names, "store": (*names["store"], "lease_seconds")}
 
 
 def from_environment(environ: Mapping[str, str], dotenv: Path | None) -> Iterator[Override | Mistake]:

@@ -9,6 +9,8 @@ from backtestkit_cli.config.origins import Key
 from backtestkit_cli.config.risks import RiskProfile, rules_of
 from backtestkit_cli.config.schema import RunConfig
 from backtestkit_cli.config.sizings import sizing_values
+from backtestkit_cli.config.stores import keys_of
+from backtestkit_cli.domain.stores import PlaceOptions
 from backtestkit_cli.policies.risk.catalogue import spelled
 from backtestkit_cli.policies.sizing.methods import Atr, FixedPct, Kelly
 
@@ -28,8 +30,9 @@ def _parts(key: Key, value: object) -> Iterator[tuple[Key, object]]:
         for rule in rules_of(value):
             yield from _parts((*key, rule.name), spelled(rule))
     elif is_dataclass(value):
-        for field in fields(value):
-            yield from _parts((*key, field.name), getattr(value, field.name))
+        names = keys_of(value) if isinstance(value, PlaceOptions) else [field.name for field in fields(value)]
+        for name in names:
+            yield from _parts((*key, name), getattr(value, name))
     elif isinstance(value, BaseModel):
         yield from (
             ((*key, field.alias or name), getattr(value, name)) for name, field in type(value).model_fields.items()

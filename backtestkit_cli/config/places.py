@@ -1,7 +1,7 @@
 """Which values are paths, and what they are relative to."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from backtestkit_cli.config.values import is_one_line
@@ -26,11 +26,18 @@ def change_paths(tree: dict[str, object], change: Callable[[str], str]) -> None:
 def spell_out_home(tree: dict[str, object]) -> None:
     """Spell out a leading `~` in every path of a tree of raw values."""
     change_paths(tree, from_home)
-    store = tree.get("store")
-    for part, name in ((tree, "out"), (tree, "data"), (store, "folder")):
-        # relative to where the program runs, whoever gives them
-        if isinstance(part, dict) and name in part:
+    # these are relative to where the program runs, whoever gives them
+    for part, name in ((tree, "out"), (tree, "data"), *((place, "folder") for place in _mappings(tree.get("store")))):
+        if name in part:
             part[name] = _changed(part[name], from_home)
+
+
+def _mappings(value: object) -> Iterator[dict[str, object]]:
+    """Yield all mappings in *value*, itself included."""
+    if isinstance(value, dict):
+        yield value
+        for part in value.values():
+            yield from _mappings(part)
 
 
 def _changed(path: object, change: Callable[[str], str]) -> object:

@@ -7,13 +7,14 @@ in `fee_pct`, and `ON` is a name in `symbols`.
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Self, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WrapValidator, model_validator
 
 from backtestkit_cli.config.exchanges import A_COUNT, NAME_TAG, Count, Described, NamedOrDescribed, Part, Text
 from backtestkit_cli.config.risks import Account, Groups, ProfileNames, RiskProfiles
 from backtestkit_cli.config.sizings import SizingConfig
+from backtestkit_cli.config.stores import StoreConfig, made_store
 from backtestkit_cli.config.values import alert_values, instant, numbers, refuse, strategies, symbols, yes_or_no
 from backtestkit_cli.domain.alerts import AlertsOptions, TelegramOptions, WebhookOptions
 from backtestkit_cli.domain.interval import to_datetime, utc_text
@@ -46,13 +47,6 @@ class FrameConfig(Part):
         return "_".join(
             to_datetime(at_ms).strftime("%Y-%m-%dT%H%M").removesuffix("T0000") for at_ms in (self.start_ms, self.end_ms)
         )
-
-
-class StoreConfig(Part):
-    """Where trading keeps what it must not forget."""
-
-    kind: Literal["file"] = Field(default="file", description="file")
-    folder: Text = Field(default=".btk/state", description="a folder")
 
 
 VALUES: Mapping[str, type] = {
@@ -131,4 +125,6 @@ class RunConfig(Part):
     alerts: Annotated[AlertsOptions, BeforeValidator(alert_values), AfterValidator(_knows_its_webhook)] = Field(
         default=AlertsOptions(), description="a mapping with webhook or telegram"
     )
-    store: StoreConfig = Field(default=StoreConfig(), description="a mapping with kind and folder")
+    store: Annotated[StoreConfig, WrapValidator(made_store)] = Field(
+        default=StoreConfig(), description="a mapping with kind"
+    )

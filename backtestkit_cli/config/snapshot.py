@@ -8,15 +8,16 @@ from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from backtestkit_cli.config.describe import open_part, without_secrets
 from backtestkit_cli.config.flat import flat
 from backtestkit_cli.config.loader import LoadedConfig, load_config
 from backtestkit_cli.config.origins import Key
 from backtestkit_cli.config.schema import RunConfig, settings_names
+from backtestkit_cli.config.secrets import open_part, without_secrets
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.errors import ConfigError
 
 HIDDEN: Final = "***"
+_UNUSED = "store"  # what is run again keeps no state
 
 
 def snapshot_of(loaded: LoadedConfig) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def from_snapshot(snapshot: Mapping[str, Any], *, where: str, now: LoadedConfig 
         ConfigError: it holds what is no config today, or a secret that *now* does not know.
     """
     values = _revealed(snapshot["config"], {} if now is None else _tree(now.config))
-    hidden = _hidden_places(values)
+    hidden = [place for place in _hidden_places(values) if place[0] != _UNUSED]
     if hidden:
         place = ".".join(hidden[0])
         raise ConfigError(f"{where}: config.{place}: expected a password, found it hidden; write it as ${{NAME}}")

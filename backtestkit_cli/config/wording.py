@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from backtestkit_cli.config.secrets import without_secrets
 from backtestkit_cli.errors import suggestion
 
 _SECRETS = {"key", "secret", "token", "password", "passphrase"}
@@ -21,14 +22,14 @@ _TYPES: Mapping[object, str] = {
 
 
 def found(value: object) -> str:
-    """Return *value* as a message shows it: numbers bare, text in quotes, collections by their kind."""
+    """Return *value* as a message shows it: numbers bare, text in quotes and without secrets, collections by kind."""
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, list | tuple):
         return "a list" if value else "an empty list"
-    text = _shortened(str(value))
+    text = _shortened(without_secrets(str(value)))
     if not isinstance(value, str) or _is_number(text):
         return text
     return repr(text)

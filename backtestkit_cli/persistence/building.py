@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from backtestkit_cli.domain.stores import PlaceOptions, StoreKind
+from backtestkit_cli.domain.stores import PlaceOptions, StoreKind, url_of
 from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.persistence.shelf import Shelf
 from backtestkit_cli.persistence.shelves.files import FileShelf
@@ -50,18 +50,5 @@ def shelf_of(place: PlaceOptions, environ: Mapping[str, str]) -> Shelf:
         return FileShelf(Path(place.folder))
     if place.kind is StoreKind.MEMORY:
         return MemoryShelf()
-    shelf: Shelf = _SERVERS[place.kind].imported(place.kind)(place, _url_of(place, environ))
+    shelf: Shelf = _SERVERS[place.kind].imported(place.kind)(place, url_of(place, environ))
     return shelf
-
-
-def _url_of(place: PlaceOptions, environ: Mapping[str, str]) -> str:
-    if place.url_env is None:
-        if place.url is None:
-            raise ConfigError(f"store: a store of kind {place.kind} needs a url, or url_env, found neither")
-        return place.url
-    url = environ.get(place.url_env, "").strip()
-    if not url:
-        raise ConfigError(
-            f"store: expected the environment variable {place.url_env} to hold a URL, found nothing in it"
-        )
-    return url

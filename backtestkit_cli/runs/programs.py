@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar, Unpack, overload
 from backtestkit_cli.analytics.outcome import RunOutcome
 from backtestkit_cli.api.listening import check_kind
 from backtestkit_cli.api.registry import caller, registry
-from backtestkit_cli.config.describe import without_secrets
+from backtestkit_cli.config.secrets import without_secrets
 from backtestkit_cli.config.snapshot import snapshot_of
 from backtestkit_cli.domain.position import Trade
 from backtestkit_cli.events.bus import Audience, Bus, Listener

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from backtestkit_cli.config.describe import without_secrets
 from backtestkit_cli.config.exchanges import (
     CacheExchange,
     CcxtExchange,
@@ -19,6 +18,7 @@ from backtestkit_cli.config.exchanges import (
     SqlExchange,
 )
 from backtestkit_cli.config.loader import LoadedConfig
+from backtestkit_cli.config.secrets import without_secrets
 from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.ports import CandleSource, RemoteSource
 

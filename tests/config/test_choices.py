@@ -120,6 +120,8 @@ def test_every_value_is_shown_with_its_origin() -> None:
         ("alerts.max_waiting", "1000", "default"),
         ("store.kind", "file", "default"),
         ("store.folder", ".btk/state", "default"),
+        ("store.lease_seconds", "30.0", "default"),
+        ("store.cache", "none", "default"),
     ]
 
 

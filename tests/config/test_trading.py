@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from backtestkit_cli.config.describe import describe, without_secrets
+from backtestkit_cli.config.describe import describe
+from backtestkit_cli.config.secrets import without_secrets
 from backtestkit_cli.config.snapshot import from_snapshot, snapshot_of
 from backtestkit_cli.domain.alerts import AlertLevel, AlertsOptions, TelegramOptions, WebhookOptions
 from backtestkit_cli.domain.trading import ExitsAt, OnStop, PaperOptions, TradingOptions
@@ -88,9 +89,7 @@ WRONG = {
     "paper: {max_volume_pct: 101}": (
         "paper.max_volume_pct: expected a number above 0 and at most 100 or null, found 101"
     ),
-    "store: {kind: redis}": "store.kind: expected file, found 'redis'",
-    "store: {kind: file, url: a}": "store.url: unknown key; known: folder, kind",
-    "store: {folder: ''}": "store.folder: expected a folder, found ''",
+    "store: {folder: ''}": "store.folder: expected a text that is not empty, found ''",
     "alerts: {webhook: {url_env: A, min_level: loud}}": (
         "alerts.webhook.min_level: expected info, warning or error, found 'loud'"
     ),

@@ -8,8 +8,11 @@ from typing import Any
 from backtestkit_cli.alerts.building import sinks_of
 from backtestkit_cli.config.exchanges import CcxtExchange
 from backtestkit_cli.config.loader import LoadedConfig
+from backtestkit_cli.config.origins import dotted
+from backtestkit_cli.config.stores import FORGETFUL, forgetful
 from backtestkit_cli.domain.alerts import AlertsOptions
 from backtestkit_cli.domain.settings import FillModelName
+from backtestkit_cli.domain.stores import SCHEMES, StoreOptions, url_of
 from backtestkit_cli.domain.trading import ExitsAt, OnStop
 from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.exchange.retrying import Retry
@@ -59,13 +62,15 @@ def assemble_trading(
         run = replace(run, source=venue_of(run.exchange, described, access, retry=_hasty(described)))
         venue = venue_facts(described)
     wrong = [*_unfit(run, loaded, is_replay=replay is not None), *_missing_variables(run, alerts, environ)]
+    store = config.store.of(mode)
+    wrong += [] if replay is not None else list(_unknown_places(store, environ))
     if wrong:
         raise ConfigError(wrong)
     return TradingPlan(
         run=run,
         options=config.trading,
         paper=config.paper,
-        state_folder=config.store.folder,
+        store=store,
         alerts=alerts,
         venue=venue,
         is_replay=replay is not None,
@@ -119,8 +124,22 @@ def _unfit(run: RunPlan, loaded: LoadedConfig, *, is_replay: bool) -> Iterator[s
             f"{where}: exchange {run.exchange!r} is of kind {kind}, which has no new candles: "
             "expected a venue or demo; btk paper --replay trades on its history"
         )
+    if run.mode == LIVE:
+        for key in forgetful(loaded.config.store.of(LIVE)):
+            at = dotted(("store", *key))
+            yield f"{loaded.origins[at]}: {at}: {FORGETFUL}"
     if loaded.config.offline and not is_replay and kind == VENUE:
         yield f"{loaded.origins['offline']}: offline: btk {run.mode} on a venue needs the network"
+
+
+def _unknown_places(store: StoreOptions, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each server of *store* of which nobody says where it is."""
+    for place in store.places:
+        try:
+            if place.kind in SCHEMES:
+                url_of(place, environ)
+        except ConfigError as error:
+            yield from error.problems
 
 
 def _missing_variables(run: RunPlan, alerts: AlertsOptions | None, environ: Mapping[str, str]) -> Iterator[str]:

@@ -90,7 +90,7 @@ async def outside_of(plan: TradingPlan, environ: Mapping[str, str] | None = None
             is_history=True,
             is_kept=False,
         )
-    store, clock = FileStore(Path(plan.state_folder)), SystemTime()
+    store, clock = FileStore(Path(plan.store.place.folder)), SystemTime()
     if run.mode == LIVE:
         broker, account = _venue(plan, environ, clock), account_of(_api_key(plan, environ))
         everywhere = [AccountLock(_folder_of_user(environ), run.mode, run.exchange, account)]
@@ -102,7 +102,7 @@ async def outside_of(plan: TradingPlan, environ: Mapping[str, str] | None = None
         broker=broker,
         source=run.source,
         rng=random.Random(),
-        lock=_held(AccountLock(Path(plan.state_folder), run.mode, run.exchange, account), *everywhere),
+        lock=_held(AccountLock(Path(plan.store.place.folder), run.mode, run.exchange, account), *everywhere),
         outbox=_outbox(plan, store, environ, clock),
         secrets=_secrets(plan, environ),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from backtestkit_cli.domain.alerts import AlertsOptions
+from backtestkit_cli.domain.stores import StoreOptions
 from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
 from backtestkit_cli.runs.plan import RunPlan
 
@@ -30,7 +31,7 @@ class TradingPlan:
     """A run on the wall clock: everything is resolved, nothing is started.
 
     `run` says in its mode whether orders are real; its frame is that of the candles that are replayed, and empty where
-    the run goes on from now. `state_folder` is that of the file store. With `is_replay` the candles of the frame pass
+    the run goes on from now. `store` is where records are kept. With `is_replay` the candles of the frame pass
     as if they closed now, `speed` minutes of them a minute of real time, None for as fast as it goes.
 
     `venue` is None where the exchange is none of ccxt. Reports go below `out`, and the manifest keeps `told` besides
@@ -40,7 +41,7 @@ class TradingPlan:
     run: RunPlan
     options: TradingOptions
     paper: PaperOptions
-    state_folder: str
+    store: StoreOptions
     is_replay: bool = False
     speed: float | None = None
     alerts: AlertsOptions | None = None

@@ -30,7 +30,7 @@ async def preview(plan: TradingPlan, environ: Mapping[str, str] | None = None) -
     """
     run = plan.run
     names = {(spec.name, symbol) for spec in run.strategies for symbol in run.symbols}
-    bots = await bots_in(Path(plan.state_folder), mode=run.mode, exchange=run.exchange)
+    bots = await bots_in(Path(plan.store.place.folder), mode=run.mode, exchange=run.exchange)
     held = [one for bot in bots for one in bot.sessions if not one.is_quiet]
     ours = tuple(one for one in held if (one.strategy, one.symbol) in names)
     others = [f"{one.symbol}, {one.strategy}" for one in held if (one.strategy, one.symbol) not in names]

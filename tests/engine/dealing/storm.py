@@ -17,6 +17,7 @@ from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS
 from backtestkit_cli.domain.position import Position, Trade
 from backtestkit_cli.domain.settings import FillModelName, Settings
+from backtestkit_cli.domain.stores import StoreOptions
 from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
 from backtestkit_cli.engine.memory import SessionMemory
 from backtestkit_cli.errors import StoreUnavailableError, VenueError
@@ -161,7 +162,7 @@ async def _run(  # noqa: PLR0915 - one after the other
     broker = MatcherBroker(matcher, time.now_ms, mishaps, steps=steps, **venue_terms)
     settings = Settings(fee_pct=0.1, fill_model=FillModelName.CANDLE, schedule_await_minutes=8)
     run = replace(plan_for(registry, candles, warm_up=WARM_UP, settings=settings), mode="live")
-    plan = TradingPlan(run=run, options=options, paper=PaperOptions(), state_folder="")
+    plan = TradingPlan(run=run, options=options, paper=PaperOptions(), store=StoreOptions())
     outside = Outside(
         time=time,
         store=store,

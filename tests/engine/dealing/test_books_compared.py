@@ -13,6 +13,7 @@ import backtestkit_cli as btk
 from backtestkit_cli.domain.position import Position
 from backtestkit_cli.domain.settings import FillModelName, Settings
 from backtestkit_cli.domain.signal import CloseReason
+from backtestkit_cli.domain.stores import StoreOptions
 from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
 from backtestkit_cli.engine.lifecycle import id_prefix
 from backtestkit_cli.engine.memory import SessionMemory
@@ -87,7 +88,7 @@ async def _live(world: World, minutes: int, mode: str, options: dict[str, Any], 
         beat_s=30.0,
     )
     trading_options = TradingOptions(reconcile_minutes=1, **options)
-    plan = TradingPlan(run=run, options=trading_options, paper=PaperOptions(), state_folder="")
+    plan = TradingPlan(run=run, options=trading_options, paper=PaperOptions(), store=StoreOptions())
     trading = Trading(plan, outside, lambda _status: None, world.events.append)
     time_out = _after(time, minutes, stop)
     await trading.trade(stop)

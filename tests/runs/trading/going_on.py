@@ -13,6 +13,7 @@ from backtestkit_cli.domain.aggregation import aggregated
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.interval import MINUTE_MS, interval_ms
 from backtestkit_cli.domain.money import Costs
+from backtestkit_cli.domain.stores import StoreOptions
 from backtestkit_cli.domain.trading import PaperOptions, TradingOptions
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.execution.paper import PaperBroker
@@ -163,7 +164,7 @@ class Bot:
             steady_s=time.steady_s,
             beat_s=30.0,
         )
-        trading = TradingPlan(run=plan, options=self.options, paper=paper, state_folder="", out=str(self.out))
+        trading = TradingPlan(run=plan, options=self.options, paper=paper, store=StoreOptions(), out=str(self.out))
 
         def hear(event: Event) -> None:
             if getattr(self.store, "left", None) is None:

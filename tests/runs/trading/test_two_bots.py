@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backtestkit_cli.config.loader import load_config
+from backtestkit_cli.domain.stores import PlaceOptions, StoreOptions
 from backtestkit_cli.errors import LockedError
 from backtestkit_cli.runs.trading.assembly import assemble_trading
 from backtestkit_cli.runs.trading.outside import outside_of
@@ -34,8 +35,9 @@ def test_a_second_bot_on_the_account_is_refused_though_its_state_is_elsewhere(
     plan: TradingPlan, tmp_path: Path
 ) -> None:
     def lock_of(folder: str, **keys: str) -> AbstractContextManager[object]:
+        store = StoreOptions(place=PlaceOptions(folder=str(tmp_path / folder)))
         environ = {**KEYS, "XDG_STATE_HOME": str(tmp_path / "user"), **keys}
-        return asyncio.run(outside_of(replace(plan, state_folder=str(tmp_path / folder)), environ)).lock
+        return asyncio.run(outside_of(replace(plan, store=store), environ)).lock
 
     with lock_of("first"):
         with pytest.raises(LockedError, match="is traded by another process already"), lock_of("second"):
