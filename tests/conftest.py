@@ -3,6 +3,8 @@
 Each law is tried on 25 examples that differ from run to run; BTK_ALL_LAWS, which `make laws` sets, on a hundred.
 """
 
+import gc
+
 from hypothesis import settings
 
 from tests.laws import ALL_LAWS
@@ -17,3 +19,9 @@ settings.register_profile(
     max_examples=100 if ALL_LAWS else 25,
 )
 settings.load_profile("btk")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what lives until the end: all modules and the seven thousand tests."""
+    gc.collect()
+    gc.freeze()
