@@ -175,5 +175,10 @@ def _candles(values: Mapping[str, Any]) -> CandleFacts:
 
 def versions(btk: str) -> dict[str, str]:
     """Return the versions of all that a run's numbers depend on; *btk* is our own."""
-    installed = {name: version(name) for name in ("numpy", "polars")}
-    return {"btk": btk, "python": platform.python_version(), **installed}
+    return {"btk": btk, "python": platform.python_version(), **{name: _installed(name) for name in ("numpy", "polars")}}
+
+
+@lru_cache
+def _installed(name: str) -> str:
+    """Return the version of a package; asked once, as it is looked for in all folders of packages."""
+    return version(name)
