@@ -24,7 +24,7 @@ RICH = 1e15
 async def replayed(plan: RunPlan, windows: Windows | None = None) -> RunOutcome:
     """Return what comes of *plan* where its candles close one by one, in *windows* of them."""
     trading = replay_of(plan)
-    outside = replace(await outside_of(trading), windows=windows)
+    outside = replace(outside_of(trading), windows=windows)
     return await run_trading(trading, stop=StopRequest(), outside=outside)
 
 

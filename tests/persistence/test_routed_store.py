@@ -12,7 +12,7 @@ from backtestkit_cli.persistence.file_store import FileStore
 from backtestkit_cli.persistence.memory_store import MemoryStore
 from backtestkit_cli.persistence.routed_store import RoutedStore
 from backtestkit_cli.ports import Json, Key, Store
-from tests.persistence.contract import StoreContract
+from backtestkit_cli.testing.store_contract import StoreContract
 
 PARTS = st.sampled_from(["live", "risk", "signal", "2", "10"])
 KEYS = st.lists(PARTS, min_size=1, max_size=5).map(tuple)

@@ -7,23 +7,31 @@ import time as real_time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.spans import Span
+from backtestkit_cli.domain.stores import PlaceOptions
+from backtestkit_cli.persistence.guarded_shelf import guarded
+from backtestkit_cli.persistence.places import Places, patient
+from backtestkit_cli.persistence.shelf import LeasingShelf, Shelf
+from backtestkit_cli.persistence.tenants import this_process
 from backtestkit_cli.persistence.tenure import Tenure
 from backtestkit_cli.ports import Broker, CandleSource, Store, Time
 from backtestkit_cli.runs.history import history_of
 from backtestkit_cli.runs.plan import RunPlan
+from backtestkit_cli.runs.trading.gated_broker import gated
 from backtestkit_cli.runs.trading.growing_book import Windows
 from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan
-from backtestkit_cli.runs.trading.time import ReplayTime, SystemTime
+from backtestkit_cli.runs.trading.time import ReplayTime, SystemTime, steady_s
 from backtestkit_cli.runs.trading.venue import broker_at
 
 if TYPE_CHECKING:
     from backtestkit_cli.alerts.outbox import Outbox
+    from backtestkit_cli.execution.paper import PaperBroker
 
 _QUOTE = "quote"
 
@@ -62,50 +70,75 @@ class Outside:
     hindrances: dict[str, str] = field(default_factory=dict)
 
 
-async def outside_of(plan: TradingPlan, environ: Mapping[str, str] | None = None) -> Outside:
-    """Return the adapters that *plan* names; nothing is opened but the saved account of a paper run.
+def outside_of(plan: TradingPlan, environ: Mapping[str, str] | None = None) -> Outside:
+    """Return the adapters that *plan* names; nothing is opened, locked or asked.
 
     Raises:
-        StoreError: the saved account cannot be read.
-        ConfigError: the venue cannot be traded on.
+        ConfigError: the venue cannot be traded on, or a store cannot be made.
     """
-    from backtestkit_cli.persistence.account_lock import AccountLock, account_of
-    from backtestkit_cli.persistence.file_store import FileStore
+    environ = os.environ if environ is None else environ
+    return _replayed(plan) if plan.is_replay else _present(plan, environ)
+
+
+def _replayed(plan: TradingPlan) -> Outside:
+    """Return adapters of history, which leave nothing behind."""
     from backtestkit_cli.persistence.memory_store import MemoryStore
 
-    environ = os.environ if environ is None else environ
-    run = plan.run
-    rng = random.Random(run.exchange)
-    if plan.is_replay:
-        time = ReplayTime(run.start_ms, plan.speed)
-        memory = MemoryStore()
-        source = Recorded(run.source, history_of(run).span)
-        return Outside(
-            time=time,
-            store=memory,
-            broker=await _paper(plan, memory),
-            source=source,
-            rng=rng,
-            lock=nullcontext(),
-            is_history=True,
-            is_kept=False,
-        )
-    store, clock = FileStore(Path(plan.store.place.folder)), SystemTime()
-    if run.mode == LIVE:
-        broker, account = _venue(plan, environ, clock), account_of(_api_key(plan, environ))
-        everywhere = [AccountLock(_folder_of_user(environ), run.mode, run.exchange, account)]
-    else:
-        broker, account, everywhere = await _paper(plan, store), "simulated", []
+    run, memory = plan.run, MemoryStore()
+    return Outside(
+        time=ReplayTime(run.start_ms, plan.speed),
+        store=memory,
+        broker=_paper(plan, memory),
+        source=Recorded(run.source, history_of(run).span),
+        rng=random.Random(run.exchange),
+        lock=nullcontext(),
+        is_history=True,
+        is_kept=False,
+    )
+
+
+def _present(plan: TradingPlan, environ: Mapping[str, str]) -> Outside:
+    """Return adapters of the present."""
+    from backtestkit_cli.persistence.account_lock import AccountLock, account_of
+
+    run, clock, is_live = plan.run, SystemTime(), plan.run.mode == LIVE
+    account = account_of(_api_key(plan, environ)) if is_live else "simulated"
+    keeps = Places(plan.store, environ)
+    tenure = _tenure(plan, keeps, account, clock)
+    store = keeps.store(patient if tenure is None else partial(_under, tenure))
+    paper = None if is_live else _paper(plan, store)
+    broker: Broker = paper or _venue(plan, environ, clock)
+    folders = [*keeps.folders, *([_folder_of_user(environ)] if is_live else [])]
     return Outside(
         time=clock,
         store=store,
-        broker=broker,
+        broker=broker if tenure is None else gated(broker, tenure.why_not),
         source=run.source,
         rng=random.Random(),
-        lock=_held(AccountLock(Path(plan.store.place.folder), run.mode, run.exchange, account), *everywhere),
+        lock=_held(*(AccountLock(folder, run.mode, run.exchange, account) for folder in folders)),
+        tenure=tenure,
+        begin=_at_once if paper is None else paper.recall,
         outbox=_outbox(plan, store, environ, clock),
         secrets=_secrets(plan, environ),
     )
+
+
+def _tenure(plan: TradingPlan, keeps: Places, account: str, clock: Time) -> Tenure | None:
+    """Return the leases that the stores of *plan* need, None where no other machine knows them."""
+    if not keeps.servers:
+        return None
+    return Tenure(
+        [patient(shelf, place) for place, shelf in keeps.servers],
+        (plan.run.mode, plan.run.exchange),
+        this_process(account, clock.now_ms()),
+        plan.store.lease_seconds,
+        steady_s=steady_s,
+    )
+
+
+def _under(tenure: Tenure, shelf: LeasingShelf, place: PlaceOptions) -> Shelf:
+    """Return *shelf* as *tenure* has it; each attempt is made under a lease that holds."""
+    return patient(guarded(shelf, tenure), place)
 
 
 @contextmanager
@@ -118,12 +151,12 @@ def _held(*locks: AbstractContextManager[Any]) -> Iterator[None]:
 
 
 def _folder_of_user(environ: Mapping[str, str]) -> Path:
-    """Return where all runs of a user find each other, whatever folder their state is in."""
+    """Return where all runs of a user find each other, wherever their state is."""
     base = environ.get("XDG_STATE_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state") / "btk"
 
 
-async def _paper(plan: TradingPlan, store: Store) -> Broker:
+def _paper(plan: TradingPlan, store: Store) -> "PaperBroker":
     from backtestkit_cli.execution.paper import PaperBroker
 
     run = plan.run
@@ -131,7 +164,7 @@ async def _paper(plan: TradingPlan, store: Store) -> Broker:
     balance = plan.paper.balance if run.portfolio is None else max(plan.paper.balance, run.portfolio.balance)
     options = replace(plan.paper, balance=balance)
     key = (run.mode, run.exchange, "account", "simulated")
-    return await PaperBroker.recalled(options, costs, quote=_QUOTE, store=store, key=key)
+    return PaperBroker(options, costs, quote=_QUOTE, store=store, key=key)
 
 
 def _venue(plan: TradingPlan, environ: Mapping[str, str], time: Time) -> Broker:

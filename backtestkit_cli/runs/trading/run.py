@@ -65,7 +65,7 @@ async def run_trading(
         LockedError: another process trades the same; a `LeaseLostError` where it has taken that over.
         StoreError: what is kept cannot be read.
     """
-    outside, tell = outside or await outside_of(plan), on_note or _ignore
+    outside, tell = outside or outside_of(plan), on_note or _ignore
     async with held(outside, stop, waits=stands_by, tell=tell):
         await outside.store.wait_for_init()
         await outside.begin()

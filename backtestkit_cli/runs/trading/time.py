@@ -4,6 +4,12 @@ import asyncio
 import time
 
 _MS_PER_SECOND = 1000
+_STEADY = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def steady_s() -> float:
+    """Return the seconds of a clock that nobody sets, and that goes on while the machine sleeps where it has one."""
+    return time.monotonic() if _STEADY is None else time.clock_gettime(_STEADY)
 
 
 class SystemTime:

@@ -1,6 +1,5 @@
 """One account, one bot: whatever folders their states are in."""
 
-import asyncio
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +36,7 @@ def test_a_second_bot_on_the_account_is_refused_though_its_state_is_elsewhere(
     def lock_of(folder: str, **keys: str) -> AbstractContextManager[object]:
         store = StoreOptions(place=PlaceOptions(folder=str(tmp_path / folder)))
         environ = {**KEYS, "XDG_STATE_HOME": str(tmp_path / "user"), **keys}
-        return asyncio.run(outside_of(replace(plan, store=store), environ)).lock
+        return outside_of(replace(plan, store=store), environ).lock
 
     with lock_of("first"):
         with pytest.raises(LockedError, match="is traded by another process already"), lock_of("second"):
