@@ -4,21 +4,14 @@ import asyncio
 import os
 import random
 import time as real_time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.spans import Span
-from backtestkit_cli.domain.stores import PlaceOptions
-from backtestkit_cli.persistence.guarded_shelf import guarded
-from backtestkit_cli.persistence.places import Places, patient
-from backtestkit_cli.persistence.shelf import LeasingShelf, Shelf
-from backtestkit_cli.persistence.tenants import this_process
 from backtestkit_cli.persistence.tenure import Tenure
 from backtestkit_cli.ports import Broker, CandleSource, Store, Time
 from backtestkit_cli.runs.history import history_of
@@ -26,7 +19,7 @@ from backtestkit_cli.runs.plan import RunPlan
 from backtestkit_cli.runs.trading.gated_broker import gated
 from backtestkit_cli.runs.trading.growing_book import Windows
 from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan
-from backtestkit_cli.runs.trading.time import ReplayTime, SystemTime, steady_s
+from backtestkit_cli.runs.trading.time import ReplayTime, SystemTime
 from backtestkit_cli.runs.trading.venue import broker_at
 
 if TYPE_CHECKING:
@@ -99,61 +92,25 @@ def _replayed(plan: TradingPlan) -> Outside:
 
 def _present(plan: TradingPlan, environ: Mapping[str, str]) -> Outside:
     """Return adapters of the present."""
-    from backtestkit_cli.persistence.account_lock import AccountLock, account_of
+    from backtestkit_cli.persistence.account_lock import account_of
+    from backtestkit_cli.runs.trading.kept import kept_by
 
     run, clock, is_live = plan.run, SystemTime(), plan.run.mode == LIVE
-    account = account_of(_api_key(plan, environ)) if is_live else "simulated"
-    keeps = Places(plan.store, environ)
-    tenure = _tenure(plan, keeps, account, clock)
-    store = keeps.store(patient if tenure is None else partial(_under, tenure))
-    paper = None if is_live else _paper(plan, store)
+    kept = kept_by(plan, account_of(_api_key(plan, environ)) if is_live else "simulated", environ)
+    paper = None if is_live else _paper(plan, kept.store)
     broker: Broker = paper or _venue(plan, environ, clock)
-    folders = [*keeps.folders, *([_folder_of_user(environ)] if is_live else [])]
     return Outside(
         time=clock,
-        store=store,
-        broker=broker if tenure is None else gated(broker, tenure.why_not),
+        store=kept.store,
+        broker=broker if kept.tenure is None else gated(broker, kept.tenure.why_not),
         source=run.source,
         rng=random.Random(),
-        lock=_held(*(AccountLock(folder, run.mode, run.exchange, account) for folder in folders)),
-        tenure=tenure,
+        lock=kept.lock,
+        tenure=kept.tenure,
         begin=_at_once if paper is None else paper.recall,
-        outbox=_outbox(plan, store, environ, clock),
+        outbox=_outbox(plan, kept.store, environ, clock),
         secrets=_secrets(plan, environ),
     )
-
-
-def _tenure(plan: TradingPlan, keeps: Places, account: str, clock: Time) -> Tenure | None:
-    """Return the leases that the stores of *plan* need, None where no other machine knows them."""
-    if not keeps.servers:
-        return None
-    return Tenure(
-        [patient(shelf, place) for place, shelf in keeps.servers],
-        (plan.run.mode, plan.run.exchange),
-        this_process(account, clock.now_ms()),
-        plan.store.lease_seconds,
-        steady_s=steady_s,
-    )
-
-
-def _under(tenure: Tenure, shelf: LeasingShelf, place: PlaceOptions) -> Shelf:
-    """Return *shelf* as *tenure* has it; each attempt is made under a lease that holds."""
-    return patient(guarded(shelf, tenure), place)
-
-
-@contextmanager
-def _held(*locks: AbstractContextManager[Any]) -> Iterator[None]:
-    """Hold all of *locks*."""
-    with ExitStack() as stack:
-        for lock in locks:
-            stack.enter_context(lock)
-        yield
-
-
-def _folder_of_user(environ: Mapping[str, str]) -> Path:
-    """Return where all runs of a user find each other, wherever their state is."""
-    base = environ.get("XDG_STATE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state") / "btk"
 
 
 def _paper(plan: TradingPlan, store: Store) -> "PaperBroker":
