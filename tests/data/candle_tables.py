@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from backtestkit_cli.domain.candle import Candles
-from tests.data.postgres import PostgresServer
+from tests.servers.postgres import PostgresServer
 
 _COLUMNS = "symbol text, interval text, timestamp {time}, open {number}, high {number}, low {number}, close {number}"
 _KEY = "volume {number}, PRIMARY KEY (symbol, interval, timestamp)"
@@ -49,9 +51,9 @@ def run_sqlite(file: Path, *statements: str) -> str:
 
 def write_postgres(server: PostgresServer, rows: list[tuple[Any, ...]], time: str, number: str) -> str:
     schema = server.new_schema()
-    with server.connect(schema) as connection, connection.cursor() as cursor:
+    with psycopg.connect(server.url_of(schema)) as connection, connection.cursor() as cursor:
         cursor.execute(create("candles", time, number).encode())
         with cursor.copy(b"COPY candles FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-    return server.url(schema)
+    return server.url_of(schema)

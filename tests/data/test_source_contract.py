@@ -28,7 +28,7 @@ from tests.data.cache import remotes
 from tests.data.candle_files import COLUMNS, START, a_market, bytes_of, columns_of, frame_of, write_csv, write_parquet
 from tests.data.candle_tables import iso, rows_of, write_postgres, write_sqlite
 from tests.data.own_markets import AsyncOwnMarket, OwnMarket
-from tests.data.postgres import postgres_server
+from tests.servers.postgres import PostgresServer
 from tests.venue.market import VenueMarket
 from tests.venue.server import Venue
 from tests.venue.tapes import held
@@ -90,9 +90,9 @@ def a_sqlite_table(folder: Path) -> CandleSource:
     return SqlTable(write_sqlite(folder / "market.db", rows_of(a_market(COUNT))), "candles", "sqlite")
 
 
-def a_postgres_table(_: Path) -> CandleSource:
+def a_postgres_table(_: Path, server: PostgresServer) -> CandleSource:
     rows = rows_of(a_market(COUNT), time=iso, number=repr)
-    return SqlTable(write_postgres(postgres_server(), rows, "timestamp", "numeric"), "candles", "postgres")
+    return SqlTable(write_postgres(server, rows, "timestamp", "numeric"), "candles", "postgres")
 
 
 def a_class_of_lists(_: Path) -> CandleSource:
@@ -133,7 +133,7 @@ async def the_cache_alone(folder: Path) -> AsyncIterator[CandleSource]:
     yield remotes.cached(folder, None)
 
 
-SOURCES: dict[str, Callable[[Path], Made]] = {
+SOURCES: dict[str, Callable[..., Made]] = {
     "parquet folder": a_parquet_folder,
     "parquet file": a_parquet_file,
     "parquet file of datetimes and text": a_parquet_file_of_datetimes_and_text,
@@ -153,21 +153,22 @@ SOURCES: dict[str, Callable[[Path], Made]] = {
 FINITE = [name for name in SOURCES if name != "demo"]  # the demo market has every symbol and every minute
 
 
-async def made(name: str, folder: Path) -> AsyncIterator[CandleSource]:
-    one = SOURCES[name](folder)
+async def made(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[CandleSource]:
+    servers = [request.getfixturevalue("postgres_server")] if request.param == "postgres" else []
+    one = SOURCES[request.param](folder, *servers)
     async with AsyncExitStack() as stack:
         yield await stack.enter_async_context(one) if isinstance(one, AbstractAsyncContextManager) else one
 
 
 @pytest.fixture(params=SOURCES)
 async def source(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CandleSource]:
-    async for one in made(request.param, tmp_path):
+    async for one in made(request, tmp_path):
         yield one
 
 
 @pytest.fixture(params=FINITE)
 async def finite_source(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CandleSource]:
-    async for one in made(request.param, tmp_path):
+    async for one in made(request, tmp_path):
         yield one
 
 

@@ -28,7 +28,7 @@ from backtestkit_cli.errors import (
 )
 from tests.data.candle_files import START, a_market, bytes_of, without
 from tests.data.candle_tables import create, iso, rows_of, run_sqlite, write_postgres, write_sqlite
-from tests.data.postgres import PASSWORD, USER, PostgresServer
+from tests.servers.postgres import PASSWORD, USER, PostgresServer
 
 COUNT = 30
 END = START + COUNT * MINUTE_MS
@@ -105,25 +105,25 @@ POSTGRES_KINDS: dict[str, tuple[str, str, Callable[[int], Any], Callable[[float]
 
 
 @pytest.mark.parametrize("kinds", POSTGRES_KINDS)
-async def test_postgres_columns_of_any_type_are_read(postgres: PostgresServer, kinds: str) -> None:
+async def test_postgres_columns_of_any_type_are_read(postgres_server: PostgresServer, kinds: str) -> None:
     time, number, time_of, number_of = POSTGRES_KINDS[kinds]
     rows = rows_of(a_market(COUNT), time=time_of, number=number_of)
-    source = SqlTable(write_postgres(postgres, rows, time, number), "candles", "x")
+    source = SqlTable(write_postgres(postgres_server, rows, time, number), "candles", "x")
     assert bytes_of(await fetch(source)) == bytes_of(a_market(COUNT))
     part = await fetch(source, start=START + 7 * MINUTE_MS, end=START + 9 * MINUTE_MS)
     assert bytes_of(part) == bytes_of(a_market(COUNT).slice(7, 9))
 
 
-async def test_days_may_be_dates(postgres: PostgresServer) -> None:
+async def test_days_may_be_dates(postgres_server: PostgresServer) -> None:
     days = a_market(5, length_ms=24 * HOUR_MS)
-    url = write_postgres(postgres, rows_of(days, interval="1d", time=lambda ms: iso(ms)[:10]), "date", "float8")
+    url = write_postgres(postgres_server, rows_of(days, interval="1d", time=lambda ms: iso(ms)[:10]), "date", "float8")
     candles = await fetch(SqlTable(url, "candles", "x"), interval="1d", end=START + 3 * 24 * HOUR_MS)
     assert bytes_of(candles) == bytes_of(days.slice(0, 3))
 
 
-async def test_a_schema_enums_views_and_odd_names_are_found(postgres: PostgresServer) -> None:
-    schema = postgres.new_schema()
-    postgres.execute(
+async def test_a_schema_enums_views_and_odd_names_are_found(postgres_server: PostgresServer) -> None:
+    schema = postgres_server.new_schema()
+    postgres_server.execute(
         "CREATE TYPE pair AS ENUM ('BTC/USDT', 'ETH/USDT')",
         'CREATE TABLE "Od""d; DROP TABLE x" ("Pair" pair, "time frame" text, "open%(time)s" timestamptz,'
         ' "Open" float8, "High" float8, "Low" float8, "Close" float8, "Volume" float8)',
@@ -133,7 +133,7 @@ async def test_a_schema_enums_views_and_odd_names_are_found(postgres: PostgresSe
     )
     columns = {"symbol": "Pair", "interval": "time frame", "timestamp": "open%(time)s"}
     for table in ('Od"d; DROP TABLE x', f'{schema}.Od"d; DROP TABLE x', f"{schema}.everything"):
-        source = SqlTable(postgres.url(schema), table, "x", columns=columns)
+        source = SqlTable(postgres_server.url_of(schema), table, "x", columns=columns)
         for symbol in ("BTC/USDT", "BTCUSDT", "btcusdt"):
             assert (await fetch(source, symbol, "1h")).timestamp.tolist() == [START]
         with pytest.raises(MissingCandlesError, match=r"no candles of 'ETHUSDT'.*did you mean 'BTC/USDT'"):
@@ -300,14 +300,14 @@ async def test_columns_that_are_missing_are_listed_with_what_is_there(file: Path
     )
 
 
-async def test_a_table_that_is_not_there_offers_the_nearest(file: Path, postgres: PostgresServer) -> None:
+async def test_a_table_that_is_not_there_offers_the_nearest(file: Path, postgres_server: PostgresServer) -> None:
     assert "unknown table 'candels'; did you mean 'candles'?" in await refusal(
         UnknownNameError, write_sqlite(file, []), table="candels"
     )
-    schema = postgres.new_schema()
-    postgres.execute(create("candles"), schema=schema)
+    schema = postgres_server.new_schema()
+    postgres_server.execute(create("candles"), schema=schema)
     assert f"did you mean '{schema}.candles'?" in await refusal(
-        UnknownNameError, postgres.url(), table=f"{schema}.candle"
+        UnknownNameError, postgres_server.url, table=f"{schema}.candle"
     )
 
 
@@ -338,10 +338,10 @@ async def test_prices_and_quantities_follow_the_precision_table_asked_once_a_sym
     assert len(await fetch(source)) == COUNT
 
 
-async def test_the_precision_table_of_postgres_may_be_numeric(postgres: PostgresServer) -> None:
-    url = write_postgres(postgres, rows_of(a_market(2)), "bigint", "numeric")
+async def test_the_precision_table_of_postgres_may_be_numeric(postgres_server: PostgresServer) -> None:
+    url = write_postgres(postgres_server, rows_of(a_market(2)), "bigint", "numeric")
     schema = url.rpartition("%3D")[2]
-    postgres.execute(
+    postgres_server.execute(
         "CREATE TABLE steps (symbol text, price_step numeric(18, 8), quantity_step numeric, min_cost numeric)",
         "INSERT INTO steps VALUES ('BTCUSDT', 0.10, 0.00001, 5)",
         schema=schema,
@@ -380,13 +380,13 @@ async def test_a_file_that_is_not_there_is_not_made(file: Path) -> None:
     assert "file is not a database" in await refusal(VenueError, f"sqlite:///{file}")
 
 
-async def test_a_database_that_cannot_be_used_says_so_without_the_password(postgres: PostgresServer) -> None:
-    wrong = postgres.url(password="wr0ng-passw0rd")  # noqa: S106
+async def test_a_database_that_cannot_be_used_says_so_without_the_password(postgres_server: PostgresServer) -> None:
+    wrong = postgres_server.url_of(password="wr0ng-passw0rd")  # noqa: S106
     cases = {
         wrong: f'password authentication failed for user "{USER}"',
-        postgres.url(database="nowhere"): 'database "nowhere" does not exist',
-        postgres.url().replace(f":{postgres.port}/", ":1/"): "Connection refused",
-        postgres.url() + "&nonsense=1": "nonsense",
+        postgres_server.url_of(database="nowhere"): 'database "nowhere" does not exist',
+        postgres_server.url.replace(f":{postgres_server.port}/", ":1/"): "Connection refused",
+        postgres_server.url + "&nonsense=1": "nonsense",
     }
     for url, problem in cases.items():
         message = await refusal(VenueError, url)
@@ -397,20 +397,22 @@ async def test_a_database_that_cannot_be_used_says_so_without_the_password(postg
         assert "s3cr" not in message
 
 
-async def test_what_the_database_refuses_is_an_error_of_one_line(postgres: PostgresServer) -> None:
-    schema = postgres.new_schema()
-    postgres.execute(
+async def test_what_the_database_refuses_is_an_error_of_one_line(postgres_server: PostgresServer) -> None:
+    schema = postgres_server.new_schema()
+    postgres_server.execute(
         create("candles"),
         "DO $$ BEGIN CREATE ROLE nobody LOGIN PASSWORD 'x'; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
         f"GRANT USAGE ON SCHEMA {schema} TO nobody",
         schema=schema,
     )
-    url = postgres.url(schema, password="x").replace(f"{USER}:", "nobody:")  # noqa: S106
+    url = postgres_server.url_of(schema, password="x").replace(f"{USER}:", "nobody:")  # noqa: S106
     assert "permission denied for table candles" in await refusal(VenueError, url)
 
 
-async def test_credentials_come_from_the_environment(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = write_postgres(postgres, rows_of(a_market(3)), "bigint", "float8")
+async def test_credentials_come_from_the_environment(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = write_postgres(postgres_server, rows_of(a_market(3)), "bigint", "float8")
     place = url.partition("@")[2]
     monkeypatch.setenv("DB_USER", USER)
     monkeypatch.setenv("DB_PASSWORD", PASSWORD)
