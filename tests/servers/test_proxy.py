@@ -61,15 +61,14 @@ def test_a_reset_mongo_connection_raises_and_the_next_one_works(mongo_server: Mo
 def test_s3_takes_signed_requests_through_the_proxy_and_its_client_asks_again(
     s3_server: S3Server,
 ) -> None:
-    bucket = s3_server.new_bucket()
+    key = f"{new_name()}/key"
     with proxied(s3_server.port) as proxy:
-        store = s3_server.through(proxy.port).opened(bucket)
-        obstore.put(store, "key", b"value")
+        store = s3_server.through(proxy.port).opened(s3_server.bucket)
+        obstore.put(store, key, b"value")
         proxy.lose_next("answer")
-        assert bytes(obstore.get(store, "key").bytes()) == b"value"
-        methods = [request.split()[:2] for request in proxy.requests]
-        path = f"/{bucket}/key".encode()
-        assert methods == [[b"PUT", path], [b"GET", path], [b"GET", path]]
+        assert bytes(obstore.get(store, key).bytes()) == b"value"
+        path = f"/{s3_server.bucket}/{key}".encode()
+        assert [request.split()[:2] for request in proxy.requests] == [[b"PUT", path], [b"GET", path], [b"GET", path]]
 
 
 def test_round_trips_are_counted(redis_server: RedisServer) -> None:

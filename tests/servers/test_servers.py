@@ -86,12 +86,12 @@ def test_a_reader_of_mongo_may_not_write(mongo_server: MongoServer) -> None:
 
 
 def test_a_reader_of_s3_may_not_write(s3_server: S3Server) -> None:
-    bucket = s3_server.new_bucket()
-    obstore.put(s3_server.opened(bucket), "key", b"value")
-    store = s3_server.opened(bucket, s3_server.reader_access_key)
-    assert bytes(obstore.get(store, "key").bytes()) == b"value"
+    key = f"{new_name()}/key"
+    obstore.put(s3_server.opened(s3_server.bucket), key, b"value")
+    store = s3_server.opened(s3_server.bucket, s3_server.reader_access_key)
+    assert bytes(obstore.get(store, key).bytes()) == b"value"
     with pytest.raises(PermissionDeniedError):
-        obstore.put(store, "key", b"other")
+        obstore.put(store, key, b"other")
 
 
 def test_s3_keeps_what_was_put_through_a_kill(own_s3: S3Server) -> None:
