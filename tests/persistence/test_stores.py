@@ -1,8 +1,10 @@
 """The places that need no server keep the contracts."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -12,25 +14,41 @@ from backtestkit_cli.persistence.shelf import LeasingShelf
 from backtestkit_cli.persistence.shelves.memory import MemoryShelf
 from backtestkit_cli.ports import Store
 from backtestkit_cli.testing.lease_contract import LeaseContract
+from backtestkit_cli.testing.places import Maker
 from backtestkit_cli.testing.store_contract import StoreContract
+from backtestkit_cli.testing.store_hooks import Ability
 
 
 class TestFileStore(StoreContract):
+    @pytest.fixture(autouse=True)
+    def _no_syncing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a process wrote outlives it without."""
+        monkeypatch.setattr(os, "fsync", lambda fd: None)
+
     @pytest.fixture
     def store(self, tmp_path: Path) -> Store:
         return FileStore(tmp_path / "new" / "state")
 
-    def elsewhere(self, store: Store) -> Callable[[], Store]:
+    def elsewhere(self, store: Store) -> Maker:
         return partial(FileStore, Path(store.name))
+
+    def neighbour(self, store: Store) -> Store:
+        return FileStore(Path(f"{store.name}-2"))
 
 
 class TestMemoryStore(StoreContract):
+    cannot: ClassVar[Mapping[Ability, str]] = {
+        "processes": "memory is one process's",
+        "neighbours": "whatever else is in memory is another object",
+    }
+
     @pytest.fixture
     def store(self) -> Store:
         return MemoryStore()
 
     def again(self, store: Store) -> Store:
-        return store
+        assert isinstance(store, MemoryStore)
+        return MemoryStore(store.contents)
 
 
 class TestMemoryLeases(LeaseContract):
