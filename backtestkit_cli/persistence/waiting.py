@@ -1,6 +1,7 @@
 """What stays of a session when a signal that waits is forgotten: all but the signal, as if it had been cancelled."""
 
 from backtestkit_cli.engine.lifecycle import Waiting
+from backtestkit_cli.errors import ForeignRecordError
 from backtestkit_cli.persistence.envelope import DamagedError, opened, sealed
 from backtestkit_cli.persistence.session_journal import SCHEDULE
 from backtestkit_cli.ports import Json, Key
@@ -24,7 +25,7 @@ def without_signal(key: Key, content: bytes) -> bytes | None:
         return None
     try:
         record = opened(content, "/".join(key))
-    except DamagedError:
+    except (DamagedError, ForeignRecordError):  # whoever reads it finds out
         return None
     memory = record.get("content")
     if not isinstance(memory, dict) or not _waits(memory) or any(memory.get(name) for name in _AT_THE_VENUE):

@@ -1,7 +1,8 @@
 """The connection to Redis: what a URL says, commands and scripts, and what a failure means."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from hashlib import sha1
 from typing import Any
@@ -16,28 +17,16 @@ from backtestkit_cli.errors import ConfigError, StoreError, StoreUnavailableErro
 _URL = "expected a URL such as redis://host:6379/0, rediss://… or unix:///socket?db=0"
 _DATABASE = re.compile(r"/?[0-9]*")
 _UNAVAILABLE, _UNREACHABLE = StoreUnavailableError, StoreUnreachableError
-_PERMISSION = "refuses: expected a user who may read and write below the prefix and run scripts, found one who may not"
+_RIGHTS = "the right to read and write below the prefix and to run scripts"
 _MEANINGS: tuple[tuple[str, type[StoreError], str], ...] = (
     (r"OutOfMemory|\bOOM\b", _UNAVAILABLE, "is full: expected memory for more, found all of maxmemory in use"),
     (r"ReadOnly|READONLY", _UNAVAILABLE, "cannot be written: expected a primary, found a replica"),
     (r"MISCONF", _UNAVAILABLE, "cannot be written: expected a server that can save to its disk, found one that cannot"),
     (r"NOREPLICAS", _UNAVAILABLE, "cannot be written: expected more replicas in touch with the server, found too few"),
     (r"^Auth|NOAUTH|WRONGPASS", _UNAVAILABLE, "lets nobody in: expected the right user and password, found others"),
-    (
-        r"NoPermission|NOPERM|^ResponseError.*user executing the script can't|has no permissions",
-        _UNAVAILABLE,
-        _PERMISSION,
-    ),
-    (
-        r"DB index|Invalid Database",
-        _UNAVAILABLE,
-        "cannot be used: expected a database it has, found a number beyond them",
-    ),
-    (
-        r"^(Moved|Ask|ClusterCrossSlot)Error|CROSSSLOT",
-        StoreError,
-        "cannot be used: expected one server, found a cluster",
-    ),
+    (r"NoPermission|NOPERM|no permission|user executing", _UNAVAILABLE, f"refuses: expected {_RIGHTS}, found others"),
+    (r"DB index|Invalid Database", _UNAVAILABLE, "cannot be used: expected a database it has, found one beyond them"),
+    (r"^(Moved|Ask|ClusterCrossSlot)Error|CROSSSLOT", StoreError, "expected one server, found a node of a cluster"),
     (r"WRONGTYPE", StoreError, "cannot be used: expected leases of its own, found something of another program there"),
     (r"^(BusyLoading|MasterDown|ClusterDown|TryAgain)|\bBUSY\b|max number of clients", _UNREACHABLE, "is not ready"),
 )
@@ -80,29 +69,37 @@ class RedisServer:
             "protocol": 2,  # its greeting is understood by every server, and allowed to every user
             "driver_info": None,
         }
-        self._client = Redis.from_pool(BlockingConnectionPool(**{**options, **ours}))
+        self._pool = BlockingConnectionPool(**{**options, **ours})
+        self._execute: Callable[..., Awaitable[Any]] = Redis.from_pool(self._pool).execute_command
 
     async def ask(self, *words: str | bytes | int) -> Any:  # noqa: ANN401 - whatever the command answers
         """Return the answer to one command."""
-        try:
-            return await self._client.execute_command(*words)
-        except (redis_errors.RedisError, OSError) as error:
-            raise trouble(self.name, error) from error
+        async with self._troubles():
+            return await self._execute(*words)
 
     async def run(self, script: str, keys: Sequence[str], values: Sequence[str | bytes | int] = ()) -> Any:  # noqa: ANN401 - as above
         """Return what *script* answers; it is sent in whole only where the server does not know it yet."""
         words = (len(keys), *keys, *values)
-        try:
+        async with self._troubles():
             try:
-                return await self._client.execute_command("EVALSHA", _digest(script), *words)
+                return await self._execute("EVALSHA", _digest(script), *words)
             except redis_errors.NoScriptError:
-                return await self._client.execute_command("EVAL", script, *words)
-        except (redis_errors.RedisError, OSError) as error:
-            raise trouble(self.name, error) from error
+                return await self._execute("EVAL", script, *words)
 
     async def close(self) -> None:
         """Let go of connections; the next command makes new ones."""
-        await self._client.aclose()
+        await self._pool.disconnect()
+
+    @asynccontextmanager
+    async def _troubles(self) -> AsyncIterator[None]:
+        """Turn what the client raises into one line; where one connection broke those that are idle are broken too."""
+        try:
+            yield
+        except (redis_errors.RedisError, OSError) as error:
+            if isinstance(error, redis_errors.ConnectionError):
+                with suppress(redis_errors.RedisError, OSError):
+                    await self._pool.disconnect(inuse_connections=False)
+            raise trouble(self.name, error) from error
 
 
 @cache
