@@ -11,6 +11,7 @@ import random
 import ssl
 import sys
 import traceback
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from backtestkit_cli.events.facts import Event
 from backtestkit_cli.events.rows import event_row
 from backtestkit_cli.exchange.broker.broker import CcxtBroker
 from backtestkit_cli.execution.paper import PaperBroker
-from backtestkit_cli.persistence.account_lock import AccountLock, account_of
-from backtestkit_cli.persistence.file_store import FileStore
+from backtestkit_cli.persistence.account_lock import account_of
 from backtestkit_cli.runs.trading.assembly import assemble_trading
+from backtestkit_cli.runs.trading.gated_broker import gated
+from backtestkit_cli.runs.trading.kept import kept_by
 from backtestkit_cli.runs.trading.outside import Outside
 from backtestkit_cli.runs.trading.plan import LIVE, TradingPlan
 from backtestkit_cli.runs.trading.run import run_trading
@@ -38,15 +40,15 @@ _USED_LATER = ("api.strategies", "data.cache.source", "exchange.source")
 STATE, EVENTS, OUTPUT, TRACE, FAILED = "state", "events.jsonl", "output.log", "points.log", "failed.txt"
 
 
-def plan_of(folder: Path, url: str, mode: str, **more: Any) -> TradingPlan:
-    """Return the plan of the bot in *folder* at the venue of *url*."""
+def plan_of(folder: Path, url: str, mode: str, store: Mapping[str, Any] | None = None, **more: Any) -> TradingPlan:
+    """Return the plan of the bot in *folder* at the venue of *url*, kept in *store*, else in files below *folder*."""
     flags = {
         "symbols": ",".join(SYMBOLS),
         "entry": str(folder / "rounds.py"),
         "exchange": {"kind": "ccxt", "id": "binance", "url": url, "name": "binance"},
         "out": str(folder / "dump"),
         "data": str(folder / "candles"),
-        "store.folder": str(folder / STATE),
+        **({"store.folder": str(folder / STATE)} if store is None else {f"store.{key}": store[key] for key in store}),
         "fill_model": "candle",
         "averaging": "any",
         "portfolio": {"balance": 5000, "max_drawdown_pct": 90},
@@ -60,22 +62,24 @@ def plan_of(folder: Path, url: str, mode: str, **more: Any) -> TradingPlan:
 async def live(life: dict[str, Any]) -> None:
     """Live the *life* that is described until its frame is over."""
     folder, mode = Path(life["folder"]), life["mode"]
-    plan = plan_of(folder, life["url"], mode)
+    plan = plan_of(folder, life["url"], mode, life["store"])
     time = VenueTime(life["url"], life["end_ms"])
     points = Points(time, [Kill(*kill) for kill in life["kills"]], folder / TRACE if life["traces"] else None)
-    files = FileStore(folder / STATE)
-    store: Any = Watched(files, time, points, WRITES, "store")
-    broker: Any = Watched(await _broker(plan, store, time), time, points, ORDERS, "broker")
+    kept = kept_by(plan, account_of(LOOPBACK_KEY), {"XDG_STATE_HOME": str(folder / "user")})
+    store: Any = Watched(kept.store, time, points, WRITES, "store")
+    broker = _broker(plan, store, time)
     stop = StopRequest()
     time.on_end = stop.request
     outside = Outside(
         time=time,
         store=store,
-        broker=broker,
+        broker=Watched(gated(broker, kept.tenure.why_not) if kept.tenure else broker, time, points, ORDERS, "broker"),
         source=Watched(plan.run.source, time, points, (), "source"),
         rng=random.Random(1),
         secrets=(LOOPBACK_KEY, LOOPBACK_SECRET) if mode == LIVE else (),
-        lock=AccountLock(folder / STATE, mode, plan.run.exchange, account_of(LOOPBACK_KEY)),
+        lock=kept.lock,
+        tenure=kept.tenure,
+        begin=broker.recall if isinstance(broker, PaperBroker) else at_once,
         steady_s=lambda: time.now_ms() / 1000,
     )
     with (folder / EVENTS).open("a") as told:
@@ -92,22 +96,22 @@ async def live(life: dict[str, Any]) -> None:
         raise RuntimeError("\n".join(errors))
 
 
-async def _broker(plan: TradingPlan, store: Any, time: VenueTime) -> Any:
+async def at_once(*_: object) -> None:
+    """Wait for nothing."""
+
+
+def _broker(plan: TradingPlan, store: Any, time: VenueTime) -> Any:
     if plan.run.mode == LIVE:
         return CcxtBroker(
             name="binance", exchange_id="binance", url=plan.venue and plan.venue.url, environ=KEYS, now_ms=time.now_ms
         )
     costs = {name: Costs.of(settings) for name, settings in plan.run.settings.items()}
     key = (plan.run.mode, plan.run.exchange, "account", "simulated")
-    return await PaperBroker.recalled(plan.paper, costs, quote="quote", store=store, key=key)
+    return PaperBroker(plan.paper, costs, quote="quote", store=store, key=key)
 
 
 def hasten() -> None:
     """Let the client ask as fast as it can, and files be as durable as a process that is killed needs them."""
-
-    async def at_once(*_: object) -> None:
-        """Wait for nothing."""
-
     exchange: Any = import_module("ccxt.async_support.base.exchange").Exchange
     exchange.throttle = at_once
     os.fsync = lambda _: None  # type: ignore[assignment]  # what a dead process wrote, the system still has

@@ -48,7 +48,10 @@ def _lasting(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _part(name, part) for name, part in value.items() if name not in _OF_THE_LIFE}
     if isinstance(value, list):
-        return [_lasting(part) for part in value]
+        parts = [_lasting(part) for part in value]
+        is_orders = all(isinstance(part, dict) and "order" in part for part in parts)
+        # which of two symbols is first within a tick is chance
+        return sorted(parts, key=lambda part: part["order"]["client_id"]) if is_orders else parts
     return _LEG_NUMBER.sub(r"\1", value) if isinstance(value, str) else value
 
 

@@ -1,5 +1,6 @@
 """A bot that is killed and started again until its frame is over."""
 
+import asyncio
 import json
 import os
 import random
@@ -13,7 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.crash.child import FAILED
+from backtestkit_cli.persistence.file_store import FileStore
+from backtestkit_cli.persistence.places import Places
+from backtestkit_cli.runs.trading.plan import TradingPlan
+from tests.crash.child import FAILED, STATE, plan_of
 from tests.crash.points import Kill
 from tests.crash.scene import ROUND_MS, START_MS, STRATEGY, write_market
 from tests.venue.remote import ROOT, RemoteVenue, venue_process
@@ -98,12 +102,16 @@ def lived(
     moments: random.Random | None = None,
     most_kills: int = 0,
     traces: bool = False,
+    store: dict[str, Any] | None = None,
 ) -> Ending:
-    """Let a bot live in *folder* until so many *rounds* are over, killed at *kills*, or at random *moments*."""
+    """Let a bot live in *folder* until so many *rounds* are over, killed at *kills*, or at random *moments*.
+
+    What it kept in *store* is in files as well then, as if it had been kept in them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rounds.py").write_text(STRATEGY)
     ending = Ending(folder, mode, {})
-    life: dict[str, Any] = {"folder": str(folder), "mode": mode, "url": venue.url, "traces": traces}
+    life: dict[str, Any] = {"folder": str(folder), "mode": mode, "url": venue.url, "traces": traces, "store": store}
     life |= {"end_ms": START_MS + rounds * ROUND_MS - _ALL_FLAT_MS, "kills": list(kills)}
     while ending.lives < _MOST_LIVES:
         pid = there.begin(life)
@@ -113,6 +121,8 @@ def lived(
         code = there.end()
         if code == 0:
             ending.book = venue.book
+            if store is not None:
+                asyncio.run(_copied(plan_of(folder, venue.url, mode, store), folder / STATE))
             return ending
         if code != -signal.SIGKILL:
             raise RuntimeError(f"the bot ended with {code}:\n{(folder / FAILED).read_text()}")
@@ -121,3 +131,12 @@ def lived(
         ending.killed_at.append(now_ms)
         life["kills"] = [kill for kill in kills if kill.from_ms > now_ms]
     raise RuntimeError("the bot never gets to the end of the frame")
+
+
+async def _copied(plan: TradingPlan, folder: Path) -> None:
+    """Write what *plan* is kept in as files to *folder*."""
+    places, files = Places(plan.store, {}), FileStore(folder)
+    for key, record in await places.store(is_onlooker=True).items(()):
+        assert isinstance(record, dict), record
+        await files.write(key, record)
+    await places.close()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tests.crash.venue_time import VenueTime
 
-WRITES = ("write", "remove")
+WRITES = ("write", "write_all", "remove")
 ORDERS = ("open", "close", "amend", "check", "cancel")
 
 
@@ -76,8 +76,7 @@ class Watched:
 
 
 def _shown(asked: Any) -> str:
-    return (
-        "/".join(asked)
-        if isinstance(asked, tuple) and isinstance(asked[0], str) and not hasattr(asked, "leg")
-        else asked.client_id
-    )
+    if isinstance(asked, dict):
+        return " ".join(map(_shown, asked))
+    is_key = isinstance(asked, tuple) and isinstance(asked[0], str) and not hasattr(asked, "leg")
+    return "/".join(asked) if is_key else str(asked.client_id)

@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from backtestkit_cli.domain.interval import MINUTE_MS
 from tests.crash.child import TRACE
@@ -14,26 +15,29 @@ from tests.crash.lives import Ending, Nursery, a_venue, lived
 from tests.crash.points import Kill
 from tests.crash.scene import CLOSES, ROUND_MS, START_MS
 
+Store: TypeAlias = dict[str, Any] | None
 _ORDER = re.compile(r"broker\.(open|close|cancel|amend)")
 _ID = re.compile(r"[0-9a-f]{12}-[0-9a-f]{7}")
 
 
-def uninterrupted(there: Nursery, folder: Path, mode: str, rounds: int) -> Ending:
+def uninterrupted(there: Nursery, folder: Path, mode: str, rounds: int, store: Store = None) -> Ending:
     """Let a bot live through so many *rounds* and write down the points it passes."""
     with a_venue(folder, rounds) as venue:
-        return lived(there, venue, folder / "bot", mode, rounds, traces=True)
+        return lived(there, venue, folder / "bot", mode, rounds, traces=True, store=store)
 
 
-def killed(there: Nursery, folder: Path, mode: str, rounds: int, kills: Sequence[Kill]) -> Ending:
+def killed(there: Nursery, folder: Path, mode: str, rounds: int, kills: Sequence[Kill], store: Store = None) -> Ending:
     """Let a bot live through so many *rounds*, killed at the points that *kills* name."""
     with a_venue(folder, rounds) as venue:
-        return lived(there, venue, folder / "bot", mode, rounds, kills=kills)
+        return lived(there, venue, folder / "bot", mode, rounds, kills=kills, store=store)
 
 
-def killed_any_time(there: Nursery, folder: Path, mode: str, rounds: int, rng: random.Random, most: int) -> Ending:
+def killed_any_time(
+    there: Nursery, folder: Path, mode: str, rounds: int, rng: random.Random, most: int, store: Store = None
+) -> Ending:
     """Let a bot live through so many *rounds*, killed at random moments, at *most* so many."""
     with a_venue(folder, rounds) as venue:
-        return lived(there, venue, folder / "bot", mode, rounds, moments=rng, most_kills=most)
+        return lived(there, venue, folder / "bot", mode, rounds, moments=rng, most_kills=most, store=store)
 
 
 def kill_at(round_number: int, point: int) -> Kill:
