@@ -1,13 +1,10 @@
 """The suites, run on the store that the option `--btk-store` names."""
 
-import re
 import secrets
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,23 +12,17 @@ import pytest_asyncio
 from backtestkit_cli.persistence.shelf import LeasingShelf
 from backtestkit_cli.ports import Store
 from backtestkit_cli.testing.lease_contract import LeaseContract
-from backtestkit_cli.testing.places import Maker, as_store
+from backtestkit_cli.testing.places import Factory, Maker, as_store
+from backtestkit_cli.testing.plugin import FACTORY
 from backtestkit_cli.testing.store_contract import StoreContract
-
-Factory: TypeAlias = Callable[[Path], Any]
 
 
 @pytest.fixture(scope="session")
 def factory(request: pytest.FixtureRequest) -> Factory:
-    """What makes stores, as `module:name` says."""
-    named = request.config.getoption("--btk-store", None)
-    if not re.fullmatch(r"[\w.]+:\w+", named or ""):
-        pytest.exit(f"--btk-store: expected module:factory, found {named or 'nothing'}", returncode=4)
-    module, _, name = str(named).partition(":")
-    here = str(request.config.invocation_params.dir)
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    found: Factory = getattr(import_module(module), name)
+    """What makes stores."""
+    found = request.config.stash.get(FACTORY, None)
+    if found is None:
+        pytest.exit("expected -p backtestkit_cli.testing.plugin --btk-store module:factory, found none", returncode=4)
     return found
 
 
