@@ -43,7 +43,7 @@ def test_a120_an_adapter_that_is_subtly_wrong_is_found_out_and_what_it_cannot_is
 ) -> None:
     ended = checked(strangers_folder, "my_shelves:Patterned", "-rfs", "-k", "TestStore and (patterns or processes)")
     assert ended.returncode == 1, ended.stdout + ended.stderr
-    assert "test_signs_of_patterns_stand_for_themselves - AssertionError" in ended.stdout
+    assert "FAILED ::TestStore::test_signs_of_patterns_stand_for_themselves" in ended.stdout
     assert "no processes: this is about patterns" in ended.stdout
     assert "1 failed, 1 skipped" in ended.stdout
 
