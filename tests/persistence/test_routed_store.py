@@ -33,6 +33,9 @@ class TestRoutedStore(StoreContract):
         shared = MemoryStore()
         return RoutedStore(MemoryStore(), {"x": MemoryStore(), "c": shared, "0": shared, "1": shared})
 
+    def again(self, store: Store) -> Store:
+        return store
+
     async def plant(self, store: Store, key: Key, content: bytes) -> None:
         assert isinstance(store, RoutedStore)
         place = store._store(key)
