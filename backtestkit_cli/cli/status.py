@@ -1,6 +1,6 @@
 """`btk status`: what bots hold, running or stopped, from another shell and without touching them."""
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +12,6 @@ from backtestkit_cli.errors import UnknownNameError
 if TYPE_CHECKING:
     from backtestkit_cli.runs.trading.held import HeldBot
 
-MODES = ("paper", "live")
 _HEADINGS = (
     Heading("Symbol"),
     Heading("Strategy", rank=4),
@@ -46,19 +45,18 @@ def status(
 
     from backtestkit_cli.cli.status_document import document
     from backtestkit_cli.runs.sources import now_ms
-    from backtestkit_cli.runs.trading.held import bots_in
+    from backtestkit_cli.runs.trading.held import TRADING_MODES, all_bots
 
-    if mode is not None and mode not in MODES:
-        raise UnknownNameError("mode", mode, MODES, where="--mode")
+    if mode is not None and mode not in TRADING_MODES:
+        raise UnknownNameError("mode", mode, TRADING_MODES, where="--mode")
     loaded = options.load(config, sets, {})
-    folder = loaded.config.store.folder
-    bots = asyncio.run(bots_in(Path(folder), mode=mode, exchange=exchange))
+    stores, bots = asyncio.run(all_bots(loaded.config.store, os.environ, mode=mode, exchange=exchange))
     now = now_ms()
     if json:
-        console.out(console.json_text({"folder": folder, "now": now, "bots": [document(bot, now) for bot in bots]}))
+        console.out(console.json_text({"stores": stores, "now": now, "bots": [document(bot, now) for bot in bots]}))
         return
     if not bots:
-        console.out(f"{folder}: no bot has saved anything here")
+        console.out(f"{' and '.join(stores)}: no bot has saved anything here")
     for bot in bots:
         _show(bot, now)
 

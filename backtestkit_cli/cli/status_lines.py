@@ -1,5 +1,6 @@
 """What bots hold, in words."""
 
+import platform
 from collections.abc import Iterator
 
 from backtestkit_cli.cli.trading_view import age_text, state_text
@@ -31,7 +32,8 @@ def _presence(holder: Holder) -> str:
     who, since = f"pid {holder.pid}", utc_text(holder.since_ms)
     match holder.presence:
         case Presence.RUNNING:
-            return f"running ({who}, since {since})"
+            where = "" if holder.node == platform.node() else f" on {holder.node}"
+            return f"running{where} ({who}, since {since})"
         case Presence.ELSEWHERE:
             return f"started on {holder.node} ({who}, at {since}), which cannot be looked at from here"
         case Presence.GONE:

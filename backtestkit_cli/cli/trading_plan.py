@@ -25,7 +25,7 @@ _SHOWN_BALANCES = 8
 def show_plan(plan: "TradingPlan", seen: "Preview", cautions: Sequence[str]) -> None:
     """Print on stderr what *plan* will do, and what was *seen* of the account and of saved state."""
     console.say(f"btk live: real orders on {plan.run.exchange}")
-    for title, text in (*_facts(plan), *_balances(seen.balances), *_state(plan, seen)):
+    for title, text in (*_facts(plan), *_balances(seen.balances), *_state(seen)):
         console.say(f"  {title:<11} {console.one_line(text)}".rstrip())
     for text in (*cautions, *seen.problems):
         console.note(text)
@@ -68,11 +68,11 @@ def _balances(balances: "Mapping[str, Balance] | None") -> Iterator[tuple[str, s
     yield "balance", "; ".join([*told, *([f"and {more} more assets"] if more else [])]) or "nothing"
 
 
-def _state(plan: "TradingPlan", seen: "Preview") -> Iterator[tuple[str, str]]:
+def _state(seen: "Preview") -> Iterator[tuple[str, str]]:
     from backtestkit_cli.cli.trading_view import state_text
     from backtestkit_cli.engine.memory import SessionMemory
 
-    yield "state", f"{plan.store.place.folder}: {'takes up again:' if seen.held else 'nothing to take up again'}"
+    yield "state", f"{seen.store}: {'takes up again:' if seen.held else 'nothing to take up again'}"
     for session in seen.held:
         memory = session.memory or SessionMemory(blocked=session.problem)
         blocked = f", blocked: {memory.blocked}" if memory.blocked else ""

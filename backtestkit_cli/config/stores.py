@@ -1,7 +1,7 @@
 """The section `store`: where trading keeps what it must not forget, for each mode."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, TypeAlias
 
@@ -76,6 +76,13 @@ class StoreConfig(StoreOfMode):
     def of(self, mode: str) -> StoreOptions:
         """Return where the runs of *mode* keep their records."""
         return self.modes.get(mode, self).options
+
+    def shared(self, modes: Iterable[str]) -> list[tuple[StoreOptions, list[str]]]:
+        """Return each store of *modes* once, and which of them keep their records there."""
+        modes = list(modes)
+        stores = [self.of(mode) for mode in modes]
+        first = [store for at, store in enumerate(stores) if store not in stores[:at]]
+        return [(one, [mode for mode, store in zip(modes, stores, strict=True) if store == one]) for one in first]
 
 
 def forgetful(store: StoreOptions) -> Iterator[Key]:

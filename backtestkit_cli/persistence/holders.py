@@ -1,4 +1,4 @@
-"""Who holds the locks of accounts, found out without touching them."""
+"""Who trades what, and who holds the locks of accounts, found out without touching them."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ _TOLD = re.compile(r"pid (\d+) on (.*)", re.DOTALL)
 
 
 class Presence(StrEnum):
-    """Whether who wrote that he holds a lock is there."""
+    """Whether who said that he trades is there."""
 
     RUNNING = "running"
     GONE = "gone"
@@ -24,9 +24,10 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who took the lock of an account at `since_ms`: process `pid` on the machine `node`.
+    """Who took the lock, or the lease, of an account at `since_ms`: process `pid` on the machine `node`.
 
-    One who is `GONE` did not give the lock back: he was killed. One on another machine cannot be looked at from here.
+    One who is `GONE` did not give it back: he was killed. One `ELSEWHERE` has a lock and is on another machine, which
+    cannot be looked at from here; a lease in force tells that he is `RUNNING`, wherever that is.
     """
 
     mode: str

@@ -56,7 +56,15 @@ REFUSED = {
         "exchange 'demo': takes no orders; expected a venue of ccxt, such as binance, found kind demo",
     ),
     "no keys": (LIVE, "btk live needs the keys of binance: expected BINANCE_API_KEY and BINANCE_API_SECRET"),
-    "a store that is none": ((*PAPER, "--set", "store.kind=redis"), "store.kind: expected file, found 'redis'"),
+    "a store that is none": ((*PAPER, "--set", "store.kind=reddis"), "store.kind: expected file, memory, redis,"),
+    "a store whose place nobody knows": (
+        (*PAPER, "--set", "store={kind: redis, url_env: BTK_NOWHERE}"),
+        "a store of kind redis: environment BTK_NOWHERE: expected a URL, found nothing in it",
+    ),
+    "live in memory": (
+        (*LIVE, "--set", "store.kind=memory"),
+        "flag --set: store.kind: expected a place that outlives the process, as orders are real, found memory",
+    ),
     "a balance of nothing": ((*PAPER, "--set", "paper.balance=0"), "paper.balance: expected a number above 0"),
     "alerts without their variables": (
         (*PAPER, "--set", "alerts.telegram={}"),

@@ -1,19 +1,23 @@
 """What bots hold, running or stopped, read from their saved state without touching it."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from backtestkit_cli.alerts.outbox import ALERT
+from backtestkit_cli.config.stores import StoreConfig
 from backtestkit_cli.engine.coordination import Stop
 from backtestkit_cli.engine.memory import PortfolioMemory, RunMemory, SessionMemory
 from backtestkit_cli.errors import StoreError
-from backtestkit_cli.persistence.file_store import FileStore
-from backtestkit_cli.persistence.holders import Holder, holders_below
+from backtestkit_cli.persistence.holders import Holder
+from backtestkit_cli.persistence.occupancy import holders_in
+from backtestkit_cli.persistence.places import Places
 from backtestkit_cli.persistence.run_journal import RunJournal
 from backtestkit_cli.persistence.session_journal import SCHEDULE, SIGNAL, TRADE, SessionJournal
 from backtestkit_cli.ports import Key, Store
+from backtestkit_cli.runs.trading.plan import LIVE, PAPER
 
+TRADING_MODES = (PAPER, LIVE)
 _SESSION_KINDS = {SIGNAL, SCHEDULE}
 
 
@@ -58,20 +62,40 @@ class HeldBot:
         return max((s.memory.tick_ms for s in self.sessions if s.memory and s.memory.tick_ms >= 0), default=None)
 
 
-async def bots_in(folder: Path, *, mode: str | None = None, exchange: str | None = None) -> list[HeldBot]:
-    """Return what is kept below *folder*, of one *mode* or *exchange* or of all; nothing where there is no folder.
+async def all_bots(
+    config: StoreConfig, environ: Mapping[str, str], *, mode: str | None = None, exchange: str | None = None
+) -> tuple[list[str], list[HeldBot]]:
+    """Return the names of the stores of *config* and the bots there, of one *mode* or *exchange* or of all.
 
     Raises:
-        StoreError: the folder cannot be read.
+        ConfigError: nobody says where a server is.
+        StoreError: a place cannot be read.
     """
-    store = FileStore(folder, is_onlooker=True)
+    names, bots = [], []
+    for store, modes in config.shared(TRADING_MODES if mode is None else [mode]):
+        places = Places(store, environ)
+        try:
+            bots += await bots_in(places, modes=modes, exchange=exchange)
+        finally:
+            await places.close()
+        names.append(places.store(is_onlooker=True).name)
+    return names, sorted(bots, key=lambda bot: (bot.mode, bot.exchange))
+
+
+async def bots_in(places: Places, *, modes: Container[str], exchange: str | None = None) -> list[HeldBot]:
+    """Return what is kept at *places* of bots of *modes*, on one *exchange* or all; nothing where there is nothing.
+
+    Raises:
+        StoreError: a place cannot be read.
+    """
+    store = places.store(is_onlooker=True)
     keys = await store.keys(())
-    holders = holders_below(folder)
+    holders = await holders_in(places)
     names = {key[:2] for key in keys if len(key) > 2} | {(one.mode, one.exchange) for one in holders}
     return [
         await _bot(store, name, [key for key in keys if key[:2] == name], holders)
         for name in sorted(names)
-        if mode in {None, name[0]} and exchange in {None, name[1]}
+        if name[0] in modes and exchange in {None, name[1]}
     ]
 
 
@@ -93,7 +117,7 @@ async def _bot(store: Store, name: Key, keys: list[Key], holders: list[Holder]) 
         run=run,
         stop=None if portfolio is None else portfolio.stop,
         alerts=sum(key[2] == ALERT for key in keys),
-        sessions=tuple([await _session(store, name, place, keys) for place in _places(keys)]),
+        sessions=tuple(await asyncio.gather(*(_session(store, name, place, keys) for place in _places(keys)))),
         problems=tuple(problems),
     )
 
