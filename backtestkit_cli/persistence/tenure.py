@@ -37,6 +37,7 @@ class Tenure:
         self._seconds = seconds
         self._steady_s = steady_s
         self._sleep = sleep
+        self._opened: set[str] = set()
         self._held: dict[str, Lease] = {}
         self._trusted_until_s: dict[str, float] = {}
         self._lost: LeaseLostError | None = None
@@ -144,6 +145,9 @@ class Tenure:
         return None
 
     async def _taken(self, shelf: LeasingShelf) -> Lease:
+        if shelf.name not in self._opened:
+            await shelf.open()
+            self._opened.add(shelf.name)
         lease = await shelf.take(self._subject, self._tenant, self._seconds * _TERM)
         if lease.tenant != self._tenant and is_gone(lease.tenant):
             lease = await shelf.take(self._subject, self._tenant, self._seconds * _TERM, ousted=lease.fence)
