@@ -1,5 +1,6 @@
 """Ways to run `btk` in tests, and the small files that it is given."""
 
+import atexit
 import contextlib
 import io
 import os
@@ -7,9 +8,11 @@ import pty
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from backtestkit_cli.cli import app
@@ -59,17 +62,17 @@ def called(*arguments: str) -> Ended:
     return Ended(code, out.getvalue(), err.getvalue())
 
 
-def started(*arguments: str, folder: Path, **variables: str) -> Ended:
-    """Run `btk` as a program of its own, with pipes."""
-    with popen(*arguments, folder=folder, **variables) as process:
+def started(*arguments: str, folder: Path, anew: bool = False, **variables: str) -> Ended:
+    """Run `btk` as a program of its own, with pipes; *anew* lets Python start with it."""
+    with popen(*arguments, folder=folder, anew=anew, **variables) as process:
         out, err = process.communicate()
     return Ended(process.returncode, out, err)
 
 
-def popen(*arguments: str, folder: Path, **variables: str) -> subprocess.Popen[str]:
-    """Start `btk` with pipes."""
+def popen(*arguments: str, folder: Path, anew: bool = False, **variables: str) -> subprocess.Popen[str]:
+    """Start `btk` with pipes; *anew* lets Python start with it."""
     return subprocess.Popen(
-        _command(arguments),
+        _command(arguments, variables, anew=anew),
         cwd=folder,
         env=_environment(variables),
         text=True,
@@ -80,12 +83,13 @@ def popen(*arguments: str, folder: Path, **variables: str) -> subprocess.Popen[s
 
 def on_a_terminal(*arguments: str, folder: Path, columns: int = 80, **variables: str) -> Ended:
     """Run `btk` on a terminal; `out` has what is to be seen on it, stdout and stderr."""
+    command = _command(arguments, variables)
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(folder)
         os.execve(  # noqa: S606 - there is no shell to start
             sys.executable,
-            _command(arguments),
+            command,
             _environment({"COLUMNS": str(columns), "TERM": "xterm-256color"} | variables),
         )
     shown = bytearray()
@@ -110,8 +114,33 @@ def interrupted(process: subprocess.Popen[str], marker: Path) -> Ended:
     return Ended(process.returncode, out, err)
 
 
-def _command(arguments: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "backtestkit_cli", *arguments]
+def _command(arguments: Sequence[str], variables: Collection[str], *, anew: bool = False) -> list[str]:
+    """Return what starts Python where it is to start *anew* or reads a variable then, else what has `btk` forked."""
+    if anew or any(name.startswith("PYTHON") for name in variables):
+        return [sys.executable, "-m", "backtestkit_cli", *arguments]
+    return [sys.executable, "-S", "-E", str(ROOT / "tests" / "cli" / "messenger.py"), _nursery(), *arguments]
+
+
+@cache
+def _nursery() -> str:
+    """Start a nursery that lives as long as this process; return its address."""
+    with contextlib.ExitStack() as stack:
+        address = f"{stack.enter_context(tempfile.TemporaryDirectory(prefix='btk-'))}/door"
+        process = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.cli.nursery", address],
+                cwd=ROOT,
+                env=_environment({}),
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for the tests, which end it
+            )
+        )
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        atexit.register(stack.pop_all().close)
+    return address
 
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:

@@ -97,7 +97,7 @@ def test_files_beside_a_strategy_do_not_stand_in_for_the_standard_library(folder
     (folder / "own" / "tiny.py").write_text(TINY)
     for name in ("html", "base64", "zipfile", "string"):
         (folder / "own" / f"{name}.py").write_text("raise RuntimeError('not me')")
-    ended = started(*RUN, "-e", "own/tiny.py", folder=folder)
+    ended = started(*RUN, "-e", "own/tiny.py", folder=folder, anew=True)
     assert (ended.code, "not me" in ended.err) == (0, False)
 
 

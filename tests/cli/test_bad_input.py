@@ -201,6 +201,6 @@ def test_a_full_disk_leaves_the_numbers_on_stdout_and_no_half_files(folder: Path
 
 
 def test_the_program_itself_ends_with_one_line_and_the_code(folder: Path) -> None:
-    ended = started(*RUN, "--symbls", "A", folder=folder)
+    ended = started(*RUN, "--symbls", "A", folder=folder, anew=True)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.splitlines() == ["error: btk backtest: unknown option '--symbls'; did you mean '--symbols'?"]

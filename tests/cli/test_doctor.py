@@ -35,7 +35,7 @@ def test_a_program_of_its_own_asks_a_venue_shows_no_key_and_leaves_nothing(folde
         (folder / "run.yaml").write_text(f"exchange: {exchange}\nsymbols: [BTCUSDT]\n")
         keys = {"VENUE_API_KEY": "the-key-itself", "VENUE_API_SECRET": "the-secret-itself"}
         before = sorted(folder.rglob("*"))
-        ended = started("doctor", "-c", "run.yaml", folder=folder, **keys)
+        ended = started("doctor", "-c", "run.yaml", folder=folder, anew=False, **keys)
         asked = {received.path for received in venue.requests}
     assert ended.code == 5
     assert "it is 2025-01-03 02:00:00.500 there and " in ended.out

@@ -187,7 +187,7 @@ def test_one_signal_stops_cleanly_and_says_what_happens(
 
 
 def test_a_second_signal_ends_at_once_whatever_the_strategy_does_and_json_is_on_stdout(folder: Path) -> None:
-    process = popen(*PAPER, "--json", folder=folder, STAND_IN="holds the loop", **a_stand_in(folder))
+    process = popen(*PAPER, "--json", folder=folder, anew=True, STAND_IN="holds the loop", **a_stand_in(folder))
     until = time.monotonic() + 30
     try:
         while not (folder / "begun").exists() and time.monotonic() < until:
