@@ -38,8 +38,8 @@ class StoreHooks:
         raise NotImplementedError("say how another process makes a store of the same place")
 
     def again(self, store: Store) -> Store:
-        """Return a store of the same place as another process would have it."""
-        return as_store(self.elsewhere(store)())
+        """Return a store of the same place as another process would have it; *store* where no other can have it."""
+        return store if "processes" in self.cannot else as_store(self.elsewhere(store)())
 
     def onlooker(self, store: Store) -> Store:
         """Return a store of the same place that only reads."""

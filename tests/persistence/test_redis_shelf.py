@@ -55,6 +55,10 @@ class TestRedisStore(StoreContract):
     def elsewhere(self, store: Store) -> Callable[[], Store]:
         return partial(store_at, *self.place)
 
+    def neighbour(self, store: Store) -> Store:
+        url, prefix = self.place
+        return store_at(url, f"{prefix}-2")
+
 
 class TestRedisLeases(LeaseContract):
     seconds = 0.2

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from backtestkit_cli.persistence.memory_store import MemoryStore
 from backtestkit_cli.persistence.routed_store import RoutedStore
 from backtestkit_cli.ports import Json, Key, Store
 from backtestkit_cli.testing.store_contract import StoreContract
+from backtestkit_cli.testing.store_hooks import Ability
 
 PARTS = st.sampled_from(["live", "risk", "signal", "2", "10"])
 KEYS = st.lists(PARTS, min_size=1, max_size=5).map(tuple)
@@ -28,6 +30,12 @@ STEPS = st.lists(
 
 
 class TestRoutedStore(StoreContract):
+    cannot: ClassVar[Mapping[Ability, str]] = {
+        "processes": "its stores are in memory",
+        "neighbours": "its stores are in memory",
+        "onlookers": "its stores are onlookers, or not",
+    }
+
     @pytest.fixture
     def store(self) -> Store:
         shared = MemoryStore()

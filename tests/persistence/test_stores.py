@@ -46,10 +46,6 @@ class TestMemoryStore(StoreContract):
     def store(self) -> Store:
         return MemoryStore()
 
-    def again(self, store: Store) -> Store:
-        assert isinstance(store, MemoryStore)
-        return MemoryStore(store.contents)
-
 
 class TestMemoryLeases(LeaseContract):
     now_s = 0.0
