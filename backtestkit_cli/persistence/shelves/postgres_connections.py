@@ -103,9 +103,11 @@ class Connections:
     def _translated(self, error: Exception) -> StoreError:
         if isinstance(error, TimeoutError):
             return StoreUnreachableError(f"{self.name}: no answer within {self._timeout_seconds:g} s")
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         if isinstance(error, asyncpg.PostgresError):
             state = error.sqlstate or ""
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):  # of a standby, or of a user
+                said = f"may only be read: {said}"
             if _UNREACHABLE.match(state):
                 return StoreUnreachableError(f"{self.name}: {said}")
             return (StoreUnavailableError if _UNAVAILABLE.match(state) else StoreError)(f"{self.name}: {said}")
