@@ -47,7 +47,6 @@ class S3Shelf:
         self._leases = LeaseObjects(self._bucket, self._folder, steady_s)
         self._steady_s = steady_s
         self._objects = Objects(self._bucket, self._leases)
-        self._removing: set[str] = set()
         self._floors: dict[Key, int] = {}
 
     @property
@@ -168,15 +167,11 @@ class S3Shelf:
             await self._objects.look(path)
             known = self._objects.known(path)
         if known is None or not known.is_there or self._is_late(key, known.fence):
-            had_gone = path in self._removing  # and the answer was lost
-            self._removing.discard(path)
-            return had_gone
+            return False
         if lease is not None:
             await self._objects.write(path, None, lease)
             return True
-        self._removing.add(path)
         await self._objects.remove(path)
-        self._removing.discard(path)
         return True
 
     async def _content(self, key: Key) -> bytes | None:

@@ -1,6 +1,7 @@
 """Where in S3 a place of records is: what its URL says, and what of that obstore is told."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -10,6 +11,7 @@ from backtestkit_cli.errors import ConfigError, UnknownNameError
 _FORM = "expected s3://bucket/folder?region=…&endpoint=http…"
 _OPTIONS = ("endpoint", "region", "request_payer", "server_side_encryption", "sse_kms_key_id")
 _SECRETS = ("key", "secret", "token", "password", "credential")
+_BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
@@ -42,7 +44,7 @@ def address_of(url: str, prefix: str) -> Address:
     if "@" in parts.netloc or any(_is_secret(name) for name, _ in asked):
         places = "the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or the role of the machine"
         raise ConfigError(f"store: a key of access in the URL of S3: expected it in {places}, where no config shows it")
-    if parts.scheme != "s3" or not parts.netloc:
+    if parts.scheme != "s3" or not _BUCKET.fullmatch(parts.netloc):
         raise ConfigError(f"store: {_FORM}, found the scheme {parts.scheme!r} and the bucket {parts.netloc!r}")
     for name, _ in asked:
         if name not in _OPTIONS:

@@ -17,7 +17,8 @@ from backtestkit_cli.persistence.shelves.s3_address import Address
 
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
-_METADATA = re.compile(r"https?://(169\.254\.169\.254|169\.254\.170\.2|\[fd00:ec2)")
+_ROLE = re.compile(r"/latest/(api/token|meta-data/)")
+"""Where a machine of Amazon's is asked for its role."""
 _PASSING = {408, 429, 500, 502, 503, 504}
 _REFUSALS = {
     "NoSuchBucket": "no such bucket: expected one that has been made before",
@@ -148,7 +149,7 @@ class Bucket:
         text, code = str(error), _code(error)
         status = _STATUS.search(text)
         kind: type[StoreError] = StoreUnreachableError
-        if _METADATA.search(text):
+        if _ROLE.search(text):
             kind = StoreUnavailableError
             wanted = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or a role of the machine"
             what = f"no credentials: expected {wanted}, found neither"
