@@ -77,6 +77,7 @@ SCHEMES: Mapping[StoreKind, tuple[str, ...]] = {
 """How URLs of the kinds that are servers begin."""
 
 _SECRET = re.compile(r"([?&][^=&]*(?:pass|pwd|secret|token|key|credential|properties)[^=&]*=)[^&]*", re.IGNORECASE)
+_S3_SECRET = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a variable
 _VARIABLE = re.compile(r"\$\{\w+\}")
 _UNFIT = re.compile(r"[\x00-\x20\x7f]")
 
@@ -112,6 +113,21 @@ def url_of(place: PlaceOptions, environ: Mapping[str, str]) -> str:
     if problem := url_problem(place.kind, url):
         raise ConfigError(f"{where}: {problem}")
     return url
+
+
+def secrets_of(options: StoreOptions, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what must not be shown of where *options* keep records: passwords of URLs, and the key of S3.
+
+    Raises:
+        ConfigError: as `url_of`.
+    """
+    found = [environ[_S3_SECRET]] if environ.get(_S3_SECRET) else []
+    for place in options.places:
+        if place.kind in SCHEMES:
+            url = url_of(place, environ)
+            found += [url.partition("://")[2].rpartition("@")[0].partition(":")[2]]
+            found += [match[0].removeprefix(match[1]) for match in _SECRET.finditer(url)]
+    return tuple(filter(None, found))
 
 
 def url_problem(kind: StoreKind, url: str) -> str:

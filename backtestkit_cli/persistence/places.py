@@ -6,6 +6,7 @@ from typing import TypeAlias, cast
 
 from backtestkit_cli.domain.stores import PlaceOptions, StoreKind, StoreOptions
 from backtestkit_cli.persistence.building import shelf_of
+from backtestkit_cli.persistence.cached_store import CachedStore
 from backtestkit_cli.persistence.patient_shelf import PatientShelf
 from backtestkit_cli.persistence.record_store import RecordStore
 from backtestkit_cli.persistence.routed_store import RoutedStore
@@ -34,6 +35,7 @@ class Places:
         """
         self._options = options
         self._shelves = {place: shelf_of(place, environ) for place in (options.place, *options.kinds.values())}
+        self._cache = None if options.cache is None else shelf_of(options.cache, environ)
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -48,7 +50,7 @@ class Places:
         )
 
     def store(self, front: Front = patient, *, is_onlooker: bool = False) -> Store:
-        """Return the store of all of them, with *front* before those of servers."""
+        """Return the store of all of them, with *front* before those of servers; what it reads is the truth."""
         fronts = {place: front(shelf, place) for place, shelf in self.servers}
         stores = {
             place: RecordStore(fronts.get(place, shelf), is_onlooker=is_onlooker)
@@ -58,7 +60,12 @@ class Places:
         by_kind = {kind: stores[place] for kind, place in self._options.kinds.items()}
         return RoutedStore(rest, by_kind) if by_kind else rest
 
+    def cached(self, now_ms: Callable[[], int], *, is_onlooker: bool = False) -> Store:
+        """Return the store for those who may read what was so a moment ago, from the cache if there is one."""
+        back = self.store(is_onlooker=is_onlooker)
+        return back if self._cache is None else CachedStore(RecordStore(self._cache), back, now_ms=now_ms)
+
     async def close(self) -> None:
         """Let go of all connections."""
-        for shelf in self._shelves.values():
+        for shelf in (*self._shelves.values(), *([] if self._cache is None else [self._cache])):
             await shelf.close()

@@ -15,6 +15,7 @@ from backtestkit_cli.persistence.places import Places
 from backtestkit_cli.persistence.run_journal import RunJournal
 from backtestkit_cli.persistence.session_journal import SCHEDULE, SIGNAL, TRADE, SessionJournal
 from backtestkit_cli.ports import Key, Store
+from backtestkit_cli.runs.sources import now_ms
 from backtestkit_cli.runs.trading.plan import LIVE, PAPER
 
 TRADING_MODES = (PAPER, LIVE)
@@ -75,20 +76,25 @@ async def all_bots(
     for store, modes in config.shared(TRADING_MODES if mode is None else [mode]):
         places = Places(store, environ)
         try:
-            bots += await bots_in(places, modes=modes, exchange=exchange)
+            known = places.cached(now_ms, is_onlooker=True)
+            bots += await bots_in(places, modes=modes, exchange=exchange, known=known)
         finally:
             await places.close()
         names.append(places.store(is_onlooker=True).name)
     return names, sorted(bots, key=lambda bot: (bot.mode, bot.exchange))
 
 
-async def bots_in(places: Places, *, modes: Container[str], exchange: str | None = None) -> list[HeldBot]:
+async def bots_in(
+    places: Places, *, modes: Container[str], exchange: str | None = None, known: Store | None = None
+) -> list[HeldBot]:
     """Return what is kept at *places* of bots of *modes*, on one *exchange* or all; nothing where there is nothing.
+
+    It is read from *known*, or else it is what is so at this moment.
 
     Raises:
         StoreError: a place cannot be read.
     """
-    store = places.store(is_onlooker=True)
+    store = known or places.store(is_onlooker=True)
     keys = await store.keys(())
     holders = await holders_in(places)
     names = {key[:2] for key in keys if len(key) > 2} | {(one.mode, one.exchange) for one in holders}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from backtestkit_cli.domain.candle import Candles
 from backtestkit_cli.domain.money import Costs
 from backtestkit_cli.domain.spans import Span
+from backtestkit_cli.domain.stores import secrets_of
 from backtestkit_cli.persistence.tenure import Tenure
 from backtestkit_cli.ports import Broker, CandleSource, Store, Time
 from backtestkit_cli.runs.history import history_of
@@ -140,7 +141,7 @@ def _api_key(plan: TradingPlan, environ: Mapping[str, str]) -> str:
 def _secrets(plan: TradingPlan, environ: Mapping[str, str]) -> tuple[str, ...]:
     from backtestkit_cli.exchange.credentials import Credentials
 
-    return tuple(Credentials.of(plan.run.exchange, environ).secrets)
+    return (*Credentials.of(plan.run.exchange, environ).secrets, *secrets_of(plan.store, environ))
 
 
 def _outbox(plan: TradingPlan, store: Store, environ: Mapping[str, str], time: Time) -> "Outbox | None":
