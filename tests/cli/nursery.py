@@ -77,7 +77,7 @@ def become(wanted: dict[str, Any]) -> None:
     os.environ.update(wanted["environment"])
     sys.argv = ["", *wanted["arguments"]]
     files: list[Any] = [os.fdopen(number, mode, closefd=False, encoding="utf-8") for number, mode in enumerate("rww")]
-    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__ = files
+    sys.stdin, sys.stdout, sys.stderr = files
     files[1].reconfigure(line_buffering=files[1].isatty())
     files[2].reconfigure(line_buffering=True)
     runpy.run_module("backtestkit_cli", run_name="__main__", alter_sys=True)
