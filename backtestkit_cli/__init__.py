@@ -93,6 +93,8 @@ if TYPE_CHECKING:
         PositionRestored,
         SessionRestarted,
     )
+    from backtestkit_cli.persistence.notebook import Notebook
+    from backtestkit_cli.persistence.opening import open_store
     from backtestkit_cli.policies.orders.conditional import Above, Below
     from backtestkit_cli.policies.orders.limit import Limit
     from backtestkit_cli.policies.orders.stop import Stop
@@ -164,6 +166,8 @@ _HOMES = {
         "ClockJumped ConnectionLost ConnectionRestored EntriesAllowed EntriesBlocked OrderFilled OrderRejected "
         "OrderUnsettled PositionAdjusted PositionRestored SessionRestarted"
     ),
+    "persistence.notebook": "Notebook",
+    "persistence.opening": "open_store",
     "policies.orders.conditional": "Above Below",
     "policies.orders.limit": "Limit",
     "policies.orders.stop": "Stop",
@@ -242,6 +246,7 @@ __all__ = [
     "MinWinRate",
     "MockContext",
     "MovedBy",
+    "Notebook",
     "OpenPosition",
     "OrderFilled",
     "OrderRejected",
@@ -315,6 +320,7 @@ __all__ = [
     "move_stop",
     "move_take_profit",
     "now",
+    "open_store",
     "partial_close",
     "position",
     "provide",

@@ -39,6 +39,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 STRATEGIES = [code for code in BLOCKS if "add_strategy(" in code]
 PROGRAMS = [code for code in BLOCKS if code not in STRATEGIES]
+OF_PYTEST = {"--btk-store", "--pyargs"}
 
 
 def test_there_is_a_first_strategy_one_with_columns_and_a_batch_one() -> None:
@@ -61,23 +62,43 @@ def test_a_strategy_of_the_readme_runs_and_trades(code: str, model: str, tmp_pat
 
 
 def test_the_program_of_the_readme_runs_the_first_strategy(tmp_path: Path) -> None:
-    (program,) = PROGRAMS
     (tmp_path / "my_strategy.py").write_text(STRATEGIES[0], encoding="utf-8")
+    lines = printed_by(PROGRAMS[0], tmp_path)
+    assert re.fullmatch(r"[1-9]\d+ trades", lines[0])
+    assert all(line.startswith("BTCUSDT ") for line in lines[1:-2])
+    assert [float(line.split()[0]) for line in lines[-2:]] == [0.05, 0.1]
+    assert (tmp_path / "dump/backtest/new_high.md").is_file()
+
+
+def test_a118_the_log_of_trades_of_the_readme_is_written_read_and_removed_as_it_says(tmp_path: Path) -> None:
+    assert printed_by(PROGRAMS[1], tmp_path) == [
+        "2: {'symbol': 'ETHUSDT', 'pnl_pct': -0.4}",
+        "1 BTCUSDT 1.2",
+        "2 ETHUSDT -0.4",
+        "10 BTCUSDT 0.3",
+        "1 lost; [{'symbol': 'BTCUSDT', 'pnl_pct': 1.2}, {'symbol': 'ETHUSDT', 'pnl_pct': -0.4}] came first",
+        "['1', '10'] [{'symbol': 'BTCUSDT', 'pnl_pct': 1.2}, {'symbol': 'BTCUSDT', 'pnl_pct': 0.3}]",
+        "2 removed",
+    ]
+    assert (tmp_path / "my_data").is_dir()
+
+
+def printed_by(program: str, folder: Path) -> list[str]:
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-    lines = ended.stdout.splitlines()
-    assert re.fullmatch(r"[1-9]\d+ trades", lines[0])
-    assert all(line.startswith("BTCUSDT ") for line in lines[1:-2])
-    assert [float(line.split()[0]) for line in lines[-2:]] == [0.05, 0.1]
-    assert (tmp_path / "dump/backtest/new_high.md").is_file()
+    return ended.stdout.splitlines()
+
+
+def test_there_are_two_programs() -> None:
+    assert len(PROGRAMS) == 2
 
 
 def test_the_file_that_is_saved_is_the_file_that_is_run() -> None:
@@ -103,7 +124,7 @@ def test_every_command_is_named_and_no_other() -> None:
 def test_every_flag_that_is_named_exists() -> None:
     known = {option for command in COMMANDS.values() for part in command.params for option in part.opts}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))
-    assert named - known == {"--help"}
+    assert named - known == {"--help", *OF_PYTEST}
 
 
 def test_every_exit_code_is_in_the_table() -> None:
