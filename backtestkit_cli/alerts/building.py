@@ -1,6 +1,9 @@
 """The places that a config names, with what the environment knows of them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from urllib.parse import urlsplit
 
 from backtestkit_cli.alerts.levels import Interest
@@ -8,7 +11,8 @@ from backtestkit_cli.alerts.posting import Poster
 from backtestkit_cli.alerts.sinks import Sink
 from backtestkit_cli.alerts.telegram import Telegram
 from backtestkit_cli.alerts.webhook import Webhook
-from backtestkit_cli.domain.alerts import AlertsOptions, TelegramOptions, WebhookOptions
+from backtestkit_cli.domain.alerts import AlertsOptions, RedisOptions, TelegramOptions, WebhookOptions
+from backtestkit_cli.domain.stores import StoreKind, url_problem
 from backtestkit_cli.errors import ConfigError, suggestion
 from backtestkit_cli.events.kinds import kind_names
 
@@ -28,9 +32,21 @@ def sinks_of(options: AlertsOptions, environ: Mapping[str, str], now_ms: Callabl
         sinks.append(_webhook(options.webhook, _Values("alerts.webhook", environ, problems), now_ms))
     if options.telegram is not None:
         sinks.append(_telegram(options.telegram, _Values("alerts.telegram", environ, problems), now_ms))
+    if options.redis is not None:
+        sinks += _redis(options.redis, _Values("alerts.redis", environ, problems))
     if problems:
         raise ConfigError(problems)
     return tuple(sinks)
+
+
+def _http_problem(url: str) -> str:
+    """Return what is wrong with *url* as one to post to, nothing if it may be one."""
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_url = False
+    return "" if is_url else "expected a URL that starts with https:// or http://, found something else"
 
 
 class _Values:
@@ -50,7 +66,7 @@ class _Values:
             self.complain(f".{key}: expected the environment variable {name} to be set, found nothing in it")
         return value
 
-    def interest(self, options: WebhookOptions | TelegramOptions) -> Interest:
+    def interest(self, options: WebhookOptions | TelegramOptions | RedisOptions) -> Interest:
         if options.events is None:
             return Interest(options.min_level)
         known = kind_names()
@@ -59,21 +75,29 @@ class _Values:
                 self.complain(f".events: unknown kind of event {name!r}{suggestion(name, known)}")
         return Interest(options.min_level, frozenset(options.events))
 
-    def url(self, key: str, url: str) -> str:
-        if not _is_url(url):
-            self.complain(f".{key}: expected a URL that starts with https:// or http://, found something else")
-        return url
+    def url(self, key: str, url: str, problem_of: Callable[[str], str] = _http_problem) -> str:
+        """Return *url*, or nothing where it is none."""
+        problem = problem_of(url)
+        if problem:
+            self.complain(f".{key}: {problem}")
+        return "" if problem else url
+
+    def given_url(
+        self, options: WebhookOptions | RedisOptions, problem_of: Callable[[str], str] = _http_problem
+    ) -> str:
+        """Return the URL that is written there or in a variable, one of the two."""
+        if (options.url is None) == (options.url_env is None):
+            found = "neither" if options.url is None else "both"
+            self.complain(f": expected either url or url_env, found {found}")
+        elif options.url is not None:
+            return self.url("url", options.url, problem_of)
+        elif options.url_env is not None and (url := self.variable("url_env", options.url_env)):
+            return self.url("url_env", url, problem_of)
+        return ""
 
 
 def _webhook(options: WebhookOptions, values: _Values, now_ms: Callable[[], int]) -> Webhook:
-    url = ""
-    if (options.url is None) == (options.url_env is None):
-        found = "neither" if options.url is None else "both"
-        values.complain(f": expected either url or url_env, found {found}")
-    elif options.url is not None:
-        url = values.url("url", options.url)
-    elif options.url_env is not None and (url := values.variable("url_env", options.url_env)):
-        values.url("url_env", url)
+    url = values.given_url(options)
     secret = ""
     if options.secret_env is not None:
         secret = values.variable("secret_env", options.secret_env)
@@ -93,9 +117,21 @@ def _telegram(options: TelegramOptions, values: _Values, now_ms: Callable[[], in
     )
 
 
-def _is_url(text: str) -> bool:
+def _redis(options: RedisOptions, values: _Values) -> list[Sink]:
+    """Return the channel, or nothing where something is wrong with it."""
+    interest = values.interest(options)
+    if options.events is None:
+        interest = replace(interest, events=frozenset(kind_names()))
+    url = values.given_url(options, partial(url_problem, StoreKind.REDIS))
+    if not url:
+        return []
     try:
-        parts = urlsplit(text)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        return False
+        module = import_module("backtestkit_cli.alerts.redis_channel")
+        return [module.RedisChannel(url, options.channel, interest, options.timeout_seconds)]
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "redis":
+            raise
+        values.complain(": needs redis, found it not installed: pip install 'backtestkit-cli[redis]'")
+    except ValueError:  # what it says may be a secret
+        values.complain(": expected a URL of Redis, found something else")
+    return []

@@ -59,6 +59,25 @@ class Message:
         return replace(self, text=scrubber.text(self.text), facts=scrubber.value(self.facts))
 
 
+def body_of(message: Message) -> bytes:
+    """Return *message* as JSON for programs; `at` is Unix milliseconds, as in `events.jsonl`."""
+    return orjson.dumps(
+        {
+            "id": message.id,
+            "at": message.at_ms,
+            "level": message.level.value,
+            "mode": message.mode,
+            "exchange": message.exchange,
+            "strategy": message.strategy,
+            "symbol": message.symbol,
+            "event": message.event,
+            "text": message.full_text,
+            "facts": message.facts,
+            "dropped": message.dropped,
+        }
+    )
+
+
 def message_of(event: Event, mode: str, exchange: str, posted_ms: int) -> Message:
     """Return what is told about *event*."""
     row = event_row(event)

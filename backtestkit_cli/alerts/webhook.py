@@ -2,10 +2,8 @@
 
 import hmac
 
-import orjson
-
 from backtestkit_cli.alerts.levels import Interest
-from backtestkit_cli.alerts.message import Message
+from backtestkit_cli.alerts.message import Message, body_of
 from backtestkit_cli.alerts.posting import Poster, Reply
 from backtestkit_cli.alerts.scrubbing import secrets_of
 from backtestkit_cli.alerts.sinks import Verdict
@@ -40,25 +38,6 @@ class Webhook:
     async def close(self) -> None:
         """Let go of connections."""
         await self._poster.close()
-
-
-def body_of(message: Message) -> bytes:
-    """Return *message* as a webhook gets it; `at` is Unix milliseconds, as in `events.jsonl`."""
-    return orjson.dumps(
-        {
-            "id": message.id,
-            "at": message.at_ms,
-            "level": message.level.value,
-            "mode": message.mode,
-            "exchange": message.exchange,
-            "strategy": message.strategy,
-            "symbol": message.symbol,
-            "event": message.event,
-            "text": message.full_text,
-            "facts": message.facts,
-            "dropped": message.dropped,
-        }
-    )
 
 
 def signature(secret: str, body: bytes) -> str:

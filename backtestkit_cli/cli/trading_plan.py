@@ -47,12 +47,7 @@ def _facts(plan: "TradingPlan") -> Iterator[tuple[str, str]]:
     yield "lateness", f"a tick more than {options.max_lateness_seconds:g} s late opens nothing"
     if run.portfolio is not None:
         yield "portfolio", f"balance {run.portfolio.balance:,.2f}, reserve {run.portfolio.reserve:,.2f}"
-    yield "alerts", " and ".join(_alerts(plan)) or "nobody is told"
-
-
-def _alerts(plan: "TradingPlan") -> Iterator[str]:
-    if plan.alerts is not None:
-        yield from (name for name in ("webhook", "telegram") if getattr(plan.alerts, name) is not None)
+    yield "alerts", " and ".join(plan.alerts.places if plan.alerts else ()) or "nobody is told"
 
 
 def _balances(balances: "Mapping[str, Balance] | None") -> Iterator[tuple[str, str]]:

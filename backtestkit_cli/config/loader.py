@@ -27,7 +27,7 @@ _REQUIRED = {
     "entry": "expected a strategy, found none: give --entry, CC_ENTRY or `entry:` in a config",
     "frame": "expected a frame, found none: give --from and --to, --frame, CC_FRAME or `frame:` in a config",
 }
-_FIRST_KEYS = {"webhook": "url_env", "telegram": "token_env"}
+_FIRST_KEYS = {"webhook": "url_env", "telegram": "token_env", "redis": "url_env"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from backtestkit_cli.config.risks import Account, Groups, ProfileNames, RiskProf
 from backtestkit_cli.config.sizings import SizingConfig
 from backtestkit_cli.config.stores import StoreConfig, made_store
 from backtestkit_cli.config.values import alert_values, instant, numbers, refuse, strategies, symbols, yes_or_no
-from backtestkit_cli.domain.alerts import AlertsOptions, TelegramOptions, WebhookOptions
+from backtestkit_cli.domain.alerts import AlertsOptions, RedisOptions, TelegramOptions, WebhookOptions
 from backtestkit_cli.domain.interval import to_datetime, utc_text
 from backtestkit_cli.domain.portfolio import Portfolio
 from backtestkit_cli.domain.settings import Settings
@@ -59,14 +59,14 @@ VALUES: Mapping[str, type] = {
 """The sections that are values of the domain, by their key: what their keys are, and what each may be."""
 
 
-ALERT_PLACES: Mapping[str, type] = {"webhook": WebhookOptions, "telegram": TelegramOptions}
+ALERT_PLACES: Mapping[str, type] = {"webhook": WebhookOptions, "telegram": TelegramOptions, "redis": RedisOptions}
 """The parts of the section `alerts`, by their key."""
 
 
-def _knows_its_webhook(alerts: AlertsOptions) -> AlertsOptions:
-    hook = alerts.webhook
-    if hook is not None and (hook.url is None) == (hook.url_env is None):
-        refuse((("webhook",), f"expected either url or url_env, found {'neither' if hook.url is None else 'both'}"))
+def _knows_its_urls(alerts: AlertsOptions) -> AlertsOptions:
+    for name, place in (("webhook", alerts.webhook), ("redis", alerts.redis)):
+        if place is not None and (place.url is None) == (place.url_env is None):
+            refuse(((name,), f"expected either url or url_env, found {'neither' if place.url is None else 'both'}"))
     return alerts
 
 
@@ -122,7 +122,7 @@ class RunConfig(Part):
     paper: Annotated[PaperOptions, BeforeValidator(numbers)] = Field(
         default=PaperOptions(), description="a mapping of what the simulated venue is like"
     )
-    alerts: Annotated[AlertsOptions, BeforeValidator(alert_values), AfterValidator(_knows_its_webhook)] = Field(
+    alerts: Annotated[AlertsOptions, BeforeValidator(alert_values), AfterValidator(_knows_its_urls)] = Field(
         default=AlertsOptions(), description="a mapping with webhook or telegram"
     )
     store: Annotated[StoreConfig, WrapValidator(made_store)] = Field(

@@ -22,7 +22,8 @@ def without_secrets(text: str) -> str:
 
 def open_part(key: Key, value: object) -> object:
     """Return what everybody may see of the value at *key*: of a webhook, the path of which is a secret, the host."""
-    if key[:1] == ("store",) and key[-1] == "url" and isinstance(value, str):
+    is_of_a_server = key[-1:] == ("url",) and (key[:1] == ("store",) or key[:2] == ("alerts", "redis"))
+    if is_of_a_server and isinstance(value, str):
         return shown_url(value)
     if key != ("alerts", "webhook", "url") or not isinstance(value, str):
         return value

@@ -48,14 +48,36 @@ class TelegramOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RedisOptions:
+    """A channel of Redis on which events are published as JSON, for whoever listens: `url`, or `url_env` that holds it.
+
+    A URL may hold a password, so it is in no `repr`, and must not be in a manifest. `events` are kinds as in
+    `events.jsonl`, None for all of them.
+    """
+
+    url: Annotated[str, MinLen(1)] | None = field(default=None, repr=False)
+    url_env: Annotated[str, MinLen(1)] | None = None
+    channel: Annotated[str, MinLen(1)] = "btk"
+    min_level: AlertLevel = AlertLevel.INFO
+    events: tuple[str, ...] | None = None
+    timeout_seconds: Annotated[float, Gt(0), Le(300)] = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertsOptions:
     """Where messages go, nowhere by default; `max_waiting` bounds how many wait for one place that is down."""
 
     webhook: WebhookOptions | None = None
     telegram: TelegramOptions | None = None
+    redis: RedisOptions | None = None
     max_waiting: Annotated[int, Ge(1), Le(10_000)] = 1000
 
     @property
     def is_on(self) -> bool:
         """Say whether anybody is told anything."""
-        return self.webhook is not None or self.telegram is not None
+        return bool(self.places)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Return the keys of the places that are told."""
+        return tuple(name for name in ("webhook", "telegram", "redis") if getattr(self, name) is not None)

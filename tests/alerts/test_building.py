@@ -2,8 +2,9 @@ import pytest
 
 from backtestkit_cli.alerts.building import sinks_of
 from backtestkit_cli.alerts.levels import Interest
-from backtestkit_cli.domain.alerts import AlertLevel, AlertsOptions, TelegramOptions, WebhookOptions
+from backtestkit_cli.domain.alerts import AlertLevel, AlertsOptions, RedisOptions, TelegramOptions, WebhookOptions
 from backtestkit_cli.errors import ConfigError
+from backtestkit_cli.events.kinds import kind_names
 from tests.alerts.happenings import NOW_MS
 
 URL = "https://hooks.example/abcdefghijklmnop"
@@ -79,3 +80,37 @@ def test_what_is_wrong_with_a_webhook_is_said_without_what_is_secret(webhook: We
 
 def test_a_url_is_in_no_repr() -> None:
     assert URL not in repr(AlertsOptions(webhook=WebhookOptions(url=URL)))
+
+
+REDIS = "redis://me:hush-hush@127.0.0.1:6379/0"
+
+
+def test_a204_a_channel_of_redis_hears_of_all_kinds_unless_some_are_named() -> None:
+    (sink,) = sinks_of(AlertsOptions(redis=RedisOptions(url_env="PLACE")), {"PLACE": REDIS}, lambda: NOW_MS)
+    assert sink.name == "redis"
+    assert all(sink.interest.includes(kind, AlertLevel.INFO) for kind in kind_names())
+    assert {REDIS, "hush-hush"} <= set(sink.secrets)
+    named = RedisOptions(url=REDIS, events=("position_closed",), min_level=AlertLevel.ERROR)
+    (sink,) = sinks_of(AlertsOptions(redis=named), {}, lambda: NOW_MS)
+    assert sink.interest == Interest(AlertLevel.ERROR, frozenset({"position_closed"}))
+
+
+@pytest.mark.parametrize(
+    ("redis", "problem"),
+    [
+        (RedisOptions(), ": expected either url or url_env, found neither"),
+        (
+            RedisOptions(url_env="NONE"),
+            ".url_env: expected the environment variable NONE to be set, found nothing in it",
+        ),
+        (
+            RedisOptions(url="http://:hush-hush@host"),
+            ".url: expected a URL that begins with redis://, rediss:// or unix://, found http:// for kind redis",
+        ),
+        (RedisOptions(url=f"{REDIS}?socket_timeout=hush"), ": expected a URL of Redis, found something else"),
+    ],
+)
+def test_what_is_wrong_with_a_channel_of_redis_is_said_without_what_is_secret(
+    redis: RedisOptions, problem: str
+) -> None:
+    assert problems(AlertsOptions(redis=redis), {}) == (f"alerts.redis{problem}",)

@@ -1,8 +1,7 @@
 import orjson
 import pytest
 
-from backtestkit_cli.alerts.message import message_from, record_of
-from backtestkit_cli.alerts.webhook import body_of
+from backtestkit_cli.alerts.message import body_of, message_from, record_of
 from backtestkit_cli.errors import StoreError
 from backtestkit_cli.events.facts import Event
 from tests.alerts.happenings import closed, failed, lost, opened, told

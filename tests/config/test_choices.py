@@ -117,6 +117,7 @@ def test_every_value_is_shown_with_its_origin() -> None:
         ("paper.max_volume_pct", "none", "default"),
         ("alerts.webhook", "none", "default"),
         ("alerts.telegram", "none", "default"),
+        ("alerts.redis", "none", "default"),
         ("alerts.max_waiting", "1000", "default"),
         ("store.kind", "file", "default"),
         ("store.folder", ".btk/state", "default"),

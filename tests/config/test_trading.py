@@ -7,7 +7,7 @@ import pytest
 from backtestkit_cli.config.describe import describe
 from backtestkit_cli.config.secrets import without_secrets
 from backtestkit_cli.config.snapshot import from_snapshot, snapshot_of
-from backtestkit_cli.domain.alerts import AlertLevel, AlertsOptions, TelegramOptions, WebhookOptions
+from backtestkit_cli.domain.alerts import AlertLevel, AlertsOptions, RedisOptions, TelegramOptions, WebhookOptions
 from backtestkit_cli.domain.trading import ExitsAt, OnStop, PaperOptions, TradingOptions
 from tests.config.sources import load, problems
 
@@ -93,6 +93,7 @@ WRONG = {
     "alerts: {webhook: {url_env: A, min_level: loud}}": (
         "alerts.webhook.min_level: expected info, warning or error, found 'loud'"
     ),
+    "alerts: {redis: {channel: a}}": "alerts.redis: expected either url or url_env, found neither",
     "alerts: {webhook: {events: [a]}}": "alerts.webhook: expected either url or url_env, found neither",
     "alerts: {webhook: {url: http://h/a, url_env: A}}": "alerts.webhook: expected either url or url_env, found both",
     "alerts: {webhook: {url_env: ''}}": "alerts.webhook.url_env: expected a text that is not empty or null, found ''",
@@ -127,6 +128,16 @@ def test_a_mistake_is_named_with_its_line_and_a_secret_is_not_shown(text: str) -
 
 def test_a_secret_by_set_is_refused_as_well() -> None:
     assert problems(sets=["exchange.api_key=abc"]) == [f"flag --set: exchange.api_key: {KEYS}"]
+
+
+def test_a_manifest_has_of_a_channel_of_redis_no_password() -> None:
+    url = "redis://me:nobodyknows@redis.example.org:6379/0"
+    for loaded in (load(f"alerts:\n  redis: {{url: {url}}}\n"), load(sets=[f"alerts={{redis: {{url: '{url}'}}}}"])):
+        assert loaded.config.alerts.redis == RedisOptions(url=url)
+        snapshot = snapshot_of(loaded)
+        for told in (json.dumps(snapshot), str(describe(loaded)), repr(loaded.config.alerts)):
+            assert "nobodyknows" not in told
+        assert snapshot["config"]["alerts"]["redis"]["url"] == "redis://me:***@redis.example.org:6379/0"
 
 
 def test_a_manifest_has_of_a_webhook_the_host_only() -> None:

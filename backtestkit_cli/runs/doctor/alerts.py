@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from backtestkit_cli.alerts.building import sinks_of
 from backtestkit_cli.domain.alerts import AlertsOptions
@@ -13,7 +13,8 @@ from backtestkit_cli.runs.doctor.findings import Finding, failed, failures, fine
 from backtestkit_cli.runs.sources import now_ms
 
 _CHECK = "alerts"
-_PORTS = {"http": 80, "https": 443}
+_PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
+_SAFE = {"https", "rediss"}
 
 
 async def alerts(options: AlertsOptions, environ: Mapping[str, str], *, reaches: bool) -> list[Finding]:
@@ -32,24 +33,25 @@ async def alerts(options: AlertsOptions, environ: Mapping[str, str], *, reaches:
 
 def _urls(options: AlertsOptions, environ: Mapping[str, str]) -> dict[str, str]:
     """Return where each place is; the paths of these URLs are secrets."""
-    urls = {}
-    if options.webhook is not None:
-        urls["webhook"] = options.webhook.url or environ.get(options.webhook.url_env or "", "").strip()
-    if options.telegram is not None:
-        urls["telegram"] = options.telegram.url
-    return urls
+    named = {"webhook": options.webhook, "redis": options.redis}
+    urls = {name: place.url or environ.get(place.url_env or "", "").strip() for name, place in named.items() if place}
+    return urls if options.telegram is None else {**urls, "telegram": options.telegram.url}
 
 
 async def _reached(name: str, text: str) -> Finding:
     url = urlsplit(text)
+    where = url.hostname or url.path
     started = time.perf_counter()
     try:
-        is_safe = url.scheme == "https"
-        _, writer = await asyncio.open_connection(url.hostname, url.port or _PORTS[url.scheme], ssl=is_safe or None)
+        if url.scheme == "unix":
+            _, writer = await asyncio.open_unix_connection(unquote(url.path))
+        else:
+            port = url.port or _PORTS[url.scheme]
+            _, writer = await asyncio.open_connection(url.hostname, port, ssl=url.scheme in _SAFE or None)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        return failed(_CHECK, f"{name}: {url.hostname} cannot be reached: {why}", "look at the network, and at the URL")
+        return failed(_CHECK, f"{name}: {where} cannot be reached: {why}", "look at the network, and at the URL")
     writer.close()
     with suppress(OSError):
         await writer.wait_closed()
-    return fine(_CHECK, f"{name}: {url.hostname} answers in {(time.perf_counter() - started) * 1000:,.0f} ms")
+    return fine(_CHECK, f"{name}: {where} answers in {(time.perf_counter() - started) * 1000:,.0f} ms")

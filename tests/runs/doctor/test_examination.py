@@ -21,6 +21,7 @@ from backtestkit_cli.runs.doctor.findings import Finding, Level, exit_code, fail
 from backtestkit_cli.runs.doctor.venue import KeyHolder
 from backtestkit_cli.runs.doctor.waiting import bounded, in_thread
 from tests.data.candle_files import a_market
+from tests.servers.redis import RedisServer
 from tests.venue.driver import venue as exchange_of
 from tests.venue.keys import READER_KEY, READER_SECRET
 from tests.venue.market import VenueMarket, real_now_ms
@@ -248,6 +249,12 @@ async def test_places_that_are_told_must_be_complete_and_are_reached_only_when_a
     assert dry.level is Level.OK
     assert [one.level.value for one in wet] == ["ok", "failed"]
     assert "secret-path" not in str([missing, dry, *wet])
+
+
+async def test_a_channel_of_redis_is_reached_like_the_others(redis_server: RedisServer) -> None:
+    (told,) = (await found(loaded(f"alerts.redis.url={redis_server.url}"), reaches_alerts=True))["alerts"]
+    assert told.level is Level.OK
+    assert told.text.startswith("redis: 127.0.0.1 answers in ")
 
 
 def test_the_first_check_that_failed_decides_the_exit_code() -> None:
