@@ -92,7 +92,7 @@ class MongoShelf:
             writes = [
                 UpdateOne({"_id": one["_id"]}, documents.unless_later(one, lease.fence), upsert=True) for one in records
             ]
-            await self._write([_demand(lease), *writes, _demand(lease)], lease)
+            await self._write([demand(lease), *writes, demand(lease)], lease)
 
     async def delete(self, keys: Sequence[Key], lease: Lease | None = None) -> int:
         """Remove the contents of *keys*: by one command, under a lease by two."""
@@ -112,7 +112,7 @@ class MongoShelf:
         """Move *content* to a document named by its hash, so that moving it twice is moving it once."""
         name = documents.aside_id(key, content)
         if lease is not None:
-            await self._write([_demand(lease)], lease)
+            await self._write([demand(lease)], lease)
         with self._troubles():
             found = await self._records.find_one({"_id": documents.id_of(key)})
             if found is not None and content_of(found) == content:
@@ -173,9 +173,9 @@ class MongoShelf:
         if lease is None:
             return await self._write([DeleteMany(query)])
         not_later = {"fence": {"$not": {"$gt": lease.fence}}}
-        count = await self._write([_demand(lease), DeleteMany({**query, **not_later})], lease)
+        count = await self._write([demand(lease), DeleteMany({**query, **not_later})], lease)
         if count < expected:
-            await self._write([_demand(lease)], lease)
+            await self._write([demand(lease)], lease)
         return count
 
     async def _settle(self, lease: Lease, settled: int) -> bool:
@@ -205,7 +205,7 @@ class MongoShelf:
             raise translated(error, self._name) from error
 
 
-def _demand(lease: Lease) -> UpdateOne:
+def demand(lease: Lease) -> UpdateOne:
     """Return the write that fails where *lease* is not in force, and with it those that were to follow."""
     return UpdateOne({"_id": documents.post_of(lease.subject)}, documents.demanding(lease.fence), upsert=True)
 
@@ -217,6 +217,7 @@ def _client(place: PlaceOptions, url: str) -> AsyncMongoClient[_Document]:
         "journal": True,
         "maxPoolSize": place.pool_size,
         "timeoutMS": round(place.timeout_seconds * 1000),
+        "serverMonitoringMode": "poll",  # one more connection for each server, not two that wait all the time
         "appname": "btk",
     }
     told = {name.lower() for name, _ in parse_qsl(urlsplit(url).query)}
