@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from backtestkit_cli.domain.stores import PlaceOptions
+from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.persistence.account_lock import AccountLock
 from backtestkit_cli.persistence.guarded_shelf import guarded
 from backtestkit_cli.persistence.places import Places, patient
@@ -30,9 +31,11 @@ def kept_by(plan: TradingPlan, account: str, environ: Mapping[str, str]) -> Kept
     """Return where the run of *plan* is kept, which trades *account*; nothing is opened or locked.
 
     Raises:
-        ConfigError: a store cannot be made.
+        ConfigError: a store cannot be made, or must not keep what real orders are sent by.
     """
     run, places = plan.run, Places(plan.store, environ)
+    if run.mode == LIVE and not (whole := places.store()).is_atomic:
+        raise ConfigError(f"{whole.name}: expected a store whose writes happen in whole or not at all, found another")
     folders = [*places.folders, *([_folder_of_user(environ)] if run.mode == LIVE else [])]
     lock = _held(*(AccountLock(folder, run.mode, run.exchange, account) for folder in folders))
     if not places.servers:
