@@ -207,6 +207,38 @@ async def test_an_older_schema_is_brought_up_to_date_and_a_newer_one_is_refused(
         await shelf.close()
 
 
+async def test_a113_a_table_that_was_made_in_partitions_is_used_as_it_is(postgres_server: PostgresServer) -> None:
+    schema = postgres_server.new_schema()
+    postgres_server.execute(
+        """CREATE TABLE records (
+            key text COLLATE "C" PRIMARY KEY, content json, damaged bytea, updated_at timestamptz DEFAULT now(),
+            mode text, exchange text, kind text
+        ) PARTITION BY RANGE (key)""",
+        "CREATE TABLE demo PARTITION OF records FOR VALUES FROM ('live/demo/') TO ('live/demo0')",
+        "CREATE TABLE others PARTITION OF records DEFAULT",
+        schema=schema,
+    )
+    shelf = shelf_at(postgres_server.url, schema)
+    await shelf.open()
+    for content in (b"1", b"2"):
+        await shelf.put({(*SUBJECT, "risk"): content, ("live", "demo2", "risk"): content})
+    with psycopg.connect(postgres_server.url_of(schema)) as connection:
+        assert connection.execute("SELECT key FROM demo").fetchall() == [("live/demo/risk",)]
+    assert await shelf.delete([("live", "demo2", "risk")]) == 1
+    assert list(await shelf.scan(SUBJECT)) == [((*SUBJECT, "risk"), b"2")]
+    await shelf.close()
+
+
+async def test_a_database_that_cannot_hold_all_texts_is_refused(postgres_server: PostgresServer) -> None:
+    name = new_name()
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0".encode())
+    shelf = shelf_at(postgres_server.url_of(database=name), name)
+    line = await _line(StoreUnavailableError, shelf.open)
+    assert line.endswith("expected a database of encoding UTF8, found LATIN1")
+    await shelf.close()
+
+
 async def test_who_only_looks_finds_nothing_where_nobody_was_and_makes_nothing(postgres_server: PostgresServer) -> None:
     schema = new_name()
     shelf = shelf_at(postgres_server.url, schema)
@@ -372,15 +404,25 @@ async def test_a_write_that_began_before_a_takeover_ended_is_refused(
     assert await shelf.get([("a",)]) == [b"1"]
 
 
-async def test_what_was_given_up_does_not_come_later(postgres_server: PostgresServer, schema: str) -> None:
-    shelf = shelf_at(postgres_server.url_of(schema), schema, timeout_seconds=0.3)
-    await shelf.put({("a",): b"1"})
-    with psycopg.connect(postgres_server.url_of(schema)) as other:
+@pytest.mark.parametrize("is_reset", [False, True], ids=["too slow", "broken off"])
+async def test_what_was_given_up_does_not_come_later(
+    postgres_server: PostgresServer, schema: str, made: tuple[str, Callable[[str], Any]], is_reset: bool
+) -> None:
+    with proxied(postgres_server.port) as proxy, psycopg.connect(postgres_server.url_of(schema)) as other:
+        url = postgres_server.url_of(schema).replace(f":{postgres_server.port}/", f":{proxy.port}/")
+        shelf = shelf_at(url, schema, timeout_seconds=10.0 if is_reset else 0.3)
+        await shelf.put({("a",): b"1"})
         other.execute("SELECT FROM records FOR UPDATE")
-        assert "no answer within 0.3 s" in await _line(StoreUnreachableError, lambda: shelf.put({("a",): b"2"}))
+        putting = asyncio.create_task(shelf.put({("a",): b"2"}))
+        await _until(_waiting(made, 1))
+        if is_reset:
+            await asyncio.to_thread(proxy.reset)
+        with pytest.raises(StoreUnreachableError, match="connection was closed" if is_reset else r"within 0\.3 s"):
+            await putting
         await shelf.put({("b",): b"3"})
-    assert await shelf.get([("a",), ("b",)]) == [b"1", b"3"]
-    await shelf.close()
+        other.commit()
+        assert await shelf.get([("a",), ("b",)]) == [b"1", b"3"]
+        await shelf.close()
 
 
 async def _write_on(shelf: LeasingShelf, writer: str, until: Callable[[int], bool]) -> dict[Key, bytes]:

@@ -4,7 +4,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
@@ -61,13 +61,15 @@ class Connections:
                 if self._pool is None:  # nobody else gets here meanwhile: without connections there is no waiting
                     self._pool = await self._new_pool()
                 connection = await self._pool.acquire()
+                pid = connection.get_server_pid()  # which a connection that broke does not tell any more
                 try:
                     await self._end_broken(connection)
                     yield connection
                 except BaseException as error:
                     if _breaks(error):
-                        self._broken.add(connection.get_server_pid())
-                        connection.terminate()
+                        self._broken.add(pid)
+                        with suppress(asyncpg.InterfaceError):  # it is closed already
+                            connection.terminate()
                     raise
                 finally:
                     await self._pool.release(connection)

@@ -4,7 +4,7 @@ from typing import Any
 
 import asyncpg
 
-from backtestkit_cli.errors import ConfigError, ForeignRecordError
+from backtestkit_cli.errors import ConfigError, ForeignRecordError, StoreUnavailableError
 from backtestkit_cli.persistence.shelves.postgres_statements import in_schema
 
 STEPS = (
@@ -85,6 +85,9 @@ class Schema:
             return
         async with connection.transaction(isolation="read_committed"):
             await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"btk {self._name}")
+            encoding = await connection.fetchval("SHOW server_encoding")
+            if encoding != "UTF8":
+                raise StoreUnavailableError(f"{self._place}: expected a database of encoding UTF8, found {encoding}")
             # not IF NOT EXISTS, which asks for the right to make schemas even where it is there
             if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._name):
                 await connection.execute(self.named("CREATE SCHEMA {schema}"))
