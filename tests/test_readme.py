@@ -263,7 +263,7 @@ TRADING = README[README.index("## Paper and live") : README.index("## Alerts")]
 
 def test_every_flag_of_the_commands_that_trade_is_named() -> None:
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))
-    for name in ("paper", "live", "status", "broker test"):
+    for name in ("paper", "live", "status", "broker test", *(path[4:] for path in COMMANDS if "btk store" in path)):
         flags = {part.opts[0] for part in COMMANDS[f"btk {name}"].params if part.opts[0].startswith("--")}
         assert flags <= named, name
 

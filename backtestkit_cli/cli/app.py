@@ -25,6 +25,8 @@ from backtestkit_cli.cli.saved_runs import delete_runs, list_runs, show_run
 from backtestkit_cli.cli.size import size_atr, size_fixed, size_kelly
 from backtestkit_cli.cli.status import status
 from backtestkit_cli.cli.stopping import STOPPED
+from backtestkit_cli.cli.store import list_store, show_records, verify_store
+from backtestkit_cli.cli.store_copies import export_store, import_store, migrate_store
 from backtestkit_cli.cli.trading import live, paper
 from backtestkit_cli.errors import BacktestKitError, UnknownNameError, suggestion
 
@@ -62,6 +64,8 @@ report = typer.Typer(cls=Commands, help="Reports of saved runs, made anew.", ric
 
 runs = typer.Typer(cls=Commands, help="Runs that were saved.", rich_markup_mode=None)
 
+store = typer.Typer(cls=Commands, help="Records that bots keep.", rich_markup_mode=None)
+
 app.command()(backtest)
 app.command()(paper)
 app.command()(live)
@@ -95,6 +99,13 @@ runs.command("list")(list_runs)
 runs.command("show")(show_run)
 runs.command("delete")(delete_runs)
 app.add_typer(runs, name="runs")
+store.command("list")(list_store)
+store.command("show")(show_records)
+store.command("verify")(verify_store)
+store.command("export")(export_store)
+store.command("import")(import_store)
+store.command("migrate")(migrate_store)
+app.add_typer(store, name="store")
 
 
 def _show_version(wanted: bool) -> None:
@@ -122,6 +133,7 @@ def btk(
 @report.callback(invoke_without_command=True)
 @runs.callback(invoke_without_command=True)
 @size.callback(invoke_without_command=True)
+@store.callback(invoke_without_command=True)
 def _group(ctx: typer.Context) -> None:
     _need_command(ctx)
 

@@ -11,7 +11,7 @@ from backtestkit_cli.persistence.patient_shelf import PatientShelf
 from backtestkit_cli.persistence.record_store import RecordStore
 from backtestkit_cli.persistence.routed_store import RoutedStore
 from backtestkit_cli.persistence.shelf import LeasingShelf, Shelf
-from backtestkit_cli.ports import Store
+from backtestkit_cli.ports import Key, Store
 
 Front: TypeAlias = Callable[[LeasingShelf, PlaceOptions], Shelf]
 """Returns what stands before the shelf of a server."""
@@ -49,13 +49,19 @@ class Places:
             (place, cast("LeasingShelf", shelf)) for place, shelf in self._shelves.items() if place.kind not in _LOCAL
         )
 
+    def place_of(self, key: Key) -> PlaceOptions:
+        """Return the place of *key*, by the kind of record that it is."""
+        kind = key[2] if len(key) > 2 else ""
+        return self._options.kinds.get(kind, self._options.place)
+
+    def shelves(self, front: Front = patient) -> dict[PlaceOptions, Shelf]:
+        """Return the shelf of each place, with *front* before those of servers."""
+        return {**self._shelves, **{place: front(shelf, place) for place, shelf in self.servers}}
+
     def store(self, front: Front = patient, *, is_onlooker: bool = False) -> Store:
         """Return the store of all of them, with *front* before those of servers; what it reads is the truth."""
-        fronts = {place: front(shelf, place) for place, shelf in self.servers}
-        stores = {
-            place: RecordStore(fronts.get(place, shelf), is_onlooker=is_onlooker)
-            for place, shelf in self._shelves.items()
-        }
+        shelves = self.shelves(front).items()
+        stores = {place: RecordStore(shelf, is_onlooker=is_onlooker) for place, shelf in shelves}
         rest = stores[self._options.place]
         by_kind = {kind: stores[place] for kind, place in self._options.kinds.items()}
         return RoutedStore(rest, by_kind) if by_kind else rest

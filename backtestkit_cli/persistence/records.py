@@ -12,7 +12,9 @@ VERSION = 1
 """Of what the records hold; it grows when a field changes its meaning. A field that is new needs only a default."""
 
 T = TypeVar("T")
-_ASIDE = "aside"
+ASIDE = "aside"
+"""The kind of the records that were damaged within."""
+
 _VERSION, _CONTENT = "version", "content"
 
 
@@ -67,13 +69,24 @@ class Records:
         content = None if value is None else self._codec.encoded(value, kind)
         return {_VERSION: VERSION, **self._owner, _CONTENT: content}
 
-    async def _decoded(self, key: Key, record: Json, kind: type[T]) -> T | None:
+    def decoded(self, key: Key, record: Json, kind: type[T]) -> T | None:
+        """Return what *record*, found at *key*, holds, None where it says null.
+
+        Raises:
+            ShapeError: it is damaged.
+            ForeignRecordError: it is of another owner, or of a newer version.
+            StoreError: it needs what is not there, such as a class of an author.
+        """
         try:
             content = self._content(record, self._place(key))
             return None if content is None else self._codec.decoded(content, kind)
         except UnknownFieldError as error:
             text = f"{self._place(key)}: a newer btk wrote this record: {error}; it stays where it is"
             raise ForeignRecordError(text) from error
+
+    async def _decoded(self, key: Key, record: Json, kind: type[T]) -> T | None:
+        try:
+            return self.decoded(key, record, kind)
         except ShapeError as error:
             aside = await self._set_aside(key, record)
             text = f"{self._place(key)}: cannot be read: {error}; it was moved to {'/'.join(aside)}"
@@ -102,7 +115,7 @@ class Records:
         """Move *record* to the first free key of those set aside, and return that."""
         mode, exchange, *rest = key
         number = 1
-        while await self._store.has(aside := (mode, exchange, _ASIDE, *rest, str(number))):
+        while await self._store.has(aside := (mode, exchange, ASIDE, *rest, str(number))):
             number += 1
         await self._store.write(aside, record)
         await self._store.remove(key)

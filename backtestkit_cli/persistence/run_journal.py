@@ -8,7 +8,13 @@ from backtestkit_cli.persistence.codec import Codec
 from backtestkit_cli.persistence.records import Records
 from backtestkit_cli.ports import Store
 
-_KINDS: Mapping[type, str] = {PortfolioMemory: "portfolio", RiskMemory: "risk", JobsMemory: "job", RunMemory: "run"}
+SHARED_KINDS: Mapping[type, str] = {
+    PortfolioMemory: "portfolio",
+    RiskMemory: "risk",
+    JobsMemory: "job",
+    RunMemory: "run",
+}
+"""What is shared, and the kind of its record."""
 
 
 class RunJournal:
@@ -21,11 +27,11 @@ class RunJournal:
     async def recall(self, kind: type[Shared]) -> Shared | None:
         """Return what was saved last of *kind*, None where nothing was."""
         try:
-            return await self._records.read(self._records.key(_KINDS[kind]), kind)
+            return await self._records.read(self._records.key(SHARED_KINDS[kind]), kind)
         except MissingRecordError:
             return None
 
     async def save(self, memory: Shared) -> None:
         """Keep *memory* in the place of what was saved before, in one write."""
         kind = type(memory)
-        await self._records.write({self._records.key(_KINDS[kind]): (memory, kind)})
+        await self._records.write({self._records.key(SHARED_KINDS[kind]): (memory, kind)})

@@ -10,6 +10,7 @@ from pathlib import Path
 from backtestkit_cli.api.registry import Registry
 from backtestkit_cli.config.exchanges import CcxtExchange
 from backtestkit_cli.config.loader import LoadedConfig
+from backtestkit_cli.domain.stores import StoreKind
 from backtestkit_cli.domain.wording import counted
 from backtestkit_cli.errors import BacktestKitError, ConfigError
 from backtestkit_cli.runs.assembly import entry_of, exchange_in
@@ -20,7 +21,9 @@ from backtestkit_cli.runs.doctor.state import state
 from backtestkit_cli.runs.doctor.venue import KeyHolder, broker_of, keys, reached
 from backtestkit_cli.runs.doctor.waiting import bounded, in_thread
 from backtestkit_cli.runs.sources import access_of
+from backtestkit_cli.runs.trading.held import TRADING_MODES
 
+_FILE = StoreKind.FILE
 _OTHER, _CONFIG, _STORE, _VENUE = 1, 2, 3, 5
 
 MakeBroker = Callable[[str, CcxtExchange, Mapping[str, str]], KeyHolder]
@@ -75,13 +78,14 @@ async def _entry(loaded: LoadedConfig, seconds: float) -> tuple[Registry, list[F
 
 async def _side_by_side(premises: Premises, loaded: LoadedConfig, registry: Registry) -> list[Finding]:
     data, out = Path(loaded.config.data), Path(loaded.config.out)
-    place = Path(loaded.config.store.folder)
+    stores = [options for options, _ in loaded.config.store.shared(TRADING_MODES)]
+    places = dict.fromkeys(Path(one.folder) for options in stores for one in options.places if one.kind is _FILE)
     checks: list[tuple[str, Awaitable[Sequence[Finding]], int]] = [
         ("data folder", in_thread(lambda: machine.folder("data folder", data, _OTHER)), _OTHER),
         ("out folder", in_thread(lambda: machine.folder("out folder", out, _OTHER)), _OTHER),
-        ("state folder", in_thread(lambda: machine.folder("state folder", place, _STORE)), _STORE),
+        *(("state folder", in_thread(partial(machine.folder, "state folder", one, _STORE)), _STORE) for one in places),
         ("cache", in_thread(lambda: machine.cache(data)), _OTHER),
-        ("store", in_thread(lambda: state(place)), _STORE),
+        *(("store", in_thread(partial(state, options, premises.environ)), _STORE) for options in stores),
     ]
     found: list[Finding] = []
     try:

@@ -1,0 +1,57 @@
+"""What is in a store: how many records of each kind, how large, and how old."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from backtestkit_cli.domain.stores import StoreKind
+from backtestkit_cli.persistence.holdings import Holdings
+from backtestkit_cli.ports import Key
+
+Wanted = Callable[[Key], bool]
+"""Says whether a key is asked for."""
+
+
+class Group(NamedTuple):
+    """The records of one kind of a bot; `newest_ms` is when one was written last, None where the place does not tell.
+
+    Keys of a user's own data may have fewer parts: what is not there is empty.
+    """
+
+    mode: str
+    exchange: str
+    kind: str
+    records: int
+    size_bytes: int
+    newest_ms: int | None
+
+
+def wanted(mode: str | None, exchange: str | None, kind: str | None) -> Wanted:
+    """Return what says whether a key is of *mode*, *exchange* and *kind*, each of which may be any."""
+    asked = (mode, exchange, kind)
+    return lambda key: all(one is None or key[at : at + 1] == (one,) for at, one in enumerate(asked))
+
+
+async def groups_in(holdings: Holdings, keys: Iterable[Key]) -> list[Group]:
+    """Return what *keys* of *holdings* are, in their order."""
+    found: dict[tuple[str, str, str], Group] = {}
+    async for batch in holdings.contents(list(keys)):
+        for key, content in batch.items():
+            mode, exchange, kind = (*key[:3], "", "")[:3]
+            group = found.get((mode, exchange, kind), Group(mode, exchange, kind, 0, 0, None))
+            times = [one for one in (group.newest_ms, _written_ms(holdings, key)) if one is not None]
+            found[mode, exchange, kind] = group._replace(
+                records=group.records + 1,
+                size_bytes=group.size_bytes + len(content),
+                newest_ms=max(times, default=None),
+            )
+    return list(found.values())
+
+
+def _written_ms(holdings: Holdings, key: Key) -> int | None:
+    """Return when the record of *key* was written; only files tell."""
+    if holdings.places.place_of(key).kind is StoreKind.FILE:
+        with suppress(OSError):
+            return Path(holdings.place(key)).stat().st_mtime_ns // 1_000_000
+    return None
