@@ -21,7 +21,7 @@ async def open_store(where: str | Path | StoreOptions) -> AsyncIterator[Store]:
         ConfigError: it is no URL of a store, or a package is not installed.
         StoreUnavailableError: it was not reached, or cannot be written.
     """
-    options = where if isinstance(where, StoreOptions) else StoreOptions(place=_place(where))
+    options = where if isinstance(where, StoreOptions) else StoreOptions(place=place_at(where))
     places = Places(options, os.environ)
     try:
         store = places.store()
@@ -31,7 +31,12 @@ async def open_store(where: str | Path | StoreOptions) -> AsyncIterator[Store]:
         await places.close()
 
 
-def _place(where: str | Path) -> PlaceOptions:
+def place_at(where: str | Path) -> PlaceOptions:
+    """Return the place that *where* is: the URL of a server, or a folder.
+
+    Raises:
+        ConfigError: it is no URL of a store.
+    """
     scheme, sign, _ = str(where).partition("://")
     if not sign:
         return PlaceOptions(kind=StoreKind.FILE, folder=str(where))

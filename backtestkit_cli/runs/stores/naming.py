@@ -5,8 +5,9 @@ from pathlib import Path
 
 from backtestkit_cli.config.loader import LoadedConfig
 from backtestkit_cli.config.stores import StoreConfig
-from backtestkit_cli.domain.stores import SCHEMES, PlaceOptions, StoreKind, StoreOptions, kind_of, url_problem
+from backtestkit_cli.domain.stores import PlaceOptions, StoreKind, StoreOptions, url_problem
 from backtestkit_cli.errors import ConfigError, UnknownNameError
+from backtestkit_cli.persistence.opening import place_at
 from backtestkit_cli.runs.trading.held import TRADING_MODES
 
 CONFIG = "config"
@@ -44,15 +45,13 @@ def checked_mode(mode: str | None) -> str | None:
 
 
 def _server(url: str, flag: str) -> PlaceOptions:
-    kind = kind_of(url)
-    if kind is None:
-        schemes = ", ".join(f"{scheme}://" for several in SCHEMES.values() for scheme in several)
-        raise ConfigError(
-            f"{flag}: expected a URL that begins with one of {schemes}, found {url.partition('://')[0]}://"
-        )
-    if problem := url_problem(kind, url):
+    try:
+        place = place_at(url)
+    except ConfigError as error:
+        raise ConfigError(f"{flag}: {error}") from error
+    if problem := url_problem(place.kind, url):
         raise ConfigError(f"{flag}: {problem}")
-    return PlaceOptions(kind=kind, url=url)
+    return place
 
 
 def _of_mode(store: StoreConfig, mode: str | None) -> StoreOptions:
