@@ -64,7 +64,7 @@ def test_an_example_trades_each_symbol_a_sensible_number_of_times(example: str, 
 def test_an_example_trades_the_same_minute_by_minute(example: str) -> None:
     """Over the whole frame by `make laws`, else over its first week: a minute that is stepped costs as much as ten."""
     entry, symbols = FOLDER / f"{example}.py", SYMBOLS_OF.get(example, SYMBOLS)
-    frame = {} if ALL_LAWS else {"to": "2025-03-08"}
+    frame: dict[str, Any] = {} if ALL_LAWS else {"to": "2025-03-08"}
     stepped, skipped = (
         run_on_demo(entry, symbols=symbols, fill_model="candle", sees_ahead=sees_ahead, **frame)
         for sees_ahead in (False, True)
