@@ -130,12 +130,6 @@ def secrets_of(options: StoreOptions, environ: Mapping[str, str]) -> tuple[str, 
     return tuple(filter(None, found))
 
 
-def kind_of(url: str) -> StoreKind | None:
-    """Return which kind of store is at *url*, None if it begins as those of none."""
-    scheme = url.partition("://")[0].lower()
-    return next((kind for kind, schemes in SCHEMES.items() if scheme in schemes), None)
-
-
 def url_problem(kind: StoreKind, url: str) -> str:
     """Return what is wrong with *url* as that of a store of *kind*, nothing if it may be one; no secret is repeated."""
     scheme, sign, rest = url.partition("://")

@@ -1,6 +1,7 @@
 """A store for programs, from a URL, a folder, or what a config says."""
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,11 +25,15 @@ async def open_store(where: str | Path | StoreOptions) -> AsyncIterator[Store]:
     options = where if isinstance(where, StoreOptions) else StoreOptions(place=place_at(where))
     places = Places(options, os.environ)
     try:
-        store = places.store()
+        store = places.cached(_now_ms)
         await store.wait_for_init()
         yield store
     finally:
         await places.close()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000  # noqa: TID251 - a cache is fresh or not by real time
 
 
 def place_at(where: str | Path) -> PlaceOptions:
