@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -20,6 +20,7 @@ from backtestkit_cli.persistence.shelves.memory import MemoryShelf
 from backtestkit_cli.persistence.shelves.redis import RedisShelf
 from backtestkit_cli.ports import Key, Store
 from backtestkit_cli.testing.store_contract import StoreContract
+from backtestkit_cli.testing.store_hooks import Ability
 from tests.laws import tried
 from tests.servers.process import new_name
 from tests.servers.redis import RedisServer
@@ -254,6 +255,12 @@ async def test_redis_in_front_of_files_serves_what_the_files_hold(tmp_path: Path
 
 
 class TestCachedStore(StoreContract):
+    cannot: ClassVar[Mapping[Ability, str]] = {
+        "processes": "memory is one process's",
+        "neighbours": "whatever else is in memory is another object",
+        "onlookers": "whoever only looks has an onlooker behind the cache",
+    }
+
     @pytest.fixture
     def store(self) -> Store:
         self.pair = Pair()

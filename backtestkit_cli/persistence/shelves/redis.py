@@ -8,7 +8,7 @@ from hashlib import sha1
 from itertools import chain
 
 from backtestkit_cli.domain.stores import PlaceOptions
-from backtestkit_cli.errors import LeaseLostError, StoreUnavailableError
+from backtestkit_cli.errors import LeaseLostError
 from backtestkit_cli.persistence.key_form import KeyForm
 from backtestkit_cli.persistence.keys import begins_with
 from backtestkit_cli.persistence.shelf import Lease, Tenant, lost
@@ -67,18 +67,7 @@ class RedisShelf:
 
     async def cautions(self) -> Sequence[str]:
         """Return what about the server could lose records that it has answered for, one line each."""
-        try:
-            facts = await self._server.ask("INFO")
-        except StoreUnavailableError:
-            return [f"{self.name}: this user may not ask with INFO whether records outlive the server"]
-        found = []
-        if not facts.get("aof_enabled", 1):
-            risk = "appendonly is off: if the server dies, all since its last snapshot is lost"
-            found.append(f"{self.name}: {risk}; set appendonly yes, and appendfsync always to lose nothing")
-        policy = facts.get("maxmemory_policy", "")
-        if facts.get("maxmemory") and policy.startswith("allkeys"):
-            found.append(f"{self.name}: maxmemory-policy {policy} removes records when memory is short; set noeviction")
-        return found
+        return await self._server.cautions()
 
     async def get(self, keys: Sequence[Key]) -> Sequence[bytes | None]:
         """Return the contents of *keys*."""

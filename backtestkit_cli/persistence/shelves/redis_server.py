@@ -86,6 +86,23 @@ class RedisServer:
             except redis_errors.NoScriptError:
                 return await self._execute("EVAL", script, *words)
 
+    async def cautions(self) -> Sequence[str]:
+        """Return what about the server could lose what it has answered for, one line each."""
+        try:
+            facts = await self.ask("INFO")
+        except StoreUnreachableError:
+            raise
+        except StoreUnavailableError:
+            return [f"{self.name}: this user may not ask with INFO whether what is kept outlives the server"]
+        found = []
+        if not facts.get("aof_enabled", 1):
+            risk = "appendonly is off: if the server dies, all since its last snapshot is lost"
+            found.append(f"{self.name}: {risk}; set appendonly yes, and appendfsync always to lose nothing")
+        policy = facts.get("maxmemory_policy", "")
+        if facts.get("maxmemory") and policy.startswith("allkeys"):
+            found.append(f"{self.name}: maxmemory-policy {policy} removes records when memory is short; set noeviction")
+        return found
+
     async def close(self) -> None:
         """Let go of connections; the next command makes new ones."""
         await self._pool.disconnect()
