@@ -45,7 +45,7 @@ from tests.markets import START_MS, plan_for, registered
 
 FEEDS = 10_000
 BLOCKS = 20
-SHARE = FEEDS if ALL_LAWS else 500
+SHARE = FEEDS if ALL_LAWS else 240
 WARM_UP = 5
 CALLBACKS = {
     "position_opened": "on_open",
