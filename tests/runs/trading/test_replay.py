@@ -42,6 +42,8 @@ from tests.strategies.demo_run import demo_plan
 FOLDER = Path(__file__).parents[3] / "strategies"
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.py"))
 SYMBOLS_OF = {"btc_eth_ratio": ("BTCUSDT", "ETHUSDT")}
+SLOW_TO_BEGIN = {"own_exchange": 2, "scale_out": 2}
+"""How many days until something happens."""
 DAY_MS = interval_ms("1d")
 TWO_HOURS = {"AAA": random_candles(0, 120), "BBB": random_candles(1, 120)}
 MODELS = ("vwap", "candle")
@@ -53,9 +55,9 @@ EXAMPLES_IN_MODELS = (
 @takes_long
 @pytest.mark.parametrize(("example", "model"), EXAMPLES_IN_MODELS)
 def test_an_example_replayed_has_the_events_of_its_backtest(example: str, model: str) -> None:
-    """Four weeks of each in both models by `make laws`, else two days of each in one."""
+    """Four weeks of each in both models by `make laws`, else a day or two of each in one."""
     plan = demo_plan(FOLDER / f"{example}.py", symbols=SYMBOLS_OF.get(example, ("XRPUSDT",)), fill_model=model)
-    length_ms = (28 if ALL_LAWS else 2) * DAY_MS
+    length_ms = (28 if ALL_LAWS else SLOW_TO_BEGIN.get(example, 1)) * DAY_MS
     outcome = replays_like_a_backtest(replace(plan, end_ms=plan.start_ms + length_ms))
     assert {session.error for session in outcome.sessions} == {None}
     assert outcome.events
