@@ -69,8 +69,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         ("-s", "DDD,BBB,AAA,CCC"),
         ("-s", SYMBOLS, "--max-concurrent", "1"),
         ("-s", "CCC,AAA,DDD,BBB", "--max-concurrent", "3"),
-        ("-s", SYMBOLS, "--workers", "2"),
-        ("-s", "BBB,AAA,DDD,CCC", "--workers", "3", "--max-concurrent", "1"),
+        ("-s", "BBB,AAA,DDD,CCC", "--workers", "2", "--max-concurrent", "1"),
     ],
     ids=" ".join,
 )

@@ -74,7 +74,7 @@ def test_a_program_of_its_own_runs_offline_whatever_the_proxies_are(
     folder: Path, online: dict[str, bytes], warm: str, venue: Venue
 ) -> None:
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), NOWHERE)
-    ended = started("backtest", "-c", warm, "--offline", "-q", folder=folder, anew=True, **proxies)
+    ended = started("backtest", "-c", warm, "--offline", "-q", folder=folder, anew=False, **proxies)
     assert (ended.code, ended.err) == (0, "")
     assert venue.requests == []
     assert run_in(folder / "dump") == online
