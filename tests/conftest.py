@@ -4,12 +4,17 @@ Each law is tried on 25 examples that differ from run to run; BTK_ALL_LAWS, whic
 """
 
 import gc
+import os
 
 from hypothesis import settings
 
 from tests.laws import ALL_LAWS
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+# Each core has a worker of its own: threads of libraries, also in what is started, would only wait for each other.
+for pool in ("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(pool, "1")
 
 settings.register_profile(
     "btk",
