@@ -1,4 +1,4 @@
-"""What all tests share: Hypothesis without deadlines, which a busy machine would miss.
+"""What all tests share: Hypothesis without deadlines, which a busy machine would miss, and no waits for disks.
 
 Each law is tried on 25 examples that differ from run to run; BTK_ALL_LAWS, which `make laws` sets, on a hundred.
 """
@@ -15,6 +15,8 @@ pytest_plugins = ["tests.servers.fixtures"]
 # Each core has a worker of its own: threads of libraries, also in what is started, would only wait for each other.
 for pool in ("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(pool, "1")
+
+os.fsync = lambda _: None  # type: ignore[assignment]  # what a dead process wrote, the system still has
 
 settings.register_profile(
     "btk",
