@@ -1,6 +1,9 @@
 """Saved runs for tests of the commands that read them."""
 
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from backtestkit_cli.events.facts import Event
@@ -33,6 +36,19 @@ def a_saved_record(
 
 def saved(out: Path, record: RunRecord | None = None) -> Path:
     """Save *record* with its reports below *out*, as a run does, and return its folder."""
-    record = record or a_saved_record()
+    if record is None:
+        for path, content in _files_of_a_saved_run().items():
+            (out / path).parent.mkdir(parents=True, exist_ok=True)
+            (out / path).write_bytes(content)
+        return out / "runs" / RUN_ID
     write_reports(record, out)
     return write_run(record, out)
+
+
+@cache
+def _files_of_a_saved_run() -> Mapping[Path, bytes]:
+    """Return what `saved` saves where no run is named, by the path below its folder."""
+    with TemporaryDirectory() as folder:
+        out = Path(folder)
+        saved(out, a_saved_record())
+        return {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
