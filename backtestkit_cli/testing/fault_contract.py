@@ -53,6 +53,10 @@ class FaultContract(StoreHooks):
         """Return what breaks and stalls the connections of `store`."""
         raise NotImplementedError("say how connections are broken")
 
+    async def initialise(self, store: Store) -> None:
+        """Make *store* ready; to make a place may take longer than an answer may."""
+        await self.insisted(store.wait_for_init)
+
     async def insisted(self, call: Callable[[], Awaitable[Result]]) -> Result:
         """Return what *call* does once it reaches the place; no other failure is allowed."""
         for _ in range(self.tries - 1):
@@ -63,7 +67,7 @@ class FaultContract(StoreHooks):
         return await call()
 
     async def test_after_connections_broke_every_call_works_again(self, store: Store, faults: Faults) -> None:
-        await store.write_all({("a", "1"): {"n": 1}, ("a", "2"): {"n": 2}})
+        await self.insisted(lambda: store.write_all({("a", "1"): {"n": 1}, ("a", "2"): {"n": 2}}))
         faults.reset()
         assert await self.insisted(lambda: store.read(("a", "1"))) == {"n": 1}
         faults.reset()
@@ -102,7 +106,7 @@ class FaultContract(StoreHooks):
     async def test_an_answer_that_takes_too_long_is_a_place_not_reached_and_nothing_old_comes_later(
         self, store: Store, faults: Faults
     ) -> None:
-        await store.write(("a",), {"n": 1})
+        await self.insisted(lambda: store.write(("a",), {"n": 1}))
         stalled = self.timeout_seconds * 3
         begun = time.monotonic()
         faults.stall(stalled)

@@ -58,6 +58,10 @@ class StoreHooks:
             raise NotImplementedError("say how a record is damaged, or that none can be")
         await store.shelf.put({key: content})
 
+    async def initialise(self, store: Store) -> None:
+        """Make *store* ready before the test."""
+        await store.wait_for_init()
+
     def needs(self, ability: Ability) -> None:
         """Skip the test where the place does not have it."""
         if ability in self.cannot:
@@ -81,7 +85,7 @@ class StoreHooks:
     async def _ready(self, request: pytest.FixtureRequest, store: Store) -> AsyncIterator[None]:
         self._opened: list[Store] = [store]
         if "unopened" not in request.fixturenames:
-            await store.wait_for_init()
+            await self.initialise(store)
         yield
         for opened in reversed(self._opened):
             await opened.close()

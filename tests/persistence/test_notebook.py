@@ -101,7 +101,7 @@ async def test_a_store_is_opened_by_its_url(redis_server: RedisServer) -> None:
 @pytest.mark.parametrize(
     ("where", "problem"),
     [
-        ("reddis://localhost", "unknown kind of store 'reddis'; did you mean 'rediss' or 'redis'"),
+        ("reddis://localhost", "unknown kind of store 'reddis'; did you mean 'redis' or 'rediss'"),
         ("redis://", "expected a host after redis://"),
         ("redis://:p/w@here", "expected host:port, found no port"),
     ],

@@ -91,6 +91,10 @@ class TestPostgresStore(StoreContract):
     def elsewhere(self, store: Store) -> Callable[[], Store]:
         return partial(store_at, *self.place)
 
+    def neighbour(self, store: Store) -> Store:
+        url, schema = self.place
+        return store_at(url, f"{schema}_2")
+
 
 class TestPostgresLeases(LeaseContract):
     seconds = 0.2

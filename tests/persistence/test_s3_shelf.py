@@ -16,6 +16,7 @@ from backtestkit_cli.persistence.shelves.s3 import S3Shelf
 from backtestkit_cli.ports import Key, Store
 from backtestkit_cli.testing.lease_contract import LeaseContract
 from backtestkit_cli.testing.store_contract import StoreContract
+from tests.laws import ALL_LAWS
 from tests.servers.process import new_name
 from tests.servers.proxy import Faults, Proxy, proxied
 from tests.servers.s3 import S3Server
@@ -95,6 +96,8 @@ def patient(shelf: S3Shelf) -> PatientShelf:
 
 
 class TestRecordsInS3(StoreContract):
+    many = 2000 if ALL_LAWS else 1010  # a page is of 1,000
+
     @pytest.fixture
     def store(self, url: str) -> Store:
         self.url = url
@@ -102,6 +105,9 @@ class TestRecordsInS3(StoreContract):
 
     def elsewhere(self, store: Store) -> Callable[[], Store]:
         return partial(store_at, self.url)
+
+    def neighbour(self, store: Store) -> Store:
+        return store_at(self.url.replace("?", "-2?"))
 
 
 class TestLeasesInS3(LeaseContract):
