@@ -20,6 +20,8 @@ from backtestkit_cli.testing.store_hooks import Ability
 
 
 class TestFileStore(StoreContract):
+    many = 300  # a folder is listed as a whole, and not page by page
+
     @pytest.fixture(autouse=True)
     def _no_syncing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What a process wrote outlives it without."""
