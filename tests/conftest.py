@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from tests.laws import ALL_LAWS
 
-pytest_plugins = ["tests.servers.fixtures"]
+pytest_plugins = ["backtestkit_cli.testing.plugin", "tests.servers.fixtures"]
 
 # Each core has a worker of its own: threads of libraries, also in what is started, would only wait for each other.
 for pool in ("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS"):

@@ -34,12 +34,13 @@ class OwnershipContract(LeaseHooks):
         self, shelf: LeasingShelf, rival: LeasingShelf
     ) -> None:
         ended = await shelf.take(SUBJECT, FIRST, self.seconds)
-        assert set(await self._race((shelf, rival))) == {ended}
+        for looking in (shelf, rival):  # some places only tell that a lease has ended by looking twice
+            await looking.take(SUBJECT, THIRD, self.seconds)
         await self.let_pass(self.seconds * 1.2)
         told = await self._race((shelf, rival))
         assert len(set(told)) == 1
         assert told[0].fence > ended.fence
-        assert told[0].tenant != FIRST
+        assert told[0].tenant.node == SECOND.node
 
     async def _race(self, shelves: Sequence[LeasingShelf]) -> list[Lease]:
         """Return what each of twelve is told who all want the lease at once."""
@@ -73,10 +74,9 @@ class OwnershipContract(LeaseHooks):
         self, shelf: LeasingShelf, rival: LeasingShelf
     ) -> None:
         lease = await shelf.take(SUBJECT, FIRST, self.seconds)
-        assert await rival.take(SUBJECT, SECOND, self.seconds) == lease
-        await self.let_pass(self.seconds / 2)
         await shelf.renew(lease, LONG_SECONDS)
-        await self.let_pass(self.seconds)
+        assert await rival.take(SUBJECT, SECOND, self.seconds) == lease
+        await self.let_pass(self.seconds * 1.2)
         assert await rival.take(SUBJECT, SECOND, self.seconds) == lease
         await shelf.put({KEY: b"1"}, lease)
 

@@ -45,8 +45,8 @@ def shelf_at(url: str, prefix: str = PREFIX, **options: Any) -> MongoShelf:
     return MongoShelf(PlaceOptions(kind=StoreKind.MONGO, prefix=prefix, **options), url)
 
 
-def store_at(url: str) -> RecordStore:
-    return RecordStore(shelf_at(url))
+def store_at(url: str, prefix: str) -> RecordStore:
+    return RecordStore(shelf_at(url, prefix))
 
 
 async def emptied(shelf: MongoShelf) -> MongoShelf:
@@ -62,7 +62,10 @@ class TestMongoStore(StoreContract):
         return RecordStore(await emptied(shelf_at(self.url)))
 
     def elsewhere(self, store: Store) -> Callable[[], Store]:
-        return partial(store_at, self.url)
+        return partial(store_at, self.url, PREFIX)
+
+    def neighbour(self, store: Store) -> Store:
+        return store_at(self.url, f"{PREFIX}_2")
 
 
 class TestMongoLeases(LeaseContract):
