@@ -92,8 +92,7 @@ class TestPostgresStore(StoreContract):
         return partial(store_at, *self.place)
 
     def neighbour(self, store: Store) -> Store:
-        url, schema = self.place
-        return store_at(url, f"{schema}_2")
+        return store_at(self.place[0], f"{self.place[1]}2")
 
 
 class TestPostgresLeases(LeaseContract):
@@ -112,7 +111,7 @@ async def test_a113_writers_of_the_same_records_neither_raise_nor_lose(
     postgres_server: PostgresServer, schema: str, shelf: PostgresShelf
 ) -> None:
     rival = shelf_at(postgres_server.url, schema)
-    keys = [("a", str(number)) for number in range(10)]
+    keys: list[Key] = [("a", str(number)) for number in range(10)]
 
     async def write(writer: PostgresShelf, ordered: list[Key]) -> None:
         for number in range(20):
@@ -436,7 +435,10 @@ async def _write_on(shelf: LeasingShelf, writer: str, until: Callable[[int], boo
     number = 0
     while not until(number):
         number += 1
-        step = {("live", writer, str(number % 3)): b"%d" % number, ("live", writer, "all"): b"%d" % number}
+        step: dict[Key, bytes] = {
+            ("live", writer, str(number % 3)): b"%d" % number,
+            ("live", writer, "all"): b"%d" % number,
+        }
         await shelf.put(step, lease)
         kept |= step
         if number % 7 == 0:
