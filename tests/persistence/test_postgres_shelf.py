@@ -145,6 +145,11 @@ async def test_a116_each_change_of_any_number_of_records_is_one_statement(
             await call()
             (statement,) = postgres_server.statements_since(mark, schema)
             assert word in statement
+    fresh = shelf_at(postgres_server.url_of(schema), schema)
+    mark = postgres_server.log_mark()
+    await fresh.put({keys[0]: b"1", keys[1]: b"\xff"}, lease)
+    assert len(postgres_server.statements_since(mark, schema)) == 1  # on a new connection too
+    await fresh.close()
 
 
 async def test_a106_risk_in_postgres_and_the_rest_in_files(shelf: PostgresShelf, tmp_path: Path) -> None:
@@ -422,9 +427,9 @@ async def test_what_was_given_up_does_not_come_later(
             await asyncio.to_thread(proxy.reset)
         with pytest.raises(StoreUnreachableError, match="connection was closed" if is_reset else r"within 0\.3 s"):
             await putting
-        await shelf.put({("b",): b"3"})
+        await PatientShelf(shelf, 10.0).put({("b",): b"3"})
         other.commit()
-        assert await shelf.get([("a",), ("b",)]) == [b"1", b"3"]
+        assert await PatientShelf(shelf, 10.0).get([("a",), ("b",)]) == [b"1", b"3"]
         await shelf.close()
 
 

@@ -80,9 +80,8 @@ class PostgresShelf:
     async def put(self, contents: Mapping[Key, bytes], lease: Lease | None = None) -> None:
         """Put *contents* in the place of what was there, all of them or none."""
         keys = [self._short(key) for key in contents]
-        texts = [_json(content) for content in contents.values()]
-        damaged = [content if text is None else None for content, text in zip(contents.values(), texts, strict=True)]
-        await self._change(statements.PUT, lease, keys, texts, damaged)
+        cells = [_cells(content) for content in contents.values()]
+        await self._change(statements.PUT, lease, keys, [text for text, _ in cells], [raw for _, raw in cells])
 
     async def delete(self, keys: Sequence[Key], lease: Lease | None = None) -> int:
         """Remove the contents of *keys*."""
@@ -166,13 +165,13 @@ def _range(prefix: Key) -> tuple[str, str, str]:
     return (text, text + _SEPARATOR, text + _NEXT) if prefix else ("", "", _AFTER_ALL)
 
 
-def _json(content: bytes) -> str | None:
-    """Return *content* as text if it is JSON."""
+def _cells(content: bytes) -> tuple[str, None] | tuple[None, str]:
+    """Return *content* as text where it is JSON, and in hex where it is not."""
     try:
         orjson.loads(content)
     except orjson.JSONDecodeError:
-        return None
-    return content.decode()
+        return None, content.hex()
+    return content.decode(), None
 
 
 def _text(tenant: Tenant) -> str:

@@ -22,7 +22,7 @@ _UNAVAILABLE = re.compile(r"53|57P04|58|25006|28|3D|3F|42501|42P01|XX00[12]")
 """What somebody has to mend: full, read-only, not allowed in, no such database, tables that were dropped, damage."""
 _END_OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE pid = ANY($1) AND pid <> pg_backend_pid()
+WHERE pid::text = ANY($1) AND pid <> pg_backend_pid()
 AND usename = current_user AND application_name = current_setting('application_name')"""
 
 
@@ -98,8 +98,8 @@ class Connections:
 
     async def _end_broken(self, connection: Any) -> None:  # noqa: ANN401
         if self._broken:
-            pids = list(self._broken)
-            await connection.fetch(_END_OTHERS, pids)
+            pids = set(self._broken)
+            await connection.fetch(_END_OTHERS, [str(pid) for pid in pids])
             self._broken.difference_update(pids)
 
     def _translated(self, error: Exception) -> StoreError:

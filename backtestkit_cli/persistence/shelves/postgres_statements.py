@@ -2,7 +2,7 @@
 
 A statement that changes records takes subject, fence and tenant of a lease, or three nulls, as its first parameters,
 and answers whether it was allowed to. Rows are locked in the order of their keys, so that no two statements wait for
-each other.
+each other. Arrays are of texts: about those of other types asyncpg asks the server first, on each connection.
 """
 
 from functools import cache
@@ -24,8 +24,8 @@ WITH mine AS (
     SELECT WHERE $1::text IS NULL OR EXISTS (SELECT FROM mine)
 ), changed AS (
     INSERT INTO {schema}.records (key, content, damaged)
-    SELECT key, content::json, damaged
-    FROM allowed, unnest($4::text[], $5::text[], $6::bytea[]) AS given (key, content, damaged)
+    SELECT key, content::json, decode(damaged, 'hex')
+    FROM allowed, unnest($4::text[], $5::text[], $6::text[]) AS given (key, content, damaged)
     ORDER BY key COLLATE "C"
     ON CONFLICT (key) DO UPDATE SET content = excluded.content, damaged = excluded.damaged, updated_at = now()
     RETURNING 1
