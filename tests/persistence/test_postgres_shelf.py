@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import psycopg
 import pytest
@@ -33,7 +33,8 @@ from tests.servers.postgres import PASSWORD, USER, PostgresServer
 from tests.servers.process import free_ports, new_name
 from tests.servers.proxy import Faults, proxied
 
-T = TypeVar("T")
+Made: TypeAlias = tuple[str, Callable[[str], Any]]
+"""The name of a schema, and what runs a statement in it."""
 SUBJECT = ("live", "demo")
 FIRST, SECOND = Tenant("main", 1, "one", 0), Tenant("main", 2, "two", 0)
 ROLE_PASSWORD = "p"  # noqa: S105 - of roles that only the tests know
@@ -52,7 +53,7 @@ def store_at(url: str, schema: str) -> RecordStore:
 
 
 @pytest.fixture(scope="module")
-def made(postgres_server: PostgresServer) -> Iterator[tuple[str, Callable[[str], Any]]]:
+def made(postgres_server: PostgresServer) -> Iterator[Made]:
     """A schema for the whole module, for making one takes long, and what runs statements there by hand."""
     schema = new_name()
 
@@ -67,7 +68,7 @@ def made(postgres_server: PostgresServer) -> Iterator[tuple[str, Callable[[str],
 
 
 @pytest.fixture
-def schema(made: tuple[str, Callable[[str], Any]]) -> str:
+def schema(made: Made) -> str:
     """The name of an empty schema; connections of `url_of(schema)` search it."""
     name, run = made
     run("DELETE FROM records; DELETE FROM aside; DELETE FROM leases")
@@ -96,15 +97,27 @@ class TestPostgresStore(StoreContract):
 
 
 class TestPostgresLeases(LeaseContract):
-    seconds = 0.2
+    seconds = 30.0
 
     @pytest.fixture
-    def shelf(self, postgres_server: PostgresServer, schema: str) -> LeasingShelf:
+    def shelf(self, postgres_server: PostgresServer, schema: str, made: Made) -> LeasingShelf:
         self.place = postgres_server.url, schema
+        self.run = made[1]
         return shelf_at(*self.place)
 
     def again(self, shelf: LeasingShelf) -> LeasingShelf:
         return shelf_at(*self.place)
+
+    async def let_pass(self, seconds: float) -> None:
+        self.run(f"UPDATE leases SET ends_at = ends_at - interval '{seconds} seconds'")  # noqa: S608 - a number
+
+
+async def test_a_lease_ends_by_the_clock_of_the_server(shelf: PostgresShelf) -> None:
+    await shelf.take(SUBJECT, FIRST, 60.0)
+    await shelf.take(SUBJECT, FIRST, 0.05)  # who has it says anew for how long
+    await asyncio.sleep(0.06)
+    assert await shelf.leases() == []
+    assert (await shelf.take(SUBJECT, SECOND, 60.0)).tenant == SECOND
 
 
 async def test_a113_writers_of_the_same_records_neither_raise_nor_lose(
@@ -162,9 +175,7 @@ async def test_a106_risk_in_postgres_and_the_rest_in_files(shelf: PostgresShelf,
     assert [key[2] for key in await store.keys(())] == ["order", "risk", "signal"]
 
 
-async def test_who_asks_by_hand_finds_json_and_what_a_key_is_about(
-    shelf: PostgresShelf, made: tuple[str, Callable[[str], Any]]
-) -> None:
+async def test_who_asks_by_hand_finds_json_and_what_a_key_is_about(shelf: PostgresShelf, made: Made) -> None:
     await RecordStore(shelf).write(("live", "demo", "signal", "sma", "BTC/USDT"), {"zero": -0.0, "list": [1]})
     await shelf.put({("x",): b"\xff"})
     rows = made[1]("SELECT key, mode, exchange, kind, content->'record'->>'zero', damaged FROM records ORDER BY key")
@@ -373,13 +384,13 @@ async def _until(happened: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-def _waiting(made: tuple[str, Callable[[str], Any]], count: int) -> Callable[[], bool]:
+def _waiting(made: Made, count: int) -> Callable[[], bool]:
     """Return what says whether *count* statements of the schema wait for a lock."""
     return lambda: len(made[1](WAITING).fetchall()) == count
 
 
 async def test_a_takeover_waits_for_the_write_that_is_under_way(
-    postgres_server: PostgresServer, schema: str, shelf: PostgresShelf, made: tuple[str, Callable[[str], Any]]
+    postgres_server: PostgresServer, schema: str, shelf: PostgresShelf, made: Made
 ) -> None:
     lease = await shelf.take(SUBJECT, FIRST, 60.0)
     await shelf.put({("a",): b"1"}, lease)
@@ -397,7 +408,7 @@ async def test_a_takeover_waits_for_the_write_that_is_under_way(
 
 
 async def test_a_write_that_began_before_a_takeover_ended_is_refused(
-    postgres_server: PostgresServer, schema: str, shelf: PostgresShelf, made: tuple[str, Callable[[str], Any]]
+    postgres_server: PostgresServer, schema: str, shelf: PostgresShelf, made: Made
 ) -> None:
     lease = await shelf.take(SUBJECT, FIRST, 60.0)
     await shelf.put({("a",): b"1"}, lease)
@@ -414,7 +425,7 @@ async def test_a_write_that_began_before_a_takeover_ended_is_refused(
 
 @pytest.mark.parametrize("is_reset", [False, True], ids=["too slow", "broken off"])
 async def test_what_was_given_up_does_not_come_later(
-    postgres_server: PostgresServer, schema: str, made: tuple[str, Callable[[str], Any]], is_reset: bool
+    postgres_server: PostgresServer, schema: str, made: Made, is_reset: bool
 ) -> None:
     with proxied(postgres_server.port) as proxy, psycopg.connect(postgres_server.url_of(schema)) as other:
         url = postgres_server.url_of(schema).replace(f":{postgres_server.port}/", f":{proxy.port}/")
