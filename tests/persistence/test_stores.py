@@ -1,6 +1,5 @@
 """The places that need no server keep the contracts."""
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -21,11 +20,6 @@ from backtestkit_cli.testing.store_hooks import Ability
 
 class TestFileStore(StoreContract):
     many = 300  # a folder is listed as a whole, and not page by page
-
-    @pytest.fixture(autouse=True)
-    def _no_syncing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What a process wrote outlives it without."""
-        monkeypatch.setattr(os, "fsync", lambda fd: None)
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Store:
