@@ -79,6 +79,7 @@ SCHEMES: Mapping[StoreKind, tuple[str, ...]] = {
 _SECRET = re.compile(r"([?&][^=&]*(?:pass|pwd|secret|token|key|credential|properties)[^=&]*=)[^&]*", re.IGNORECASE)
 _S3_SECRET = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a variable
 _VARIABLE = re.compile(r"\$\{\w+\}")
+_ACCESS = re.compile(r"[?&][^=&]*(?:pass|secret|token|access_?key|credential)", re.IGNORECASE)
 _UNFIT = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -142,7 +143,7 @@ def url_problem(kind: StoreKind, url: str) -> str:
         return "expected a URL without blanks and control characters, found one of them"
     if not rest.strip("/"):
         return f"expected {'a bucket' if kind is StoreKind.S3 else 'a host'} after {scheme}://, found nothing"
-    if kind is StoreKind.S3 and ("@" in rest or _SECRET.search(rest)):
+    if kind is StoreKind.S3 and ("@" in rest or _ACCESS.search(rest)):
         names = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         return f"expected no keys in the URL, found some: they belong into the environment, as {names}, or to a role"
     if kind is StoreKind.REDIS and not _has_port(url):

@@ -249,6 +249,7 @@ SHOWN = {
         "mongodb://user@a,b/?authMechanismProperties=***&w=1"
     ),
     "s3://bucket/folder?region=eu": "s3://bucket/folder?region=eu",
+    "s3://bucket?sse_kms_key_id=alias/a": "s3://bucket?sse_kms_key_id=***",
     "s3cret": "***",
 }
 
@@ -266,6 +267,10 @@ def test_no_url_repeats_its_password(kind: StoreKind, user: str, password: str) 
         url = f"{scheme}://{user.replace(':', '')}:{secret}@host/name"
         assert secret not in shown_url(url)
         assert kind not in SCHEMES or secret not in url_problem(kind, url)
+
+
+def test_a_key_that_encrypts_is_none_that_opens() -> None:
+    assert url_problem(StoreKind.S3, "s3://bucket?sse_kms_key_id=alias/a") == ""
 
 
 def test_a_url_is_that_of_the_config_or_of_the_variable_it_names() -> None:
