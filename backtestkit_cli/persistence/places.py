@@ -49,6 +49,12 @@ class Places:
             (place, cast("LeasingShelf", shelf)) for place, shelf in self._shelves.items() if place.kind not in _LOCAL
         )
 
+    @property
+    def seconds_to_tell(self) -> float:
+        """Return for how long who holds a lease must be watched to tell whether he renews it, 0 if a server knows."""
+        is_watched = any(place.kind is StoreKind.S3 for place in self._shelves)
+        return self._options.lease_seconds if is_watched else 0.0
+
     def place_of(self, key: Key) -> PlaceOptions:
         """Return the place of *key*, by the kind of record that it is."""
         kind = key[2] if len(key) > 2 else ""

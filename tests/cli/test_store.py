@@ -27,6 +27,7 @@ from tests.cli.program import called
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import new_name
 from tests.servers.redis import PASSWORD, RedisServer
+from tests.servers.s3 import S3Server
 
 STATE = ".btk/state"
 SIGNAL = "live/binance/signal/sma/BTCUSDT"
@@ -39,14 +40,14 @@ def bots(folder: Path) -> Path:
 
 
 @contextmanager
-def traded(options: StoreOptions, tenant: Tenant) -> Iterator[None]:
-    """Let *tenant* have the lease on live/binance."""
+def traded(options: StoreOptions, tenant: Tenant, seconds: float = 60.0) -> Iterator[None]:
+    """Let *tenant* have taken the lease on live/binance for *seconds*."""
 
     async def change(*, takes: bool) -> None:
         async with held(options, {}) as holdings:
             for _, server in holdings.places.servers:
                 await server.open()
-                lease = await server.take(("live", "binance"), tenant, 60.0)
+                lease = await server.take(("live", "binance"), tenant, seconds)
                 if not takes:
                     await server.give_back(lease)
 
@@ -416,6 +417,25 @@ def test_nothing_is_migrated_while_a_bot_trades_on_either_side(bots: Path) -> No
         assert ended.errors[0].startswith(f"error: {STATE}: live on 'binance', account x, is traded")
         assert ended.errors[0].endswith("stop that one first")
     assert not Path("third").exists()
+
+
+def test_in_s3_a_lease_that_nobody_renews_is_waited_for(
+    bots: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret_key)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.endpoint)
+    url = f"s3://{s3_server.new_bucket()}"
+    target = Path(a_yaml("s3.yaml", url))
+    target.write_text(target.read_text() + "  lease_seconds: 1\n")
+    arguments = ("store", "migrate", "--from", STATE, "--to", "s3.yaml")
+    with traded(options_of(url), Tenant("x", 4711, "elsewhere", START_MS), seconds=60.0):
+        ended = called(*arguments)
+        assert (ended.code, ended.out) == (2, "")
+        assert "is traded (pid 4711 on elsewhere" in ended.errors[0]
+    with traded(options_of(url), Tenant("x", 4711, "elsewhere", START_MS), seconds=0.3):
+        assert called(*arguments).code == 0
+        assert everything_in(options_of(url)) == everything_in(options_of(str(bots)))
 
 
 # whether it can be read

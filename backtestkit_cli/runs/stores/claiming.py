@@ -1,5 +1,7 @@
 """Nobody trades by records while they are copied: that is looked at on one side, and kept so on the other."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -14,18 +16,26 @@ from backtestkit_cli.persistence.tenants import is_gone, this_process
 from backtestkit_cli.ports import Key
 
 _ACCOUNT = "btk store"
-_SECONDS = 120.0
+_SECONDS, _LOOKED_SECONDS = 120.0, 0.5
 
 
 async def demand_rest(holdings: Holdings) -> None:
     """Make sure that nobody trades by *holdings* now, as far as that is known here.
 
+    Where the place does not know whether a lease has ended, it is watched for as long as one lasts.
+
     Raises:
         LockedError: somebody does; the message says who and since when.
     """
-    for holder in await holders_in(holdings.places):
-        if holder.presence is not Presence.GONE:
+    begun_s = time.monotonic()
+    while (holder := await _present(holdings)) is not None:
+        if time.monotonic() - begun_s >= holdings.places.seconds_to_tell:
             raise LockedError(f"{holdings.name}: {told(holder)}; stop that one first")
+        await asyncio.sleep(_LOOKED_SECONDS)
+
+
+async def _present(holdings: Holdings) -> Holder | None:
+    return next((one for one in await holders_in(holdings.places) if one.presence is not Presence.GONE), None)
 
 
 def told(holder: Holder) -> str:
