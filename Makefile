@@ -4,6 +4,7 @@ PYTHON      ?= python3
 PYTEST_ARGS ?= -n 2 --dist worksteal
 VENUE_ARGS  ?=
 CRASH_ARGS  ?=
+STORES      ?= redis postgres mongo s3
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -19,7 +20,7 @@ MAKEFLAGS += --no-print-directory
 # Tests start hundreds of programs, and each would compile all it imports where nothing compiled may be kept.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test lint types layers check bench golden laws storm crash soak venue format clean
+.PHONY: help setup demo test lint types layers check bench latency stores golden laws storm crash soak venue format clean
 
 help:            ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -47,6 +48,13 @@ check: lint types layers test  ## Check everything, as CI does
 
 bench: $(READY)  ## Measure the workloads on data made for it, and print a table
 	$(BIN)/python tests/bench/bench.py
+
+latency: $(READY) ## Measure what reads, writes and leases take in each kind of store
+	$(BIN)/python -m tests.bench.stores
+
+stores: $(READY) ## Check the stores of servers that are running; see configs/stores
+	for kind in $(STORES); do $(BIN)/python -m pytest -q -n 0 -p backtestkit_cli.testing.plugin \
+	  --btk-store tests.servers.listening:$$kind --pyargs backtestkit_cli.testing.check || exit 1; done
 
 golden: $(READY) ## Run the cases with known results
 	$(BIN)/python tests/golden/run_cases.py tests/golden/cases
