@@ -20,6 +20,7 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _ROLE = re.compile(r"/latest/(api/token|meta-data/)")
 """Where a machine of Amazon's is asked for its role."""
 _PASSING = {408, 429, 500, 502, 503, 504}
+_OTHER_REGION = "the bucket is in another region: expected that one as region=… in the URL, or in AWS_REGION"
 _REFUSALS = {
     "NoSuchBucket": "no such bucket: expected one that has been made before",
     "AccessDenied": "access denied: expected credentials that may list, read, write and delete there",
@@ -28,6 +29,9 @@ _REFUSALS = {
     "ExpiredToken": "the credentials have expired: expected fresh ones",
     "RequestTimeTooSkewed": "the clock of this machine is wrong: expected that of the server, give or take 15 minutes",
     "KeyTooLongError": "the key is too long for this server",
+    "PermanentRedirect": _OTHER_REGION,
+    "AuthorizationHeaderMalformed": _OTHER_REGION,
+    "InvalidObjectState": "the object was archived: expected a class of storage that is read at once",
     "InvalidBucketName": "no such bucket: expected a name of 3 to 63 lower-case letters, digits, dots and hyphens",
 }
 

@@ -1,10 +1,11 @@
 """What this process knows of objects in S3, and how it changes them by that, under a lease or without."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
+from contextlib import suppress
 from itertools import count
 from typing import NamedTuple
 
-from backtestkit_cli.errors import StoreUnavailableError
+from backtestkit_cli.errors import LeaseLostError, StoreError, StoreUnavailableError
 from backtestkit_cli.persistence.shelf import Lease, lost
 from backtestkit_cli.persistence.shelves.s3_bucket import Bucket, StaleError, Turns
 from backtestkit_cli.persistence.shelves.s3_leases import LeaseObjects
@@ -69,12 +70,25 @@ class Objects:
                     return
         raise self._restless(path)
 
-    async def prove(self, paths: Collection[str], lease: Lease | None) -> None:
+    async def prove(self, paths: Iterable[str], lease: Lease | None) -> None:
         """Make sure that what was made at *paths* was there before anybody else could take the lease."""
         made = self._unproven.intersection(paths)
-        if lease is not None and made:
+        if lease is None or not made:
+            return
+        try:
             await self._leases.demand(lease)
-            self._unproven -= made
+        except LeaseLostError:
+            with suppress(StoreError):
+                await self._take_back(made, lease)
+            raise
+        self._unproven -= made
+
+    async def _take_back(self, paths: Iterable[str], lease: Lease) -> None:
+        """Remove what was made at *paths* under *lease*, for those who have none and would take it for state."""
+        for path in paths:
+            known = self._known.get(path)
+            if known is not None and known.fence == lease.fence:
+                await self.replace(path, None, lease, known.etag)
 
     async def remove(self, path: str) -> None:
         """Delete what is at *path*, whatever it is."""
