@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import md5
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -159,6 +160,13 @@ class TestUrls:
         assert "\n" not in str(caught.value)
         assert "hush" not in str(caught.value)
 
+    def test_a_machine_without_certificates_says_so(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        (tmp_path / "none.pem").touch()
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+        with pytest.raises(ConfigError, match=r"\(the package ca-certificates\), found none$"):
+            shelf_at("s3://bucket")
+
     def test_folder_and_prefix_are_joined(self) -> None:
         assert shelf_at("s3://bucket").place(("a", "b")) == "s3://bucket/btk/a/b.json"
         assert shelf_at("s3://bucket/x/y/", "team/btk").name == "s3://bucket/x/y/team/btk"
@@ -247,6 +255,8 @@ class TestServers:
             (403, "AccessDenied", StoreUnavailableError),
             (400, "KeyTooLongError", StoreUnavailableError),
             (403, "RequestTimeTooSkewed", StoreUnavailableError),
+            (403, "InvalidObjectState", StoreUnavailableError),
+            (301, "PermanentRedirect", StoreUnavailableError),
         ],
     )
     async def test_what_a_server_refuses_is_one_line_and_asked_once(
@@ -260,6 +270,21 @@ class TestServers:
                     await call()
                 assert type(caught.value) is kind
         assert server.asked == 3
+
+    async def test_an_answer_that_breaks_off_halfway_is_no_answer(self) -> None:
+        async def half(request: web.BaseRequest) -> web.StreamResponse:
+            answer = web.StreamResponse(headers={"Content-Length": "1000", **tags(b"")})
+            await answer.prepare(request)
+            await answer.write(b"half")
+            assert request.transport is not None
+            request.transport.abort()
+            return answer
+
+        async with answering(half) as address:
+            shelf = shelf_at(f"s3://bucket?endpoint={address}")
+            for call in (lambda: shelf.get([KEY]), lambda: shelf.names(())):
+                with pytest.raises(StoreUnreachableError, match=r": the connection broke off$"):
+                    await call()
 
     async def test_what_is_no_lease_is_told(self) -> None:
         server = StandIn(obeys=BOTH)

@@ -85,7 +85,10 @@ class Bucket:
                 retry_config={"max_retries": 0, "retry_timeout": limit},
             )
         except (BaseError, ValueError) as error:
-            raise ConfigError(f"store: {address.name}: {_first_line(error)}") from error
+            what = _first_line(error)
+            if "No CA certificates" in str(error):
+                what = "expected certificates of authorities on this machine (the package ca-certificates), found none"
+            raise ConfigError(f"store: {address.name}: {what}") from error
 
     def place(self, path: str) -> str:
         """Return what messages call the object *path*."""
@@ -150,7 +153,8 @@ class Bucket:
             raise self._told(self.place(path), error) from error
 
     def _told(self, place: str, error: Exception) -> StoreError:
-        text, code = str(error), _code(error)
+        text = str(error)
+        code = "PermanentRedirect" if "BareRedirect" in text else _code(error)
         status = _STATUS.search(text)
         kind: type[StoreError] = StoreUnreachableError
         if _ROLE.search(text):
