@@ -188,7 +188,7 @@ class S3Shelf:
         known = self._objects.known(one.path)
         if known is not None and known.etag == one.etag:
             return known.is_there and not self._is_late(key, known.fence)
-        if one.size > NOTHING_BYTES and not self._floor(key):
+        if one.size != NOTHING_BYTES and not self._floor(key):
             return True
         return await self._content(key) is not None
 

@@ -22,8 +22,8 @@ _HEAD = re.compile(
     rb'\{"fence":(\d+),"write":\d+,"holds":'
     rb'(?:"(?P<record>record)",|"bytes","base64":"(?P<bytes>(?:[A-Za-z0-9+/=]{4})*)"\}|"nothing"\})'
 )
-NOTHING_BYTES = 96
-"""What is larger than this holds something."""
+NOTHING_BYTES = 64
+"""How large an object is, spaces at its end included, that says that nothing is there: listings tell the size."""
 
 
 class Held(NamedTuple):
@@ -40,7 +40,7 @@ def written(content: bytes | None, fence: int | None, write: int) -> bytes:
         return content
     head = b'{"fence":%d,"write":%d,"holds":' % (fence or 0, write)
     if content is None:
-        return head + b'"nothing"}'
+        return (head + b'"nothing"}').ljust(NOTHING_BYTES)
     if content.startswith(b'{"'):
         return head + b'"record",' + content[1:]
     return head + b'"bytes","base64":"' + b64encode(content) + b'"}'
