@@ -239,13 +239,16 @@ class TestLateWrites:
         self, shelf: S3Shelf, rival: S3Shelf, url: str
     ) -> None:
         lost = await shelf.take(SUBJECT, FIRST, LONG_SECONDS)
+        await shelf.put({KEY: b"1"}, lost)
         taken = await rival.take(SUBJECT, SECOND, LONG_SECONDS, ousted=lost.fence)
         with pytest.raises(LeaseLostError, match=r"pid 202 on two\.example"):
             await shelf.put({NEW: b"late"}, lost)
-        assert list(await shelf_at(url).names(())) == []  # nor is it for those without a lease
+        with pytest.raises(LeaseLostError):
+            await shelf.put({(*SUBJECT, "other"): b"late", KEY: b"late"}, lost)
+        assert list(await shelf_at(url).names(())) == [KEY]  # nor is it for those without a lease
         last = await shelf.take(SUBJECT, THIRD, LONG_SECONDS, ousted=taken.fence)
         assert await shelf.get([NEW]) == [None]
-        assert list(await shelf.names(SUBJECT)) == []
+        assert list(await shelf.names(SUBJECT)) == [KEY]
         await shelf.put({NEW: b"mine"}, last)
         assert await rival.get([NEW]) == [b"mine"]
 

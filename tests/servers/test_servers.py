@@ -92,11 +92,3 @@ def test_a_reader_of_s3_may_not_write(s3_server: S3Server) -> None:
     assert bytes(obstore.get(store, key).bytes()) == b"value"
     with pytest.raises(PermissionDeniedError):
         obstore.put(store, key, b"other")
-
-
-def test_s3_keeps_what_was_put_through_a_kill(own_s3: S3Server) -> None:
-    store = own_s3.opened(own_s3.new_bucket())
-    obstore.put(store, "folder/kept", b"seven")
-    own_s3.kill()
-    own_s3.restart()
-    assert bytes(obstore.get(store, "folder/kept").bytes()) == b"seven"

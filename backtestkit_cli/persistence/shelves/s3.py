@@ -78,17 +78,12 @@ class S3Shelf:
 
     async def put(self, contents: Mapping[Key, bytes], lease: Lease | None = None) -> None:
         """Put *contents* in the place of what was there, one request each, in their order."""
-        paths = {self._folder.of(key): content for key, content in contents.items()}
-        for path, content in paths.items():
-            await self._objects.write(path, content, lease)
-        await self._objects.prove(paths, lease)
+        await self._objects.put({self._folder.of(key): content for key, content in contents.items()}, lease)
 
     async def delete(self, keys: Sequence[Key], lease: Lease | None = None) -> int:
         """Remove the contents of *keys*; under a lease their objects stay, and say that nothing is there."""
         paths = [self._folder.of(key) for key in keys]
-        removed = sum(await _all([self._remove(key, path, lease) for key, path in zip(keys, paths, strict=True)]))
-        await self._objects.prove(paths, lease)
-        return removed
+        return sum(await _all([self._remove(key, path, lease) for key, path in zip(keys, paths, strict=True)]))
 
     async def names(self, prefix: Key) -> Iterable[Key]:
         """Return the keys that begin with *prefix*; of most objects the listing tells enough."""
@@ -169,7 +164,7 @@ class S3Shelf:
         if known is None or not known.is_there or self._is_late(key, known.fence):
             return False
         if lease is not None:
-            await self._objects.write(path, None, lease)
+            await self._objects.put({path: None}, lease)
             return True
         await self._objects.remove(path)
         return True

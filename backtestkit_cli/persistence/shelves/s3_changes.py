@@ -1,6 +1,6 @@
 """What this process knows of objects in S3, and how it changes them by that, under a lease or without."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import count
 from typing import NamedTuple
@@ -59,36 +59,23 @@ class Objects:
         self._note(path, Held(etag, fence, content))
         return True
 
-    async def write(self, path: str, content: bytes | None, lease: Lease | None) -> None:
-        """Put *content* at *path*, or that nothing is there.
+    async def put(self, contents: Mapping[str, bytes | None], lease: Lease | None) -> None:
+        """Put *contents* at their paths, one after the other; None says that nothing is there.
 
-        One request, if this process knows what is there. What was made anew under a lease has to pass `prove`.
+        One request each, if this process knows what is there. What was made anew under a lease has to have been there
+        before anybody else could take that: one request more for all of them.
         """
-        async with self._turns.of(path):
-            for _ in range(_ATTEMPTS):
-                if await self._is_written(path, content, lease):
-                    return
-        raise self._restless(path)
-
-    async def prove(self, paths: Iterable[str], lease: Lease | None) -> None:
-        """Make sure that what was made at *paths* was there before anybody else could take the lease."""
-        made = self._unproven.intersection(paths)
-        if lease is None or not made:
-            return
         try:
-            await self._leases.demand(lease)
+            for path, content in contents.items():
+                await self._write(path, content, lease)
+            made = self._unproven.intersection(contents)
+            if lease is not None and made:
+                await self._leases.demand(lease)
+                self._unproven -= made
         except LeaseLostError:
             with suppress(StoreError):
-                await self._take_back(made, lease)
+                await self._take_back(self._unproven.intersection(contents), lease)
             raise
-        self._unproven -= made
-
-    async def _take_back(self, paths: Iterable[str], lease: Lease) -> None:
-        """Remove what was made at *paths* under *lease*, for those who have none and would take it for state."""
-        for path in paths:
-            known = self._known.get(path)
-            if known is not None and known.fence == lease.fence:
-                await self.replace(path, None, lease, known.etag)
 
     async def remove(self, path: str) -> None:
         """Delete what is at *path*, whatever it is."""
@@ -106,6 +93,20 @@ class Objects:
             if await self.replace(path, held.content if counts else None, lease, held.etag):
                 return
         raise self._restless(path)
+
+    async def _write(self, path: str, content: bytes | None, lease: Lease | None) -> None:
+        async with self._turns.of(path):
+            for _ in range(_ATTEMPTS):
+                if await self._is_written(path, content, lease):
+                    return
+        raise self._restless(path)
+
+    async def _take_back(self, paths: Iterable[str], lease: Lease | None) -> None:
+        """Remove what was made at *paths* under *lease*, for those who have none and would take it for state."""
+        for path in paths:
+            known = self._known.get(path)
+            if lease is not None and known is not None and known.fence == lease.fence:
+                await self.replace(path, None, lease, known.etag)
 
     async def _is_written(self, path: str, content: bytes | None, lease: Lease | None) -> bool:
         known = self._known.get(path)
