@@ -145,7 +145,7 @@ class TestUrls:
             ("s3://bucket?region", "found what cannot be read as a URL"),
             ("s3://bucket:80/x", "the bucket 'bucket:80'"),
             ("s3://bucket?endpoint=localhost:9000", "expected http://… or https://…, found 'localhost:9000'"),
-            ("s3://bucket?regoin=x", "unknown option 'regoin'; did you mean 'region'?"),
+            ("s3://bucket?regions=x", "unknown option 'regions'; did you mean 'region'?"),
             ("s3://bucket/a/../b", "expected plain names, found '..'"),
             ("s3://AKIA:hush@bucket/x", "a key of access in the URL of S3: expected it in the environment"),
             ("s3://bucket?access_key_id=AKIA", "a key of access in the URL of S3"),
