@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -78,6 +78,9 @@ def trade(
             console.say("nothing was started")
             return
         outcome = _run(plan, shown, data, stands_by=stands_by)
+        if outcome is None:
+            console.say("another process trades the same: nothing was started")
+            return
     _finish(plan, outcome, shown)
     raise typer.Exit(outcome.exit_code)
 
@@ -108,12 +111,13 @@ def _agreed(plan: "TradingPlan", *, asks: bool) -> bool:
     return not asks or asked("type live to begin:") == "live"
 
 
-def _run(plan: "TradingPlan", shown: Shown, data: TextIO, *, stands_by: bool) -> "RunOutcome":
+def _run(plan: "TradingPlan", shown: Shown, data: TextIO, *, stands_by: bool) -> "RunOutcome | None":
+    """Return what the run came to, None where it was stopped before its turn came."""
     import asyncio
 
     from backtestkit_cli.cli.trading_view import stopping_text
     from backtestkit_cli.runs.trading.run import run_trading
-    from backtestkit_cli.runs.trading.stopping import StopRequest
+    from backtestkit_cli.runs.trading.stopping import StoppedBeforeItBegan, StopRequest
 
     stop = StopRequest()
     with _watching(plan, shown, data) as watch:
@@ -127,7 +131,7 @@ def _run(plan: "TradingPlan", shown: Shown, data: TextIO, *, stands_by: bool) ->
             watch.restore()
             console.say("stopped")
 
-        with stopped_by_signals(request, end=end):
+        with stopped_by_signals(request, end=end), suppress(StoppedBeforeItBegan):
             return asyncio.run(
                 run_trading(
                     plan,
@@ -138,6 +142,7 @@ def _run(plan: "TradingPlan", shown: Shown, data: TextIO, *, stands_by: bool) ->
                     stands_by=stands_by,
                 )
             )
+    return None
 
 
 def _on_stop(plan: "TradingPlan") -> "OnStop | None":

@@ -63,6 +63,7 @@ async def run_trading(
 
     Raises:
         LockedError: another process trades the same; a `LeaseLostError` where it has taken that over.
+        StoppedBeforeItBegan: it was stopped while another process traded the same.
         StoreError: what is kept cannot be read.
     """
     outside, tell = outside or outside_of(plan), on_note or _ignore

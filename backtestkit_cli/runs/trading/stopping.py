@@ -4,6 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 
+class StoppedBeforeItBegan(Exception):  # noqa: N818 - nothing went wrong
+    """The run was stopped while another process traded the same: nothing was begun."""
+
+
 class StopRequest:
     """The wish to end a run, from a signal handler or another thread: once to stop cleanly, twice to go at once."""
 
