@@ -19,7 +19,7 @@ from backtestkit_cli.domain.venue import (
     VenueOrder,
     VenueRules,
 )
-from backtestkit_cli.errors import MissingRecordError, StoreError
+from backtestkit_cli.errors import MissingRecordError, StoreError, StoreUnavailableError
 from backtestkit_cli.execution.account import Account, Terms, coins, reserved
 from backtestkit_cli.execution.matching import after_candle, cancelled, placed
 from backtestkit_cli.execution.record import account_of, record_of
@@ -30,7 +30,8 @@ class PaperBroker:
     """Fills market orders at the price of the decision, or later and in parts where the options say so.
 
     The account is saved before it is told of: an answer that was lost is found by `check`, also after a restart, and
-    an order that is sent twice has one answer. One that could not be saved has not happened.
+    an order that is sent twice has one answer. What could not be saved has not happened, but where the store is only
+    out of reach for now: then what closes goes on as at any venue, and is saved as soon as it can be.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class PaperBroker:
         self._quote = quote
         self._store = store
         self._key = key
+        self._is_due = False
         self._turn = asyncio.Lock()  # a save takes a while, and what comes meanwhile must build on what it saves
 
     @classmethod
@@ -93,8 +95,8 @@ class PaperBroker:
         return await self._place(order)
 
     async def close(self, order: VenueOrder) -> Answer:
-        """Take an order that sells what is held of its signal."""
-        return await self._place(order)
+        """Take an order that sells what is held of its signal, also while the store is not available."""
+        return await self._answered(order, lambda account: placed(account, order, self._terms), may_wait=True)
 
     async def amend(self, resting: VenueOrder, wanted: VenueOrder) -> Answer:
         """Reject *wanted*: orders that could be amended do not rest here."""
@@ -142,32 +144,45 @@ class PaperBroker:
             account = self._account
             for candle in _unseen(account, symbol, candles):
                 account = after_candle(account, symbol, candle, self._terms)
-            if account.orders == self._account.orders and self._terms.max_volume_pct is None:
+            if account.orders == self._account.orders and self._terms.max_volume_pct is None and not self._is_due:
                 self._account = account  # what is lost in a crash is only that this candle was seen
                 return
             # One that cannot be saved has not been seen: the next comes with it.
             with contextlib.suppress(StoreError):
-                await self._save(account)
+                await self._save(account, may_wait=True)
 
     async def disconnect(self) -> None:
-        """Let go of nothing: the store is its owner's."""
+        """Save what is due, if that can be; the store is its owner's."""
+        if self._is_due:
+            with contextlib.suppress(StoreError):
+                await self._save(self._account)
 
     async def _place(self, order: VenueOrder) -> Answer:
         return await self._answered(order, lambda account: placed(account, order, self._terms))
 
-    async def _answered(self, order: VenueOrder, change: Callable[[Account], Account]) -> Answer:
-        """Return the answer about *order* once what *change* makes of the account is saved."""
+    async def _answered(
+        self, order: VenueOrder, change: Callable[[Account], Account], *, may_wait: bool = False
+    ) -> Answer:
+        """Return the answer about *order* once what *change* makes of the account is saved, or due if it *may_wait*."""
         async with self._turn:
             account = change(self._account)
             if account is not self._account:
                 try:
-                    await self._save(account)
+                    await self._save(account, may_wait=may_wait)
                 except StoreError as error:
                     return Transient(f"the account cannot be saved: {error}", may_have_arrived=False)
             return account.answer(order.client_id)
 
-    async def _save(self, account: Account) -> None:
-        await self._store.write(self._key, record_of(account))
+    async def _save(self, account: Account, *, may_wait: bool = False) -> None:
+        """Make *account* the one there is once it is saved, or due if that *may_wait* for a store that is away."""
+        try:
+            await self._store.write(self._key, record_of(account))
+        except StoreUnavailableError:
+            if not may_wait:
+                raise
+            self._is_due = True
+        else:
+            self._is_due = False
         self._account = account
 
 

@@ -57,6 +57,7 @@ class Blotter:
         self._saved = memory
         self._unbooked: list[Trade] = []
         self._untold: list[Told] = []
+        self._owed = (0, 0)  # how many of these two are of the memory that is due, the others of what came since
         self._complaints: set[tuple[Leg, str]] = set()
         self._desk: Desk | None = None
 
@@ -160,7 +161,8 @@ class Blotter:
 
         Raises:
             StoreUnavailableError: it was not saved, and *is_needed* before what comes next.
-            StoreError: it cannot be saved; the memory is again what was saved before, and the rest has not happened.
+            StoreError: it cannot be saved; the memory is again what was saved before, or is due, and the rest has not
+                happened.
         """
         if self.memory != self._saved or self.due:
             changed = self.memory._replace(revision=self.memory.revision + 1)
@@ -172,11 +174,12 @@ class Blotter:
                     if is_needed:
                         raise
                     self.memory = self._saved = changed
+                    self._owed = len(self._unbooked), len(self._untold)
                     return
                 except StoreError:
                     self._back_to_saved()
                     raise
-            self.due = ""
+            self.due, self._owed = "", (0, 0)
             self._unbooked.clear()
             self.memory = self._saved = changed
         self.release()
@@ -187,16 +190,15 @@ class Blotter:
         Raises:
             StoreError: it cannot be saved.
         """
-        is_due, unbooked, untold = bool(self.due), list(self._unbooked), list(self._untold)
         self._back_to_saved()
-        if is_due:
-            self._unbooked, self._untold = unbooked, untold
+        if self.due:
             await self.save(is_needed=True)
 
     def _back_to_saved(self) -> None:
+        """Undo what came after the memory that is saved, or due."""
+        trades, facts = self._owed
         self.memory = self._saved
-        self._unbooked.clear()
-        self._untold.clear()
+        del self._unbooked[trades:], self._untold[facts:]
 
     def release(self) -> None:
         """Let be told what was held back, unless it is to be saved before."""

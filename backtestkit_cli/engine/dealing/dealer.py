@@ -119,7 +119,8 @@ class Dealer:
     async def begin(self) -> None:
         """Ask what has become of orders since the last tick, exits before entries; facts wait in `settled`."""
         memory, found, self._found = self.memory, self._found, None
-        if memory.closing is None and not memory.orders and memory.cancelling is None and found is None:
+        is_held_up = bool(self.due) and memory.state is None  # who holds something gets out of it before that
+        if not (memory.closing or memory.orders or memory.cancelling or found or is_held_up):
             return  # nearly always, where nothing rests at the venue
         blotter = self._blotter
         blotter.is_off = False
