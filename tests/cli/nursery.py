@@ -76,10 +76,11 @@ def become(wanted: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(wanted["environment"])
     sys.argv = ["", *wanted["arguments"]]
-    files: list[Any] = [os.fdopen(number, mode, closefd=False, encoding="utf-8") for number, mode in enumerate("rww")]
-    sys.stdin, sys.stdout, sys.stderr = files
-    files[1].reconfigure(line_buffering=files[1].isatty())
-    files[2].reconfigure(line_buffering=True)
+    for number, (name, mode) in enumerate({"stdin": "r", "stdout": "w", "stderr": "w"}.items()):
+        file: Any = os.fdopen(number, mode, closefd=False, encoding="utf-8")
+        file.reconfigure(line_buffering=name == "stderr" or file.isatty())
+        for known_as in (name, f"__{name}__"):
+            setattr(sys, known_as, file)
     runpy.run_module("backtestkit_cli", run_name="__main__", alter_sys=True)
 
 
