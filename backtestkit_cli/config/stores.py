@@ -28,7 +28,10 @@ _KEYS: Mapping[StoreKind, tuple[str, ...]] = {
     StoreKind.MEMORY: (),
     StoreKind.REDIS: (*_OF_A_SERVER, "schedule_ttl_seconds"),
     **dict.fromkeys((StoreKind.POSTGRES, StoreKind.MONGO, StoreKind.S3), _OF_A_SERVER),
+    StoreKind.CUSTOM: ("factory", "url", "url_env", "patience_seconds"),
 }
+_LOCAL = {StoreKind.FILE, StoreKind.MEMORY}
+_FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 def _place(value: object, made_of: Callable[[object], PlaceOptions]) -> PlaceOptions:
@@ -116,12 +119,15 @@ def _unfit(place: PlaceOptions, given: object) -> Iterator[Problem]:
     for name in sorted(named & known - set(_KEYS[place.kind])):
         owners = alternatives(kind for kind, keys in _KEYS.items() if name in keys)
         yield (name,), f"is for kind {owners}, found kind {place.kind}"
-    if place.kind not in SCHEMES:
+    if place.kind in _LOCAL:
         return
+    if place.kind is StoreKind.CUSTOM and not _FACTORY.fullmatch(place.factory or ""):
+        given_as = "nothing" if place.factory is None else found(place.factory)
+        yield ("factory",), f"expected module:name such as my_package.stores:MyShelf, found {given_as}"
     if (place.url is None) == (place.url_env is None):
         which = "neither" if place.url is None else "both"
         yield (), f"expected either url or url_env for kind {place.kind}, found {which}"
-    elif place.url is not None and (problem := url_problem(place.kind, place.url)):
+    elif place.url is not None and place.kind in SCHEMES and (problem := url_problem(place.kind, place.url)):
         yield ("url",), problem
     if place.url_env is not None and not place.url_env.isidentifier():
         yield ("url_env",), "expected the name of an environment variable such as BTK_STORE_URL, found something else"

@@ -23,6 +23,7 @@ class StoreKind(StrEnum):
     POSTGRES = "postgres"
     MONGO = "mongo"
     S3 = "s3"
+    CUSTOM = "custom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class PlaceOptions:
     hold a password, so it is in no `repr`, and must not be in a manifest. Everything there is below `prefix`: the
     beginning of all keys of Redis and S3, the schema of PostgreSQL, the collections of MongoDB.
 
+    `factory` is `module:name` of what makes a shelf of somebody else's of what the URL says.
     `schedule_ttl_seconds` lets Redis forget signals that wait so long after they were saved last, None for never.
     `pool_size` is how many connections there are at most. An answer may take `timeout_seconds`; what failed for want
     of a connection is tried again for `patience_seconds`.
@@ -42,6 +44,7 @@ class PlaceOptions:
     folder: Annotated[str, MinLen(1)] = ".btk/state"
     url: Annotated[str, MinLen(1)] | None = field(default=None, repr=False)
     url_env: Annotated[str, MinLen(1)] | None = None
+    factory: Annotated[str, MinLen(1)] | None = None
     prefix: Annotated[str, MinLen(1)] = "btk"
     schedule_ttl_seconds: Annotated[float, Gt(0)] | None = None
     pool_size: Annotated[int, Ge(1), Le(100)] = 4
@@ -111,7 +114,7 @@ def url_of(place: PlaceOptions, environ: Mapping[str, str]) -> str:
         url = environ.get(place.url_env, "").strip()
     if not url:
         raise ConfigError(f"{where}: expected a URL, found nothing in it")
-    if problem := url_problem(place.kind, url):
+    if place.kind in SCHEMES and (problem := url_problem(place.kind, url)):
         raise ConfigError(f"{where}: {problem}")
     return url
 
@@ -124,7 +127,7 @@ def secrets_of(options: StoreOptions, environ: Mapping[str, str]) -> tuple[str, 
     """
     found = [environ[_S3_SECRET]] if environ.get(_S3_SECRET) else []
     for place in options.places:
-        if place.kind in SCHEMES:
+        if place.url or place.url_env:
             url = url_of(place, environ)
             found += [url.partition("://")[2].rpartition("@")[0].partition(":")[2]]
             found += [match[0].removeprefix(match[1]) for match in _SECRET.finditer(url)]

@@ -39,16 +39,40 @@ _SERVERS = {
     StoreKind.S3: _Server("S3Shelf", "obstore"),
 }
 
+_METHODS = ("place", "open", "get", "put", "delete", "names", "scan", "set_aside", "close")
+"""What every shelf can do."""
+
 
 def shelf_of(place: PlaceOptions, environ: Mapping[str, str]) -> Shelf:
     """Return the shelf that *place* describes, which has not been opened; a URL may be in *environ*.
 
     Raises:
-        ConfigError: there is no URL, it is none of that kind, or a package is not installed.
+        ConfigError: there is no URL, it is none of that kind, or a package or what makes the shelf is not there.
     """
     if place.kind is StoreKind.FILE:
         return FileShelf(Path(place.folder))
     if place.kind is StoreKind.MEMORY:
         return MemoryShelf()
+    if place.kind is StoreKind.CUSTOM:
+        return _made_by(place.factory or "", url_of(place, environ))
     shelf: Shelf = _SERVERS[place.kind].imported(place.kind)(place, url_of(place, environ))
+    return shelf
+
+
+def _made_by(factory: str, url: str) -> Shelf:
+    """Return the shelf that *factory*, `module:name`, makes of *url*."""
+    module, _, name = factory.partition(":")
+    where = "store.factory"
+    try:
+        maker = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigError(f"{where}: expected a module that can be imported, found no {error.name}") from error
+    except AttributeError as error:
+        raise ConfigError(f"{where}: expected {name} in {module}, found nothing of that name") from error
+    shelf: Shelf = maker(url)
+    wrong = [method for method in _METHODS if not callable(getattr(shelf, method, None))]
+    if wrong:
+        raise ConfigError(f"{where}: expected a shelf of {factory}, found {type(shelf).__name__} without {wrong[0]}()")
     return shelf

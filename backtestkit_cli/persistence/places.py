@@ -46,7 +46,9 @@ class Places:
     def servers(self) -> tuple[tuple[PlaceOptions, LeasingShelf], ...]:
         """Return those that several machines can share."""
         return tuple(
-            (place, cast("LeasingShelf", shelf)) for place, shelf in self._shelves.items() if place.kind not in _LOCAL
+            (place, cast("LeasingShelf", shelf))
+            for place, shelf in self._shelves.items()
+            if place.kind not in _LOCAL and hasattr(shelf, "take")
         )
 
     @property
@@ -54,6 +56,12 @@ class Places:
         """Return for how long who holds a lease must be watched to tell whether he renews it, 0 if a server knows."""
         is_watched = any(place.kind is StoreKind.S3 for place in self._shelves)
         return self._options.lease_seconds if is_watched else 0.0
+
+    @property
+    def unleased(self) -> tuple[PlaceOptions, ...]:
+        """Return the places that lend no right to write."""
+        servers = {place for place, _ in self.servers}
+        return tuple(place for place in self._shelves if place not in servers)
 
     def place_of(self, key: Key) -> PlaceOptions:
         """Return the place of *key*, by the kind of record that it is."""

@@ -136,7 +136,7 @@ def _unknown_places(store: StoreOptions, environ: Mapping[str, str]) -> Iterator
     """Yield a line for each server of *store* of which nobody says where it is."""
     for place in store.places:
         try:
-            if place.kind in SCHEMES:
+            if place.url or place.url_env or place.kind in SCHEMES:
                 url_of(place, environ)
         except ConfigError as error:
             yield from error.problems

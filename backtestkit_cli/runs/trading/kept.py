@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from backtestkit_cli.domain.stores import PlaceOptions
+from backtestkit_cli.domain.stores import PlaceOptions, StoreKind
 from backtestkit_cli.errors import ConfigError
 from backtestkit_cli.persistence.account_lock import AccountLock
 from backtestkit_cli.persistence.guarded_shelf import guarded
@@ -34,8 +34,11 @@ def kept_by(plan: TradingPlan, account: str, environ: Mapping[str, str]) -> Kept
         ConfigError: a store cannot be made, or must not keep what real orders are sent by.
     """
     run, places = plan.run, Places(plan.store, environ)
-    if run.mode == LIVE and not (whole := places.store()).is_atomic:
+    whole = places.store()
+    if run.mode == LIVE and not whole.is_atomic:
         raise ConfigError(f"{whole.name}: expected a store whose writes happen in whole or not at all, found another")
+    if run.mode == LIVE and any(place.kind is StoreKind.CUSTOM for place in places.unleased):
+        raise ConfigError(f"{whole.name}: expected a LeasingShelf, as machines may share it, found another")
     folders = [*places.folders, *([_folder_of_user(environ)] if run.mode == LIVE else [])]
     lock = _held(*(AccountLock(folder, run.mode, run.exchange, account) for folder in folders))
     if not places.servers:
