@@ -5,6 +5,7 @@ PYTEST_ARGS ?= -n 2 --dist worksteal
 VENUE_ARGS  ?=
 CRASH_ARGS  ?=
 STORES      ?= redis postgres mongo s3
+OUTAGE_ARGS ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -20,7 +21,7 @@ MAKEFLAGS += --no-print-directory
 # Tests start hundreds of programs, and each would compile all it imports where nothing compiled may be kept.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test lint types layers check bench latency stores golden laws storm crash soak venue format clean
+.PHONY: help setup demo test lint types layers check bench latency stores golden laws storm crash outage soak venue format clean
 
 help:            ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -70,6 +71,9 @@ soak: $(READY)   ## Trade on paper for a day at leaping time, and print what mem
 
 crash: $(READY)  ## Kill bots at every point of their orders and at random moments; CRASH_ARGS=--help lists how
 	@$(BIN)/python -m tests.crash $(CRASH_ARGS)
+
+outage: $(READY) ## Kill, cut off and fill the stores of bots, and let bots race; OUTAGE_ARGS=--help lists how
+	@$(BIN)/python -m tests.outage $(OUTAGE_ARGS)
 
 venue: $(READY)  ## Start an exchange to try btk with, offline; VENUE_ARGS=--help lists what it can do
 	@$(BIN)/python -m tests.venue $(VENUE_ARGS)

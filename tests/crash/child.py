@@ -8,20 +8,25 @@ import asyncio
 import json
 import os
 import random
+import signal
+import socket
 import ssl
 import sys
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from backtestkit_cli.config.loader import load_config
 from backtestkit_cli.domain.money import Costs
+from backtestkit_cli.errors import BacktestKitError
 from backtestkit_cli.events.facts import Event
 from backtestkit_cli.events.rows import event_row
 from backtestkit_cli.exchange.broker.broker import CcxtBroker
 from backtestkit_cli.execution.paper import PaperBroker
+from backtestkit_cli.persistence import tenants
 from backtestkit_cli.persistence.account_lock import account_of
 from backtestkit_cli.runs.trading.assembly import assemble_trading
 from backtestkit_cli.runs.trading.gated_broker import gated
@@ -38,6 +43,9 @@ from tests.venue.keys import LOOPBACK_KEY, LOOPBACK_SECRET
 KEYS = {"BINANCE_API_KEY": LOOPBACK_KEY, "BINANCE_API_SECRET": LOOPBACK_SECRET}
 _USED_LATER = ("api.strategies", "data.cache.source", "exchange.source")
 STATE, EVENTS, OUTPUT, TRACE, FAILED = "state", "events.jsonl", "output.log", "points.log", "failed.txt"
+NOTES = "notes.jsonl"
+TRADES = "trades"
+"""What a life notes once it begins to trade."""
 
 
 def plan_of(folder: Path, url: str, mode: str, store: Mapping[str, Any] | None = None, **more: Any) -> TradingPlan:
@@ -60,27 +68,43 @@ def plan_of(folder: Path, url: str, mode: str, store: Mapping[str, Any] | None =
 
 
 async def live(life: dict[str, Any]) -> None:
-    """Live the *life* that is described until its frame is over."""
-    folder, mode = Path(life["folder"]), life["mode"]
-    plan = plan_of(folder, life["url"], mode, life["store"])
-    time = VenueTime(life["url"], life["end_ms"])
-    points = Points(time, [Kill(*kill) for kill in life["kills"]], folder / TRACE if life["traces"] else None)
-    kept = kept_by(plan, account_of(LOOPBACK_KEY), {"XDG_STATE_HOME": str(folder / "user")})
-    store: Any = Watched(kept.store, time, points, WRITES, "store")
-    broker = _broker(plan, store, time)
+    """Live the *life* that is described until its frame is over.
+
+    One with a `machine` is on that one, as far as others can tell; its store and its folder it may share with others.
+    """
+    folder, mode, machine = Path(life["folder"]), life["mode"], life.get("machine", "")
+    if machine:
+        tenants._here = lambda: f"{machine}/"
+    plan = plan_of(folder, life["url"], mode, life["store"], out=str(folder / f"dump{machine}"))
+    clock = VenueTime(life["url"], life["end_ms"], pace_s=life.get("pace_s", 0.0))
+    if life.get("fate"):
+        clock.before_moving = asked(life["fate"])
+    ends_by = signal.Signals[life.get("ends_by", "SIGKILL")]
+    points = Points(clock, [Kill(*kill) for kill in life["kills"]], folder / TRACE if life["traces"] else None, ends_by)
+    kept = kept_by(plan, account_of(LOOPBACK_KEY), {"XDG_STATE_HOME": str(folder / f"user{machine}")})
+    notes = Notes(folder / NOTES, machine)
+    store: Any = Watched(kept.store, clock, points, WRITES, "store")
+    broker = _broker(plan, store, clock)
     stop = StopRequest()
-    time.on_end = stop.request
+    clock.on_end = stop.request
+
+    async def begin() -> None:
+        clock.look()
+        notes.add(TRADES)
+        if isinstance(broker, PaperBroker):
+            await broker.recall()
+
     outside = Outside(
-        time=time,
+        time=clock,
         store=store,
-        broker=Watched(gated(broker, kept.tenure.why_not) if kept.tenure else broker, time, points, ORDERS, "broker"),
-        source=Watched(plan.run.source, time, points, (), "source"),
+        broker=Watched(gated(broker, kept.tenure.why_not) if kept.tenure else broker, clock, points, ORDERS, "broker"),
+        source=Watched(plan.run.source, clock, points, (), "source"),
         rng=random.Random(1),
         secrets=(LOOPBACK_KEY, LOOPBACK_SECRET) if mode == LIVE else (),
         lock=kept.lock,
         tenure=kept.tenure,
-        begin=broker.recall if isinstance(broker, PaperBroker) else at_once,
-        steady_s=lambda: time.now_ms() / 1000,
+        begin=begin,
+        steady_s=lambda: clock.now_ms() / 1000,
     )
     with (folder / EVENTS).open("a") as told:
 
@@ -90,20 +114,52 @@ async def live(life: dict[str, Any]) -> None:
             told.write(json.dumps(row) + "\n")
             told.flush()
 
-        outcome = await run_trading(plan, stop=stop, outside=outside, on_event=tell)
+        outcome = await run_trading(
+            plan,
+            stop=stop,
+            outside=outside,
+            on_event=tell,
+            on_note=notes.add,
+            stands_by=life.get("stands_by", False),
+        )
     errors = [session.error for session in outcome.sessions if session.error]
     if errors:
         raise RuntimeError("\n".join(errors))
+
+
+class Notes:
+    """What a life says of itself, with the real time that all processes of this machine share, in seconds."""
+
+    def __init__(self, file: Path, machine: str) -> None:
+        self._file = file
+        self._machine = machine
+
+    def add(self, text: str) -> None:
+        with self._file.open("a") as notes:
+            notes.write(json.dumps([time.monotonic(), self._machine, text]) + "\n")
+
+
+def asked(fate: str) -> Callable[[int], None]:
+    """Return what tells *fate*, at the end of a socket, where time is about to go, and waits for its leave."""
+    link = socket.socket(socket.AF_UNIX)
+    link.connect(fate)
+    answers = link.makefile("rb")
+
+    def ask(to_ms: int) -> None:
+        link.sendall(b"%d\n" % to_ms)
+        answers.readline()
+
+    return ask
 
 
 async def at_once(*_: object) -> None:
     """Wait for nothing."""
 
 
-def _broker(plan: TradingPlan, store: Any, time: VenueTime) -> Any:
+def _broker(plan: TradingPlan, store: Any, clock: VenueTime) -> Any:
     if plan.run.mode == LIVE:
         return CcxtBroker(
-            name="binance", exchange_id="binance", url=plan.venue and plan.venue.url, environ=KEYS, now_ms=time.now_ms
+            name="binance", exchange_id="binance", url=plan.venue and plan.venue.url, environ=KEYS, now_ms=clock.now_ms
         )
     costs = {name: Costs.of(settings) for name, settings in plan.run.settings.items()}
     key = (plan.run.mode, plan.run.exchange, "account", "simulated")
@@ -130,7 +186,8 @@ def born(life: dict[str, Any]) -> None:
     try:
         asyncio.run(live(life))
         code = 0
-    except BaseException:  # noqa: BLE001 - told to who waits
+    except BaseException as error:  # noqa: BLE001 - told to who waits
+        code = error.exit_code if isinstance(error, BacktestKitError) else 1
         (folder / FAILED).write_text(traceback.format_exc())
         traceback.print_exc()
     finally:

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,27 +103,25 @@ def lived(
     most_kills: int = 0,
     traces: bool = False,
     store: dict[str, Any] | None = None,
+    fate: str = "",
+    before_life: Callable[[], object] = lambda: None,
 ) -> Ending:
     """Let a bot live in *folder* until so many *rounds* are over, killed at *kills*, or at random *moments*.
 
-    What it kept in *store* is in files as well then, as if it had been kept in them.
+    What it kept in *store* is in files as well then, as if it had been kept in them. At the socket *fate* it asks
+    before it moves the clock, and *before_life* is called before each of its lives.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "rounds.py").write_text(STRATEGY)
     ending = Ending(folder, mode, {})
-    life: dict[str, Any] = {"folder": str(folder), "mode": mode, "url": venue.url, "traces": traces, "store": store}
-    life |= {"end_ms": START_MS + rounds * ROUND_MS - _ALL_FLAT_MS, "kills": list(kills)}
+    life = life_of(folder, venue, mode, rounds, store) | {"kills": list(kills), "traces": traces, "fate": fate}
     while ending.lives < _MOST_LIVES:
+        before_life()
         pid = there.begin(life)
         ending.lives += 1
         if moments is not None and ending.kills < most_kills and not there.has_ended(moments.uniform(0.02, 0.7)):
             os.kill(pid, signal.SIGKILL)
         code = there.end()
         if code == 0:
-            ending.book = venue.book
-            if store is not None:
-                asyncio.run(_copied(plan_of(folder, venue.url, mode, store), folder / STATE))
-            return ending
+            return ended(ending, venue, store)
         if code != -signal.SIGKILL:
             raise RuntimeError(f"the bot ended with {code}:\n{(folder / FAILED).read_text()}")
         ending.kills += 1
@@ -131,6 +129,23 @@ def lived(
         ending.killed_at.append(now_ms)
         life["kills"] = [kill for kill in kills if kill.from_ms > now_ms]
     raise RuntimeError("the bot never gets to the end of the frame")
+
+
+def life_of(folder: Path, venue: RemoteVenue, mode: str, rounds: int, store: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what describes a life of a bot in *folder*, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rounds.py").write_text(STRATEGY)
+    end_ms = START_MS + rounds * ROUND_MS - _ALL_FLAT_MS
+    names = {"folder": str(folder), "mode": mode, "url": venue.url, "store": store}
+    return {**names, "end_ms": end_ms, "kills": [], "traces": False}
+
+
+def ended(ending: Ending, venue: RemoteVenue, store: dict[str, Any] | None) -> Ending:
+    """Return *ending* with what is left at the venue, and what was kept in *store* in files."""
+    ending.book = venue.book
+    if store is not None:
+        asyncio.run(_copied(plan_of(ending.folder, venue.url, ending.mode, store), ending.folder / STATE))
+    return ending
 
 
 async def _copied(plan: TradingPlan, folder: Path) -> None:

@@ -21,11 +21,18 @@ class Kill(NamedTuple):
 
 
 class Points:
-    """Counts the points of a life, writes them down, and ends it at one of them."""
+    """Counts the points of a life, writes them down, and ends it, or lets it stand still, at one of them."""
 
-    def __init__(self, time: VenueTime, kills: Sequence[Kill], trace: Path | None) -> None:
+    def __init__(
+        self,
+        time: VenueTime,
+        kills: Sequence[Kill],
+        trace: Path | None,
+        ends_by: signal.Signals = signal.SIGKILL,
+    ) -> None:
         self._time = time
         self._kills = kills
+        self._ends_by = ends_by
         self._trace = trace.open("a") if trace else None
         self._passed = dict.fromkeys(kills, 0)
 
@@ -38,9 +45,9 @@ class Points:
             self._trace.flush()
         if kill is None:
             return
-        if self._passed[kill] == kill.number:
-            os.kill(os.getpid(), signal.SIGKILL)
         self._passed[kill] += 1
+        if self._passed[kill] == kill.number + 1:
+            os.kill(os.getpid(), self._ends_by)
 
 
 class Watched:

@@ -17,10 +17,13 @@ _QUIET_TURNS = 25
 class VenueTime:
     """Real time, as a trading run knows it: who sleeps moves the venue's clock on once nobody is busy.
 
-    `on_end` is called in the place of moving the clock beyond *end_ms*.
+    `on_end` is called in the place of moving the clock beyond *end_ms*, and `before_moving` with where it is to be
+    moved to. It is moved each *pace_s* at most. Another process may have moved it on: then that one's time counts.
     """
 
-    def __init__(self, url: str, end_ms: int) -> None:
+    def __init__(self, url: str, end_ms: int, *, pace_s: float = 0.0) -> None:
+        self.before_moving: Callable[[int], object] = lambda _to_ms: None
+        self._pace_s = pace_s
         self.on_end: Callable[[], object] = lambda: None
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
         self._end_ms = end_ms
@@ -32,6 +35,10 @@ class VenueTime:
 
     def now_ms(self) -> int:
         return self._at_ms
+
+    def look(self) -> None:
+        """Be as late as the venue is."""
+        self._at_ms = self._ask("state")
 
     def jump(self, _to_ms: int) -> bool:
         return False
@@ -65,6 +72,9 @@ class VenueTime:
                 self.on_end()
                 return
             if until_ms > self._at_ms:
+                self.before_moving(until_ms)
+                if self._pace_s:
+                    await asyncio.sleep(self._pace_s)
                 self._at_ms = self._ask("advance", to_ms=until_ms)
             while self._sleepers and self._sleepers[0][0] <= self._at_ms:
                 future = heapq.heappop(self._sleepers)[2]
@@ -79,4 +89,6 @@ class VenueTime:
 
     def _ask(self, what: str, **asked: int) -> int:
         self._connection.request("POST", f"/control/{what}", json.dumps(asked))
-        return int(json.loads(self._connection.getresponse().read())["now_ms"])
+        answer = self._connection.getresponse()
+        said = json.loads(answer.read())
+        return int(said["now_ms"]) if answer.status == http.HTTPStatus.OK else self._ask("state")

@@ -104,6 +104,11 @@ class Server:
         """The process id; of a server that was started here and runs."""
         return self._running().pid
 
+    @property
+    def is_up(self) -> bool:
+        """Say whether the server, which was started here, has not been ended."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start on free ports and wait until it answers; ports that others took meanwhile are replaced."""
         for attempt in itertools.count(1):

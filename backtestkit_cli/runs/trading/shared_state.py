@@ -19,7 +19,7 @@ from backtestkit_cli.engine.memory import (
     SharedJournal,
 )
 from backtestkit_cli.engine.portfolio_guard import PortfolioGuard
-from backtestkit_cli.errors import StoreError
+from backtestkit_cli.errors import StoreError, StoreUnavailableError
 
 _MOST_ADMITTED: Final = 5000
 """How many signals that were let through are remembered: more than any rule counts."""
@@ -91,9 +91,10 @@ class SharedState:
             try:
                 await self._save_changes()
             except StoreError as error:
-                trouble = f"the account of the run cannot be saved: {error}"
+                # How often a store that is away was asked, and how it was found to be so, is no reason of its own.
+                trouble = "it is away" if isinstance(error, StoreUnavailableError) else str(error)
                 if trouble != self._trouble:
-                    self._on_trouble(trouble)
+                    self._on_trouble(f"the account of the run cannot be saved: {error}")
                 self._trouble = trouble
             else:
                 self._trouble = ""
