@@ -24,7 +24,8 @@ class PatientShelf:
     """Another shelf, asked again after growing, jittered waits where it raises `StoreUnreachableError`.
 
     A call is given up after `patience_seconds` (and the attempt under way then, which its own timeout ends). Those
-    that follow are tried once, until one succeeds: whoever has to get out of a position must not wait at each step.
+    that follow are tried once, until one succeeds, and not at all for as long as the last attempt took: whoever has to
+    get out of a position must not wait at each step for a place that does not answer.
 
     Whether a failed attempt has done its work nobody knows, so each is one that can be done twice: the same contents
     are put, the same lease is returned to the same tenant. Of keys that are deleted again nobody can tell any more
@@ -52,6 +53,8 @@ class PatientShelf:
         self._on_trouble = on_trouble
         self._on_recovery = on_recovery
         self._is_lost = False
+        self._last = StoreUnreachableError("never asked")
+        self._asked_again_s = 0.0
 
     @property
     def name(self) -> str:
@@ -134,6 +137,8 @@ class PatientShelf:
 
         growing = wait_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
         began_s = self._steady_s()
+        if self._is_lost and began_s < self._asked_again_s:
+            raise StoreUnreachableError(str(self._last))
 
         def left_s() -> float:
             return began_s + self._patience_seconds - self._steady_s()
@@ -141,8 +146,14 @@ class PatientShelf:
         def wait(state: RetryCallState) -> float:
             return max(0.0, min(growing(state) * self._rng.uniform(0.5, 1.0), left_s()))
 
-        async def attempt() -> T:  # a lambda would not be taken for asynchronous
-            return await ask()
+        async def attempt() -> T:
+            asked_s = self._steady_s()
+            try:
+                return await ask()
+            except StoreUnreachableError:
+                now_s = self._steady_s()
+                self._asked_again_s = now_s + (now_s - asked_s)
+                raise
 
         retrying = AsyncRetrying(
             stop=lambda _: self._is_lost or left_s() <= 0,
@@ -163,7 +174,7 @@ class PatientShelf:
     def _given_up(self, last: StoreUnreachableError, attempts: int, seconds: float) -> StoreUnreachableError:
         """Note that a call was given up; return the error that says so."""
         tried = "once" if attempts == 1 else f"{attempts} times"
-        error = StoreUnreachableError(f"{last} (tried {tried}, for {seconds:.1f} s)")
+        error = self._last = StoreUnreachableError(f"{last} (tried {tried}, for {seconds:.1f} s)")
         if not self._is_lost:
             self._is_lost = True
             self._on_trouble(error)

@@ -81,7 +81,7 @@ def _all(setting: Setting, bench: Bench, store: str, rng: random.Random, options
         try:
             found = TRIALS[name](one, bench, rng)
         except RuntimeError as error:
-            found = [str(error)]
+            found = ["; ".join(line for line in str(error).splitlines() if not line.startswith(" "))[-1500:]]
         bench.proxy.mend()
         if not bench.is_up:
             bench.start()

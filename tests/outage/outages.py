@@ -7,6 +7,7 @@ minute 12, so an outage of the minutes between concerns exits alone, and all mus
 import json
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ _EXITS_FROM, _EXITS_TO = 5, 14
 _UNSAVED = "the account of the run cannot be saved"
 _DUST, _MONEY_OFF = 0.0005, 10.0
 """How many coins, and how much money, may be off where part of the exits was decided anew."""
+_TIMEOUT_S = 0.5
+"""How long an answer may take where a server is away for longer than a bot is patient."""
 _LEASE_S = 60.0
 """Longer than any outage here: what becomes of leases is asked in `tests.outage.rivals`."""
 
@@ -65,6 +68,7 @@ class Bench:
 
     def start(self) -> None:
         self.server.restart()
+        time.sleep(_TIMEOUT_S)  # for as long as it waited in vain a bot does not ask again
 
     def kill_and_start(self) -> None:
         """Kill the server and start it again while the bot goes on."""
@@ -106,7 +110,7 @@ def killed_at_any_time(setting: Setting, bench: Bench, rng: random.Random) -> li
 
 def killed_while_positions_are_open(setting: Setting, bench: Bench, rng: random.Random) -> list[str]:
     """The server is killed after the entries of each round, and started again after its exits."""
-    return _as_whole(setting, bench.store(0.1), _between(setting.rounds, bench.kill, bench.start))
+    return _as_whole(setting, bench.store(0.1, timeout_s=_TIMEOUT_S), _between(setting.rounds, bench.kill, bench.start))
 
 
 def refuses_writes(setting: Setting, bench: Bench, rng: random.Random) -> list[str]:
@@ -153,7 +157,7 @@ def dies_during_an_outage(setting: Setting, bench: Bench, rng: random.Random) ->
             bench.start()
 
     acts = _between(setting.rounds, bench.kill, found_again)
-    ending = _ending(setting, bench.store(0.1), acts, kills=kills, before_life=found_again)
+    ending = _ending(setting, bench.store(0.1, timeout_s=_TIMEOUT_S), acts, kills=kills, before_life=found_again)
     bench.counts("deaths during an outage", ending.kills)
     return [*_left(ending, setting.whole), *_closed_twice(ending)]
 
@@ -161,7 +165,9 @@ def dies_during_an_outage(setting: Setting, bench: Bench, rng: random.Random) ->
 def entries_wait(setting: Setting, bench: Bench, rng: random.Random) -> list[str]:
     """The server is away while entries are due: none is sent, and what is sent and kept agree in the end."""
     off_ms, on_ms = START_MS + 13 * MINUTE_MS, START_MS + ROUND_MS + 10 * MINUTE_MS
-    ending = _ending(setting, bench.store(0.1), [Act(off_ms, bench.kill), Act(on_ms, bench.start)])
+    ending = _ending(
+        setting, bench.store(0.1, timeout_s=_TIMEOUT_S), [Act(off_ms, bench.kill), Act(on_ms, bench.start)]
+    )
     told = [row for row in _events(ending) if off_ms <= row["at"] < on_ms]
     held_back = [row for row in told if row["event"] == "order_rejected" and "not saved" in row["reason"]]
     bench.counts("entries held back", len(held_back))
@@ -169,7 +175,7 @@ def entries_wait(setting: Setting, bench: Bench, rng: random.Random) -> list[str
     if not held_back:
         found.append("no entry was held back")
     too_many = ("order too many", "orders of id", "event too many")
-    allowed = (_UNSAVED, "order_rejected")
+    allowed = (_UNSAVED, "order_rejected", "signal_cancelled")
     return found + [
         line
         for line in differences(ending, setting.whole)
