@@ -94,7 +94,7 @@ def test_homes_are_spelled_out_everywhere(monkeypatch: pytest.MonkeyPatch) -> No
     assert (store.place.folder, store.kinds["risk"].folder) == ("/home/somebody/a", "/home/somebody/b")
 
 
-KINDS = "file, memory, redis, postgres, mongo or s3"
+KINDS = "file, memory, redis, postgres, mongo, s3 or custom"
 TOGETHER = "expected signal, schedule and trade at one place, as one step changes them all, found another place for"
 WRONG = {
     "{kind: reddis}": f"store.kind: expected {KINDS}, found 'reddis'; did you mean 'redis'?",
@@ -103,7 +103,10 @@ WRONG = {
     "{kind: redis}": "store: expected either url or url_env for kind redis, found neither",
     "{kind: redis, url: redis://h, url_env: A}": "store: expected either url or url_env for kind redis, found both",
     "{kind: redis, url: redis://h, folder: a}": "store.folder: is for kind file, found kind redis",
-    "{kind: file, url: 'redis://:s3cret@h'}": "store.url: is for kind redis, postgres, mongo or s3, found kind file",
+    "{kind: file, url: 'redis://:s3cret@h'}": "store.url: is for kind redis, postgres, mongo, s3 or custom, found kind file",
+    "{kind: custom, url: 'x://h'}": (
+        "store.factory: expected module:name such as my_package.stores:MyShelf, found nothing"
+    ),
     "{kind: mongo, url_env: A, schedule_ttl_seconds: 5}": (
         "store.schedule_ttl_seconds: is for kind redis, found kind mongo"
     ),
