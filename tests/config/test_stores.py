@@ -103,7 +103,9 @@ WRONG = {
     "{kind: redis}": "store: expected either url or url_env for kind redis, found neither",
     "{kind: redis, url: redis://h, url_env: A}": "store: expected either url or url_env for kind redis, found both",
     "{kind: redis, url: redis://h, folder: a}": "store.folder: is for kind file, found kind redis",
-    "{kind: file, url: 'redis://:s3cret@h'}": "store.url: is for kind redis, postgres, mongo, s3 or custom, found kind file",
+    "{kind: file, url: 'redis://:s3cret@h'}": (
+        "store.url: is for kind redis, postgres, mongo, s3 or custom, found kind file"
+    ),
     "{kind: custom, url: 'x://h'}": (
         "store.factory: expected module:name such as my_package.stores:MyShelf, found nothing"
     ),
