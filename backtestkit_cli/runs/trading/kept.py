@@ -1,7 +1,7 @@
 """Where a trading run is kept, and what keeps others from it: the stores of its config, their leases and locks."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +40,7 @@ def kept_by(plan: TradingPlan, account: str, environ: Mapping[str, str]) -> Kept
     if run.mode == LIVE and any(place.kind is StoreKind.CUSTOM for place in places.unleased):
         raise ConfigError(f"{whole.name}: expected a LeasingShelf, as machines may share it, found another")
     folders = [*places.folders, *([_folder_of_user(environ)] if run.mode == LIVE else [])]
-    lock = _held(*(AccountLock(folder, run.mode, run.exchange, account) for folder in folders))
+    lock = _Locks([AccountLock(folder, run.mode, run.exchange, account) for folder in folders])
     if not places.servers:
         return Kept(places.store(), lock, None)
     tenure = Tenure(
@@ -58,13 +58,21 @@ def _under(tenure: Tenure, shelf: LeasingShelf, place: PlaceOptions) -> Shelf:
     return patient(guarded(shelf, tenure), place)
 
 
-@contextmanager
-def _held(*locks: AbstractContextManager[Any]) -> Iterator[None]:
-    """Hold all of *locks*."""
-    with ExitStack() as stack:
-        for lock in locks:
-            stack.enter_context(lock)
-        yield
+class _Locks:
+    """All of some locks, or none: who did not get them may try again."""
+
+    def __init__(self, locks: Sequence[AbstractContextManager[Any]]) -> None:
+        self._locks = locks
+        self._held = ExitStack()
+
+    def __enter__(self) -> None:
+        with ExitStack() as stack:
+            for lock in self._locks:
+                stack.enter_context(lock)
+            self._held = stack.pop_all()
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
 
 
 def _folder_of_user(environ: Mapping[str, str]) -> Path:
