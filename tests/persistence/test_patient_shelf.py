@@ -25,11 +25,14 @@ class UnreliableShelf(MemoryShelf):
         super().__init__(steady_s)
         self.failures: list[StoreError] = []
         self.loses_answers = False
+        self.hangs: Callable[[], object] = lambda: None
         self.calls = 0
 
     async def failing(self, call: Awaitable[T]) -> T:
         self.calls += 1
         error = self.failures.pop(0) if self.failures else None
+        if error is not None:
+            self.hangs()
         if error is not None and not self.loses_answers:
             call.close()  # type: ignore[attr-defined]
             raise error
@@ -92,6 +95,9 @@ class Bench:
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
+        self.now_s += seconds
+
+    def pass_time(self, seconds: float) -> None:
         self.now_s += seconds
 
     def fail(self, times: int, *, loses_answers: bool = False) -> None:
@@ -225,3 +231,19 @@ async def test_it_says_of_its_place_what_the_shelf_says() -> None:
     assert bench.patient.is_atomic
     assert bench.patient.place(("a", "b")) == "memory:a/b"
     await bench.patient.close()
+
+
+async def test_a_place_that_does_not_answer_is_waited_for_half_of_the_time_at_most() -> None:
+    """Who gets out of a position saves several times: one such wait is enough."""
+    bench = Bench(patience_seconds=0.0)
+    bench.fail(1_000)
+    bench.behind.hangs = lambda: bench.pass_time(5.0)
+    for _ in range(100):
+        with pytest.raises(StoreUnreachableError, match=r"tried once, for 5\.0 s"):
+            await bench.patient.put({("a",): b"1"})
+        bench.pass_time(0.1)
+    assert bench.behind.calls == 2
+    bench.behind.failures.clear()
+    bench.pass_time(5.0)
+    await bench.patient.put({("a",): b"1"})
+    assert bench.told[-1] == "back"

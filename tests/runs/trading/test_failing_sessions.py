@@ -11,7 +11,7 @@ import pytest
 import backtestkit_cli as btk
 from backtestkit_cli.domain.interval import to_ms
 from backtestkit_cli.domain.portfolio import Portfolio
-from backtestkit_cli.errors import StoreError
+from backtestkit_cli.errors import StoreError, StoreUnavailableError
 from backtestkit_cli.events.facts import ErrorOccurred, PositionClosed, PositionOpened
 from backtestkit_cli.events.venue_facts import SessionRestarted
 from backtestkit_cli.persistence.memory_store import MemoryStore
@@ -76,9 +76,13 @@ def test_a_session_that_fails_again_and_again_is_left_alone_for_longer_each_time
     assert of_kind(bot.heard, PositionOpened), "the other symbol trades on"
 
 
-def test_an_account_that_cannot_be_saved_is_told_once_and_trading_goes_on(tmp_path: Path) -> None:
-    """D37: what cannot be kept is an event that alerts hear, and no reason to end."""
+@pytest.mark.parametrize("failure", [StoreError, StoreUnavailableError])
+def test_an_account_that_cannot_be_saved_is_told_once_and_trading_goes_on(
+    tmp_path: Path, failure: type[StoreError]
+) -> None:
+    """D37: what cannot be kept is an event that alerts hear, and no reason to end; how it was found out is no other."""
     store = Stumbling()
+    store.failure = failure
     store.kinds = frozenset({"portfolio"})
     store.is_full = True
     candles = {"A": flat(200)}
@@ -95,12 +99,15 @@ class Stumbling(MemoryStore):
     """A store that cannot be written for a while, as long as `is_full`."""
 
     is_full = False
+    failure = StoreError
+    attempts = 0
     kinds = frozenset({"signal", "schedule"})
 
     async def write_all(self, records: Mapping[Key, Json]) -> None:
         """Write where there is room."""
         if self.is_full and any(key[2] in self.kinds for key in records):
-            raise StoreError("memory: no space left on device")
+            self.attempts += issubclass(self.failure, StoreUnavailableError)
+            raise self.failure(f"memory: no space left on device (tried {self.attempts} times)")
         await super().write_all(records)
 
 
