@@ -26,7 +26,9 @@ async def stands_in(
     *,
     on_status: Callable[[RunStatus], None] | None,
     on_event: Callable[[Event], None] | None,
+    on_note: Callable[[str], None] | None,
     stop: StopRequest,
+    stands_by: bool,
 ) -> RunOutcome:
     """Stand for a run: it prints, tells a status and an event, and does what the environment says."""
     print("strategies print")  # noqa: T201 - as strategies do
