@@ -104,13 +104,14 @@ def on_a_terminal(*arguments: str, folder: Path, columns: int = 80, **variables:
 def interrupted(process: subprocess.Popen[str], marker: Path) -> Ended:
     """Press Ctrl-C once *marker* is there."""
     until = time.monotonic() + 20
-    try:
-        while not marker.exists() and time.monotonic() < until:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
-    finally:
-        process.kill()
+    with process:
+        try:
+            while not marker.exists() and time.monotonic() < until:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
     return Ended(process.returncode, out, err)
 
 
