@@ -13,7 +13,7 @@ from tests.crash.lives import Ending, Nursery, nursery
 from tests.crash.secrets_left import secrets_left
 from tests.crash.stores import SERVERS
 from tests.crash.trial import killed, kills_of_orders, uninterrupted
-from tests.laws import ALL_LAWS
+from tests.laws import ALL_LAWS, takes_long
 from tests.outage.outages import TRIALS, Setting, a_bench
 from tests.outage.rivals import MATCHES, Arena, met
 from tests.servers.fixtures import must_run
@@ -52,6 +52,7 @@ def _restored(folder: Path) -> list[str]:
     return [row["signal_id"] for row in rows if row["event"] == "position_restored"]
 
 
+@takes_long
 @pytest.mark.parametrize("store", list(SERVERS) if ALL_LAWS else ["redis"])
 def test_a_bot_whose_store_is_killed_ends_as_if_nothing_had_been(
     there: Nursery, whole: Ending, tmp_path: Path, store: str

@@ -24,6 +24,7 @@ from tests.crash.scene import ROUND_MS, START_MS
 from tests.crash.stores import Fresh, at
 from tests.outage.fate import Act, fate_of
 from tests.outage.full import tap_of
+from tests.servers.mongo import MongoServer
 from tests.servers.process import Server
 from tests.servers.proxy import Faults, Proxy, proxied
 
@@ -31,8 +32,8 @@ _EXITS_FROM, _EXITS_TO = 5, 14
 _UNSAVED = "the account of the run cannot be saved"
 _DUST, _MONEY_OFF = 0.0005, 10.0
 """How many coins, and how much money, may be off where part of the exits was decided anew."""
-_TIMEOUT_S = 0.5
-"""How long an answer may take where a server is away for longer than a bot is patient."""
+_TIMEOUT_S, _TIMEOUT_OF_MONGO_S = 0.5, 1.5
+"""How long an answer may take where a server is away for longer than a bot is patient: pymongo looks twice a second."""
 _LEASE_S = 60.0
 """Longer than any outage here: what becomes of leases is asked in `tests.outage.rivals`."""
 
@@ -59,6 +60,10 @@ class Bench:
         self.happened[what] = self.happened.get(what, 0) + number
 
     @property
+    def timeout_s(self) -> float:
+        return _TIMEOUT_OF_MONGO_S if isinstance(self.server, MongoServer) else _TIMEOUT_S
+
+    @property
     def is_up(self) -> bool:
         return self.server.is_up
 
@@ -68,7 +73,7 @@ class Bench:
 
     def start(self) -> None:
         self.server.restart()
-        time.sleep(_TIMEOUT_S)  # for as long as it waited in vain a bot does not ask again
+        time.sleep(self.timeout_s)  # for as long as it waited in vain a bot does not ask again
 
     def kill_and_start(self) -> None:
         """Kill the server and start it again while the bot goes on."""
@@ -110,13 +115,16 @@ def killed_at_any_time(setting: Setting, bench: Bench, rng: random.Random) -> li
 
 def killed_while_positions_are_open(setting: Setting, bench: Bench, rng: random.Random) -> list[str]:
     """The server is killed after the entries of each round, and started again after its exits."""
-    return _as_whole(setting, bench.store(0.1, timeout_s=_TIMEOUT_S), _between(setting.rounds, bench.kill, bench.start))
+    return _as_whole(
+        setting, bench.store(0.1, timeout_s=bench.timeout_s), _between(setting.rounds, bench.kill, bench.start)
+    )
 
 
 def refuses_writes(setting: Setting, bench: Bench, rng: random.Random) -> list[str]:
     """The store is full, or may only be read, from after the entries of each round until after its exits."""
     tap = tap_of(bench.server)
     if tap is None:
+        bench.counts("times not made full, for there is no way to it")
         return []
     bench.counts("times full", setting.rounds)
     return _as_whole(setting, bench.store(5.0), _between(setting.rounds, tap.off, tap.on))
@@ -157,7 +165,7 @@ def dies_during_an_outage(setting: Setting, bench: Bench, rng: random.Random) ->
             bench.start()
 
     acts = _between(setting.rounds, bench.kill, found_again)
-    ending = _ending(setting, bench.store(0.1, timeout_s=_TIMEOUT_S), acts, kills=kills, before_life=found_again)
+    ending = _ending(setting, bench.store(0.1, timeout_s=bench.timeout_s), acts, kills=kills, before_life=found_again)
     bench.counts("deaths during an outage", ending.kills)
     return [*_left(ending, setting.whole), *_closed_twice(ending)]
 
@@ -166,7 +174,7 @@ def entries_wait(setting: Setting, bench: Bench, rng: random.Random) -> list[str
     """The server is away while entries are due: none is sent, and what is sent and kept agree in the end."""
     off_ms, on_ms = START_MS + 13 * MINUTE_MS, START_MS + ROUND_MS + 10 * MINUTE_MS
     ending = _ending(
-        setting, bench.store(0.1, timeout_s=_TIMEOUT_S), [Act(off_ms, bench.kill), Act(on_ms, bench.start)]
+        setting, bench.store(0.1, timeout_s=bench.timeout_s), [Act(off_ms, bench.kill), Act(on_ms, bench.start)]
     )
     told = [row for row in _events(ending) if off_ms <= row["at"] < on_ms]
     held_back = [row for row in told if row["event"] == "order_rejected" and "not saved" in row["reason"]]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backtestkit_cli.domain.interval import MINUTE_MS
-from tests.crash.child import FAILED, NOTES, TRACE, TRADES
+from tests.crash.child import EVENTS, FAILED, NOTES, TRACE, TRADES
 from tests.crash.differences import differences
 from tests.crash.lives import Ending, Nursery, a_venue, ended, life_of
 from tests.crash.points import Kill
@@ -200,6 +200,9 @@ def cut_off(meeting: Meeting, _rng: random.Random) -> list[str]:
     found = [] if code == 0 else [f"it ended with {code}: {_failure(meeting)}"]
     found += [f"orders during the cut: {seen}"] if len(set(seen)) != 1 else []
     found += ["nothing was sent after the cut"] if len(book["orders"]) <= seen[-1] else []
+    told = [json.loads(line)["event"] for line in (meeting.folder / EVENTS).read_text().splitlines()]
+    for mark in ("connection_lost", "connection_restored"):
+        found += [f"{mark} was told {told.count(mark)} times"] if told.count(mark) != 1 else []
     ids = [order["client_id"] for order in book["orders"]]
     return found + [f"order twice: {one}" for one in {one for one in ids if ids.count(one) > 1}]
 

@@ -217,6 +217,7 @@ def _client(place: PlaceOptions, url: str) -> AsyncMongoClient[_Document]:
         "journal": True,
         "maxPoolSize": place.pool_size,
         "timeoutMS": round(place.timeout_seconds * 1000),
+        "retryWrites": False,  # a single server that was started again refuses it; whoever is patient asks again anyway
         "serverMonitoringMode": "poll",  # one more connection for each server, not two that wait all the time
         "appname": "btk",
     }
