@@ -190,10 +190,10 @@ def cut_off(meeting: Meeting, _rng: random.Random) -> list[str]:
         count()
         arena.proxy.mend()
 
-    acts = [(4, arena.proxy.cut), (5, wait_and_count), (14, mend)]
+    acts = [(4, arena.proxy.cut), (5, wait_and_count), (8, mend)]
     with fate_of([Act(START_MS + minute * MINUTE_MS - 1, do) for minute, do in acts]) as fate:
         store = {**arena.through_proxy, "patience_seconds": 0.1}
-        meeting.begins(0, store=store, fate=fate.address, pace_s=0.05)
+        meeting.begins(0, store=store, fate=fate.address, pace_s=0.3)
         code = meeting.ends(0)
     arena.proxy.mend()
     book = meeting.venue.book
