@@ -15,12 +15,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 import pytest
 
 from backtestkit_cli.errors import StoreUnreachableError
+from backtestkit_cli.persistence.record_store import RecordStore
+from backtestkit_cli.persistence.shelf import LeasingShelf
 from backtestkit_cli.ports import Key, Store
+from backtestkit_cli.testing.lease_hooks import FIRST, LONG_SECONDS, SUBJECT
 from backtestkit_cli.testing.store_hooks import StoreHooks
 from backtestkit_cli.testing.storm import record
 
@@ -35,7 +38,10 @@ class Faults(Protocol):
         ...
 
     def stall(self, seconds: float) -> None:
-        """Hold everything back for *seconds* from now, in both directions."""
+        """Hold everything back for *seconds* from now, in both directions, and then deliver it.
+
+        What is held back already stays so for as long as it was to: after `stall(0)` all that is newer overtakes it.
+        """
         ...
 
 
@@ -118,3 +124,39 @@ class FaultContract(StoreHooks):
         await self.insisted(lambda: store.write(("a",), {"n": 3}))
         assert await self.insisted(lambda: store.read(("a",))) == {"n": 3}
         assert await self.insisted(lambda: self.other(store).read(("a",))) == {"n": 3}
+
+    async def test_what_is_delivered_late_under_a_lease_changes_nothing_that_is_newer(
+        self, store: Store, faults: Faults
+    ) -> None:
+        shelf = _leasing(store)
+        lease = await self.insisted(lambda: shelf.take(SUBJECT, FIRST, LONG_SECONDS))
+        keys: list[Key] = [(*SUBJECT, "note", str(number)) for number in range(6)]
+        new, replaced, removed, damaged, removed_late, moved_late = keys
+        await self.insisted(lambda: shelf.put(dict.fromkeys(keys[1:], b"old"), lease))
+        await asyncio.gather(*(self.insisted(partial(shelf.get, keys)) for _ in range(3)))  # a connection for each
+        begun, stalled = time.monotonic(), self.timeout_seconds * 4
+        faults.stall(stalled)
+        given_up = await asyncio.gather(
+            shelf.put(dict.fromkeys((new, replaced, removed, damaged), b"late"), lease),
+            shelf.delete([removed_late], lease),
+            shelf.set_aside(moved_late, b"old", lease),
+            return_exceptions=True,
+        )
+        faults.stall(0)
+        assert [type(one) for one in given_up] == [StoreUnreachableError] * len(given_up)
+        newer = dict.fromkeys((new, replaced, removed_late, moved_late), b"newer")
+        await self.insisted(lambda: shelf.put(newer, lease))
+        await self.insisted(lambda: shelf.delete([removed], lease))
+        await self.insisted(lambda: shelf.set_aside(damaged, b"old", lease))
+        await asyncio.sleep(max(0.0, begun + stalled + 0.1 - time.monotonic()))
+        assert dict(await self.insisted(lambda: shelf.scan(SUBJECT))) == newer
+        assert await self.insisted(lambda: shelf.delete([removed, new, replaced], lease)) >= 2
+        await self.insisted(lambda: shelf.put({removed: b"again"}, lease))
+        assert await self.insisted(lambda: shelf.get([removed, new])) == [b"again", None]
+
+
+def _leasing(store: Store) -> LeasingShelf:
+    shelf = store.shelf if isinstance(store, RecordStore) else None
+    if not hasattr(shelf, "take"):
+        pytest.skip("no leases: without one nobody can say which of two writers was to be the last")
+    return cast("LeasingShelf", shelf)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 import pytest
 
@@ -13,6 +14,8 @@ from backtestkit_cli.persistence.shelf import Lease
 from backtestkit_cli.persistence.shelves.memory import MemoryShelf
 from backtestkit_cli.ports import Key, Store
 from backtestkit_cli.testing.fault_contract import FaultContract
+
+Result = TypeVar("Result")
 
 
 class Line:
@@ -47,13 +50,22 @@ class Remote(MemoryShelf):
     def _mend(self) -> None:
         self._line.is_broken = False
 
+    async def _sent(self, change: Callable[[], Awaitable[Result]]) -> Result:
+        await self._reach()
+        return await change()
+
     async def get(self, keys: Sequence[Key]) -> Sequence[bytes | None]:
         await self._reach()
         return await super().get(keys)
 
     async def put(self, contents: Mapping[Key, bytes], lease: Lease | None = None) -> None:
-        await self._reach()
-        await super().put(contents, lease)
+        await self._sent(lambda: MemoryShelf.put(self, contents, lease))
+
+    async def delete(self, keys: Sequence[Key], lease: Lease | None = None) -> int:
+        return await self._sent(lambda: MemoryShelf.delete(self, keys, lease))
+
+    async def set_aside(self, key: Key, content: bytes, lease: Lease | None = None) -> str:
+        return await self._sent(lambda: MemoryShelf.set_aside(self, key, content, lease))
 
 
 class Wreck(Remote):
@@ -89,6 +101,34 @@ class Lossy(Remote):
             await super().put(contents, lease)
 
 
+class Late(Remote):
+    """Does what it is asked for whenever that arrives; each kind below for one change of the three."""
+
+    async def _sent_late(self, change: Callable[[], Awaitable[Result]]) -> Result:
+        held_s = self._line.stalled_until_s - time.monotonic()
+        if held_s > 0:
+            asyncio.get_running_loop().call_later(held_s, lambda: asyncio.ensure_future(change()))
+        return await self._sent(change)
+
+
+class LatePut(Late):
+    async def put(self, contents: Mapping[Key, bytes], lease: Lease | None = None) -> None:
+        await self._sent_late(lambda: MemoryShelf.put(self, contents, lease))
+
+
+class LateDelete(Late):
+    async def delete(self, keys: Sequence[Key], lease: Lease | None = None) -> int:
+        return await self._sent_late(lambda: MemoryShelf.delete(self, keys, lease))
+
+
+class LateMove(Late):
+    async def set_aside(self, key: Key, content: bytes, lease: Lease | None = None) -> str:
+        async def move() -> str:
+            return await MemoryShelf.set_aside(self, key, self.contents[key], lease)
+
+        return await self._sent_late(move)
+
+
 class Lines(FaultContract):
     timeout_seconds = 0.05
 
@@ -101,10 +141,11 @@ class Lines(FaultContract):
 
 BROKEN = "test_after_connections_broke_every_call_works_again"
 STORM = "test_a214_what_was_acknowledged_while_connections_broke_is_there_and_whole"
+LATE = "test_what_is_delivered_late_under_a_lease_changes_nothing_that_is_newer"
 STALLED = "test_an_answer_that_takes_too_long_is_a_place_not_reached_and_nothing_old_comes_later"
 
 
-@pytest.mark.parametrize("promise", [BROKEN, STORM, STALLED])
+@pytest.mark.parametrize("promise", [BROKEN, STORM, STALLED, LATE])
 async def test_a_shelf_that_makes_its_line_again_passes(promise: str) -> None:
     line = Line()
     await getattr(Lines(), promise)(RecordStore(Remote(line)), line)
@@ -112,7 +153,17 @@ async def test_a_shelf_that_makes_its_line_again_passes(promise: str) -> None:
 
 @pytest.mark.parametrize(
     ("mutant", "promise"),
-    [(Wreck, BROKEN), (Bare, BROKEN), (Lossy, BROKEN), (Lossy, STORM), (Lossy, STALLED), (Patient, STALLED)],
+    [
+        (Wreck, BROKEN),
+        (Bare, BROKEN),
+        (Lossy, BROKEN),
+        (Lossy, STORM),
+        (Lossy, STALLED),
+        (Patient, STALLED),
+        (LatePut, LATE),
+        (LateDelete, LATE),
+        (LateMove, LATE),
+    ],
 )
 async def test_a120_a_shelf_that_breaks_with_its_line_fails_the_test_of_it(mutant: type[Remote], promise: str) -> None:
     line = Line()

@@ -23,6 +23,7 @@ from backtestkit_cli.errors import (
 from backtestkit_cli.persistence.patient_shelf import PatientShelf
 from backtestkit_cli.persistence.record_store import RecordStore
 from backtestkit_cli.persistence.shelf import Lease, LeasingShelf, Tenant
+from backtestkit_cli.persistence.shelves import mongo
 from backtestkit_cli.persistence.shelves import mongo_documents as documents
 from backtestkit_cli.persistence.shelves.mongo import MongoShelf, demand
 from backtestkit_cli.ports import Key, Store
@@ -107,7 +108,7 @@ async def lost_lease(shelf: MongoShelf) -> tuple[Lease, Lease]:
 def on_its_way(key: Key, lease: Lease) -> UpdateOne:
     """Return what is left of a write that asked for its lease in time, and then stood still."""
     record = documents.record_of(key, b"late")
-    return UpdateOne({"_id": record["_id"]}, documents.unless_later(record, lease.fence), upsert=True)
+    return UpdateOne({"_id": record["_id"]}, documents.putting(record, lease.fence, 1), upsert=True)
 
 
 async def test_a_write_that_was_on_its_way_at_a_takeover_changes_nothing(shelf: MongoShelf) -> None:
@@ -152,6 +153,38 @@ async def test_whoever_took_a_lease_and_died_before_its_records_were_gone_throug
     await shelf.put({KEYS[0]: b"new"}, lease)
 
 
+async def test_the_numbers_of_an_earlier_owner_do_not_count(shelf: MongoShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    loser, owner = await lost_lease(shelf)
+    monkeypatch.setattr(mongo, "next_write", lambda: 1)
+    await shelf.put({KEYS[0]: b"new"}, owner)
+    assert await shelf.get(KEYS[:1]) == [b"new"]
+    await shelf.take(SUBJECT, NEXT_OWNER, SECONDS, ousted=owner.fence)
+    with pytest.raises(LeaseLostError):
+        await shelf.delete(KEYS[:1], loser)
+
+
+async def test_what_is_removed_under_a_lease_is_told_of_by_nobody_and_forgotten_by_the_server(
+    shelf: MongoShelf,
+) -> None:
+    await shelf.open()
+    lease = await shelf.take(SUBJECT, OWNER, SECONDS)
+    await shelf.put(dict.fromkeys(KEYS, b"1"), lease)
+    assert await shelf.delete([KEYS[0], NEW, KEYS[0]], lease) == 1
+    await shelf.set_aside(KEYS[1], b"1", lease)
+    assert await shelf.delete([*KEYS[:2], NEW], lease) == 0
+    assert await shelf.delete([*KEYS[:2], NEW]) == 0
+    assert dict(await shelf.scan(())) == {KEYS[2]: b"1"}
+    assert list(await shelf.names(SUBJECT)) == [KEYS[2]]
+    assert await shelf.get([KEYS[0], KEYS[2], NEW]) == [None, b"1", None]
+    gone = await shelf._records.find({"gone": {"$type": "date"}}).to_list()
+    assert {one["_id"] for one in gone} == {documents.id_of(key) for key in (*KEYS[:2], NEW)}
+    assert {name for one in gone for name in one} == {"_id", "fence", "write", "gone"}
+    assert (await shelf._records.index_information())["until_forgotten"]["expireAfterSeconds"] == 3600
+    await shelf.put({KEYS[0]: b"2"}, lease)
+    await shelf.put({NEW: b"2"})
+    assert await shelf.get([KEYS[0], NEW]) == [b"2", b"2"]
+
+
 async def test_a114_two_writers_of_one_key_never_meet_a_duplicate(mongo_server: MongoServer, shelf: MongoShelf) -> None:
     lease = await shelf.take(SUBJECT, OWNER, SECONDS)
     other = shelf_at(mongo_server.url)
@@ -173,6 +206,7 @@ async def test_a116_a_change_of_state_is_one_command(mongo_server: MongoServer, 
         lease = await through.take(SUBJECT, OWNER, SECONDS)
         calls: list[tuple[str, Callable[[], Any]]] = [
             ("update", lambda: through.put(dict.fromkeys(KEYS, b"1"), lease)),
+            ("update", lambda: through.delete([KEYS[0], NEW], lease)),
             ("update", lambda: through.put(dict.fromkeys(KEYS, b"2"))),
             ("find", lambda: through.get(KEYS)),
             ("find", lambda: through.scan(SUBJECT)),

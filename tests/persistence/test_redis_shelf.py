@@ -22,6 +22,7 @@ from backtestkit_cli.errors import (
 from backtestkit_cli.persistence.record_store import RecordStore
 from backtestkit_cli.persistence.session_journal import SessionJournal
 from backtestkit_cli.persistence.shelf import LeasingShelf, Tenant
+from backtestkit_cli.persistence.shelves import redis
 from backtestkit_cli.persistence.shelves.redis import RedisShelf
 from backtestkit_cli.ports import Key, Store
 from backtestkit_cli.testing.fault_contract import FaultContract
@@ -300,6 +301,41 @@ async def test_a116_each_change_is_one_round_trip_and_one_command(redis_server: 
         await shelf.close()
 
 
+async def test_what_is_too_old_to_tell_whether_it_is_late_is_refused_and_little_is_kept_to_tell(
+    shelf: RedisShelf, redis_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = await shelf.take(("live", "demo"), TENANT, 60)
+    many: list[Key] = [("live", "demo", "note", str(number)) for number in range(6_000)]
+    for number, keys in ((5, many[:1]), (7, many), (8, [KEY])):
+        monkeypatch.setattr(redis, "next_write", lambda number=number: number)
+        await shelf.put(dict.fromkeys(keys, b"%d" % number), lease)
+        assert await shelf.delete(keys, lease) == len(keys)
+    assert redis_server.ask("ZCARD", f"{prefix}:+writes:live:demo") == ":6001"
+    monkeypatch.setattr(redis, "next_write", lambda: 9)
+    await shelf.put({("live", "demo", "risk", str(number)): b"9" for number in range(4_000)}, lease)
+    assert redis_server.ask("ZCARD", f"{prefix}:+writes:live:demo") == ":10000"
+    monkeypatch.setattr(redis, "next_write", lambda: 6)
+    for late in (shelf.put({many[0]: b"late"}, lease), shelf.delete([KEY], lease), shelf.set_aside(KEY, b"8", lease)):
+        with pytest.raises(StoreUnreachableError, match="newer changes came before"):
+            await late
+    assert await shelf.get([many[0]]) == [None]
+    await shelf.put({KEY: b"of nobody's lease"})
+    await shelf.renew(lease, 60)
+
+
+async def test_the_numbers_of_an_earlier_tenant_do_not_count_and_who_takes_again_goes_on(
+    shelf: RedisShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = await shelf.take(("live", "demo"), TENANT, 60)
+    await shelf.put({KEY: b"1"}, lease)
+    assert await shelf.take(("live", "demo"), TENANT, 60) == lease  # the first of two calls may come after the second
+    monkeypatch.setattr(redis, "next_write", lambda: 1)
+    await shelf.put({KEY: b"late"}, lease)
+    assert await shelf.get([KEY]) == [b"1"]
+    await shelf.put({KEY: b"2"}, await shelf.take(("live", "demo"), RIVAL, 60, ousted=lease.fence))
+    assert await shelf.get([KEY]) == [b"2"]
+
+
 async def test_a112_keys_are_scanned_page_by_page_and_never_asked_for_at_once(
     shelf: RedisShelf, redis_server: RedisServer, prefix: str
 ) -> None:
@@ -440,6 +476,7 @@ async def test_what_another_program_keeps_in_the_place_of_the_leases_is_told(
 RACER = """
 import asyncio, json, sys
 from backtestkit_cli.domain.stores import PlaceOptions
+from backtestkit_cli.persistence.shelves import redis
 from backtestkit_cli.persistence.shelves.redis import RedisShelf
 from tests.persistence.racing import won
 

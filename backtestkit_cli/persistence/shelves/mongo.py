@@ -12,6 +12,12 @@ A write that had asked the post before 1 and goes on after 2 meets either a reco
 or none, and makes one with a fence below `settled`. Nobody who reads the post first takes such a record for state, and
 every reader does: the name of a post comes before the names of what is below it, and readers go by name. A write asks
 the post once more at its end, so that one that was acknowledged came before 1, and is state.
+
+A command can also arrive when its sender has long given it up, and sent newer ones under the same lease. So each record
+carries, beside its fence, the number of the change that made it, and an older change passes it over: nobody is there
+any more who would hear of it. For the same reason a record that is removed under a lease becomes a tombstone without
+contents, which bears the number. The server removes tombstones after an hour: no connection holds a command longer.
+All that costs no command: each change is one, also to remove, and a record has two numbers more.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +28,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pymongo import AsyncMongoClient, DeleteMany, IndexModel, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
+from pymongo.results import BulkWriteResult
 
 from backtestkit_cli.domain.stores import PlaceOptions
 from backtestkit_cli.errors import ConfigError, LeaseLostError
@@ -29,6 +36,7 @@ from backtestkit_cli.persistence.shelf import Lease, Tenant, lost
 from backtestkit_cli.persistence.shelves import mongo_documents as documents
 from backtestkit_cli.persistence.shelves.bson_form import content_of
 from backtestkit_cli.persistence.shelves.mongo_errors import is_refusal, translated
+from backtestkit_cli.persistence.shelves.write_numbers import next_write
 from backtestkit_cli.ports import Key
 
 _Document: TypeAlias = dict[str, Any]
@@ -38,9 +46,12 @@ _DATABASE = "btk"
 _INDEXES = [
     IndexModel([(part, 1) for part in ("kind", "strategy", "symbol")], name="by_kind"),
     IndexModel([("ends", 1)], name="by_end", sparse=True),
+    IndexModel([("gone", 1)], name="until_forgotten", sparse=True, expireAfterSeconds=3600),
 ]
 """Beside that of `_id`, which is unique and finds prefixes."""
 _ONE_BATCH = 1_000_000
+_DEMANDS = 2
+"""How many documents `_change` finds beside those that are to be changed."""
 
 
 class MongoShelf:
@@ -89,18 +100,27 @@ class MongoShelf:
         if lease is None:
             await self._write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in records])
         else:
-            writes = [
-                UpdateOne({"_id": one["_id"]}, documents.unless_later(one, lease.fence), upsert=True) for one in records
-            ]
-            await self._write([demand(lease), *writes, demand(lease)], lease)
+            number = next_write()
+            changes = [documents.putting(one, lease.fence, number) for one in records]
+            names = [{"_id": one["_id"]} for one in records]
+            writes = [UpdateOne(name, change, upsert=True) for name, change in zip(names, changes, strict=True)]
+            await self._change(lease, writes)
 
     async def delete(self, keys: Sequence[Key], lease: Lease | None = None) -> int:
-        """Remove the contents of *keys*: by one command, under a lease by two."""
-        return await self._remove({"_id": {"$in": [documents.id_of(key) for key in keys]}}, len(keys), lease)
+        """Remove the contents of *keys*, by one command; under a lease also what still is on its way to them."""
+        names = sorted({documents.id_of(key) for key in keys})
+        if lease is None:
+            return (await self._write([DeleteMany({"_id": {"$in": names}, **documents.IS_THERE})])).deleted_count
+        number = next_write()
+        changes = {name: documents.removing(name, lease.fence, number) for name in names}
+        found = [UpdateOne({"_id": name, **documents.IS_THERE}, change) for name, change in changes.items()]
+        every = [UpdateOne({"_id": name}, change, upsert=True) for name, change in changes.items()]
+        result = await self._change(lease, [*found, *every])
+        return result.matched_count - _DEMANDS - (len(every) - result.upserted_count)
 
     async def names(self, prefix: Key) -> Iterable[Key]:
         """Return the keys that begin with *prefix*."""
-        fields = {"fence": True, "settled": True}
+        fields = {"fence": True, "settled": True, "gone": True}
         return [key for key, _ in await self._find(documents.below_with_posts(prefix), fields)]
 
     async def scan(self, prefix: Key) -> Iterable[tuple[Key, bytes]]:
@@ -110,14 +130,19 @@ class MongoShelf:
 
     async def set_aside(self, key: Key, content: bytes, lease: Lease | None = None) -> str:
         """Move *content* to a document named by its hash, so that moving it twice is moving it once."""
-        name = documents.aside_id(key, content)
+        name, number = documents.aside_id(key, content), next_write()
         if lease is not None:
             await self._write([demand(lease)], lease)
         with self._troubles():
-            found = await self._records.find_one({"_id": documents.id_of(key)})
+            found = await self._records.find_one({"_id": documents.id_of(key), **documents.IS_THERE})
             if found is not None and content_of(found) == content:
                 await self._aside.replace_one({"_id": name}, {"record": found}, upsert=True)
-                await self._remove({"_id": found["_id"], "$expr": {"$eq": ["$$ROOT", {"$literal": found}]}}, 1, lease)
+                as_found = {"_id": found["_id"], "$expr": {"$eq": ["$$ROOT", {"$literal": found}]}}
+                if lease is None:
+                    await self._write([DeleteMany(as_found)])
+                else:
+                    gone = documents.removing(found["_id"], lease.fence, number)
+                    await self._change(lease, [UpdateOne(as_found, gone)])
         return f"{self._name}.aside/{name}"
 
     async def close(self) -> None:
@@ -159,31 +184,26 @@ class MongoShelf:
             cursor = self._records.find(query, fields, sort=[("_id", 1)], batch_size=_ONE_BATCH)
             return list(documents.state(await cursor.to_list()))
 
-    async def _write(self, writes: Sequence[_Write], lease: Lease | None = None) -> int:
-        """Send *writes*, in order and neighbours of a kind in one command; return how many documents were removed."""
+    async def _change(self, lease: Lease, writes: Sequence[_Write]) -> BulkWriteResult:
+        """Send *writes* between two demands for *lease*."""
+        return await self._write([demand(lease), *writes, demand(lease)], lease)
+
+    async def _write(self, writes: Sequence[_Write], lease: Lease | None = None) -> BulkWriteResult:
+        """Send *writes*, in order and neighbours of a kind in one command."""
         try:
-            return (await self._records.bulk_write(writes)).deleted_count
+            return await self._records.bulk_write(writes)
         except PyMongoError as error:
             if lease is not None and is_refusal(error):
                 raise await self._lost(lease) from error
             raise translated(error, self._name) from error
-
-    async def _remove(self, query: _Document, expected: int, lease: Lease | None) -> int:
-        """Remove what *query* finds, of which *expected* are to be there: fewer may mean that the lease was lost."""
-        if lease is None:
-            return await self._write([DeleteMany(query)])
-        not_later = {"fence": {"$not": {"$gt": lease.fence}}}
-        count = await self._write([demand(lease), DeleteMany({**query, **not_later})], lease)
-        if count < expected:
-            await self._write([demand(lease)], lease)
-        return count
 
     async def _settle(self, lease: Lease, settled: int) -> bool:
         """Put the fence of *lease* on all records below; say whether nobody else has taken it meanwhile."""
         below = documents.records_below(lease.subject)
         earlier = {**below, "fence": {"$not": {"$gte": lease.fence}}}
         late = {**below, "fence": {"$lt": settled}}
-        await self._write([DeleteMany(late), UpdateMany(earlier, {"$set": {"fence": lease.fence}})])
+        stamp = {"$set": {"fence": lease.fence}, "$unset": {"write": ""}}
+        await self._write([DeleteMany(late), UpdateMany(earlier, stamp)])
         return await self._set_on_post(lease, {"settled": lease.fence})
 
     async def _set_on_post(self, lease: Lease, values: _Document) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from bson.regex import Regex
@@ -19,6 +20,8 @@ _KEYS = KeyForm("/")
 _PARTS = ("mode", "exchange", "kind", "strategy", "symbol")
 REFUSAL = {"$toInt": {"$concat": ["fence ", {"$toString": {"$ifNull": ["$fence", 0]}}]}}
 """What cannot be worked out, so that the command ends there, with the code that `mongo_errors` knows."""
+IS_THERE: Mapping[str, Any] = MappingProxyType({"gone": None})
+"""The query for what is no tombstone."""
 
 
 def id_of(key: Key) -> str:
@@ -44,10 +47,23 @@ def record_of(key: Key, content: bytes) -> Document:
     return {"_id": id_of(key), **parts, **fields(content)}
 
 
-def unless_later(record: Document, fence: int) -> Pipeline:
-    """Return the update that puts *record* under *fence*, and fails where there is one with a higher fence."""
-    fenced = {"$literal": {**record, "fence": fence}}
-    return [{"$replaceWith": {"$cond": [{"$gt": ["$fence", fence]}, REFUSAL, fenced]}}]
+def putting(record: Document, fence: int, number: int) -> Pipeline:
+    """Return the update that puts *record* under *fence*, unless it is late by its *number*."""
+    return _unless_late(fence, number, {"$literal": {**record, "fence": fence, "write": number}})
+
+
+def removing(name: str, fence: int, number: int) -> Pipeline:
+    """Return the update that puts a tombstone in the place of what is at *name*, unless it is late by its *number*."""
+    told = {"$literal": {"_id": name, "fence": fence, "write": number}}
+    return _unless_late(fence, number, {"$mergeObjects": [told, {"gone": "$$NOW"}]})
+
+
+def _unless_late(fence: int, number: int, document: Document) -> Pipeline:
+    """Return the update that puts *document*, fails over a higher *fence*, and passes over what is as new or newer."""
+    is_newer = {"$and": [{"$eq": ["$fence", fence]}, {"$gte": ["$write", number]}]}
+    return [
+        {"$replaceWith": {"$cond": [{"$gt": ["$fence", fence]}, REFUSAL, {"$cond": [is_newer, "$$ROOT", document]}]}}
+    ]
 
 
 def demanding(fence: int) -> Pipeline:
@@ -113,7 +129,7 @@ def state(found: Iterable[Document]) -> Iterator[tuple[Key, Document]]:
         name = document["_id"]
         if "settled" in document:
             settled[name] = document["settled"]
-        elif isinstance(name, str) and (key := _KEYS.key(name)) is not None:
+        elif "gone" not in document and isinstance(name, str) and (key := _KEYS.key(name)) is not None:
             fence = document.get("fence")
             if fence is None or all(fence >= settled.get(post, 0) for post in _posts_above(key)):
                 yield key, document
