@@ -312,7 +312,9 @@ async def test_what_is_too_old_to_tell_whether_it_is_late_is_refused_and_little_
         assert await shelf.delete(keys, lease) == len(keys)
     assert redis_server.ask("ZCARD", f"{prefix}:+writes:live:demo") == ":6001"
     monkeypatch.setattr(redis, "next_write", lambda: 9)
-    await shelf.put({("live", "demo", "risk", str(number)): b"9" for number in range(4_000)}, lease)
+    others: list[Key] = [("live", "demo", "risk", str(number)) for number in range(4_000)]
+    await shelf.put(dict.fromkeys(others, b"9"), lease)
+    assert await shelf.delete(others) == len(others)
     assert redis_server.ask("ZCARD", f"{prefix}:+writes:live:demo") == ":10000"
     monkeypatch.setattr(redis, "next_write", lambda: 6)
     for late in (shelf.put({many[0]: b"late"}, lease), shelf.delete([KEY], lease), shelf.set_aside(KEY, b"8", lease)):
