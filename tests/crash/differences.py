@@ -56,6 +56,8 @@ def _lasting(value: Any) -> Any:
 
 
 def _part(name: str, value: Any) -> Any:
+    if name == "admitted":  # in the order of sessions within a tick, which is chance, until it is read again
+        return sorted(value, key=lambda one: (one["at_ms"], one["strategy"], one["symbol"]))
     return round(value, _MEASURED_TO) if name in _MEASURED else _lasting(value)
 
 
