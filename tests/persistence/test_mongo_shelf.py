@@ -324,6 +324,9 @@ async def test_whoever_may_only_read_is_told_so_and_can_look(mongo_server: Mongo
     for call in (lambda: reader.put({NEW: b"2"}), lambda: reader.delete([NEW])):
         with pytest.raises(StoreUnavailableError):
             await call()
+    with pytest.raises(StoreUnavailableError) as refused:
+        await reader.put({NEW: b'"hush"'})
+    assert "hush" not in str(refused.value)
     await reader.close()
     assert await shelf.get([NEW]) == [b"1"]
 
@@ -343,6 +346,8 @@ async def test_where_nobody_listens_is_not_reached() -> None:
         "mongodb://me:s3:cr@et@127.0.0.1/",
         "mongodb://me:s3cret@127.0.0.1:s3cret/",
         "mongodb://me:s3cret@127.0.0.1/a b?w=s3cret&journal=s3cret",
+        "mongodb://me:s3cret@127.0.0.1/?s3cret=1",
+        "mongodb://me:s3cret@127.0.0.1/a.s3",
     ],
 )
 def test_what_is_no_url_of_mongodb_is_told_without_showing_it(url: str) -> None:

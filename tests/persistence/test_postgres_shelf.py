@@ -282,6 +282,7 @@ async def test_who_only_looks_finds_nothing_where_nobody_was_and_makes_nothing(p
         "postgresql://me:s3?cret@127.0.0.1/db",
         "postgresql://me:s3@cret@127.0.0.1/db",
         "postgresql://me:s3cret@127.0.0.1:port/db",
+        "postgresql://me:s3cret@127.0.0.1:65536/db",
         "postgresql://me:s3cret@[127/db",
         "postgresql://me:s3cret@127.0.0.1/db?statement_cache_size=some",
     ],

@@ -455,6 +455,7 @@ async def test_where_nothing_listens_the_line_says_where() -> None:
         "redis://:hush#hush@host/0",
         "redis://host:99999/0",
         "redis://host/0?socket_timeout=hush",
+        "redis://host/0?hush=1",
         "unix://",
         "",
     ],

@@ -20,6 +20,7 @@ contents, which bears the number. The server removes tombstones after an hour: n
 All that costs no command: each change is one, also to remove, and a record has two numbers more.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -242,8 +243,12 @@ def _client(place: PlaceOptions, url: str) -> AsyncMongoClient[_Document]:
         "appname": "btk",
     }
     told = {name.lower() for name, _ in parse_qsl(urlsplit(url).query)}
+    ours = {name: value for name, value in options.items() if name.lower() not in told}
     try:
-        return AsyncMongoClient(url, **{name: value for name, value in options.items() if name.lower() not in told})
-    except (PyMongoError, ValueError) as error:
-        # what the library says may quote a password
-        raise ConfigError("store: url: expected mongodb://[user:password@]host[:port]/[database]") from error
+        with warnings.catch_warnings(action="error"):  # an option that it does not know
+            if "." not in urlsplit(url).path:  # what is behind the dot would be taken for a collection
+                return AsyncMongoClient(url, **ours)
+    except (PyMongoError, ValueError, UserWarning):
+        pass  # what the library says may quote a password
+    form = "mongodb://[user:password@]host[:port]/[database] and options that its client knows"
+    raise ConfigError(f"store: url: expected {form}, with %XX for odd characters in it, found another form")

@@ -74,8 +74,8 @@ def _reasons(error: PyMongoError) -> Iterator[tuple[int | None, str]]:
 
 
 def _first(text: str) -> str:
-    """Return what *text* says before the library goes on about its settings."""
+    """Return what *text* says before it goes on about settings, or quotes the command with its records."""
     line = text.splitlines()[0] if text else "no reason given"
-    for rest in (" (configured timeouts", ", Timeout:", ", full error:"):
+    for rest in (" to execute command {", " (configured timeouts", ", Timeout:", ", full error:"):
         line = line.partition(rest)[0]
     return line

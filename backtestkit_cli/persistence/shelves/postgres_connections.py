@@ -13,7 +13,8 @@ import asyncpg
 from backtestkit_cli.domain.stores import PlaceOptions
 from backtestkit_cli.errors import ConfigError, StoreError, StoreUnavailableError, StoreUnreachableError
 
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:]*)(:[0-9]+)?")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:]*)(?::([0-9]+))?")
+_PORTS = range(65536)
 _BROKEN_OFF = "08"
 _CACHE = "statement_cache_size"
 _UNREACHABLE = re.compile(r"08|57P0[1235]|57014|40001|40P01|53300|25P0[34]|55P03")
@@ -153,9 +154,14 @@ def _parts(url: str) -> SplitResult | None:
     is_right = (
         parts.scheme in {"postgresql", "postgres"}
         and (parts.netloc != "" or "host" in options)
-        and all(_HOST.fullmatch(host) for host in parts.netloc.rpartition("@")[2].split(","))
+        and all(_is_host(host) for host in parts.netloc.rpartition("@")[2].split(","))
         and url.count("@") == parts.netloc.count("@") <= 1
         and not parts.fragment
         and options.get(_CACHE, "0").isdecimal()
     )
     return parts if is_right else None
+
+
+def _is_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and int(found[2] or 0) in _PORTS

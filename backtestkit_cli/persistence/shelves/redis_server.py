@@ -70,6 +70,10 @@ class RedisServer:
             "driver_info": None,
         }
         self._pool = BlockingConnectionPool(**{**options, **ours})
+        try:
+            self._pool.connection_class(**self._pool.connection_kwargs)  # it connects to nothing yet
+        except TypeError:  # it names an option, which may be a part of the password
+            raise ConfigError(f"store: {_URL}, found an option behind ? that its client does not know") from None
         self._execute: Callable[..., Awaitable[Any]] = Redis.from_pool(self._pool).execute_command
 
     async def ask(self, *words: str | bytes | int) -> Any:  # noqa: ANN401 - whatever the command answers

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from backtestkit_cli.domain.stores import shown_url
 from backtestkit_cli.errors import ConfigError, UnknownNameError
 
 _FORM = "expected s3://bucket/folder?region=…&endpoint=http…"
@@ -28,6 +29,12 @@ class Address(NamedTuple):
     def name(self) -> str:
         """Return what messages call it."""
         return f"s3://{self.bucket}/{self.folder}"
+
+    @property
+    def server(self) -> str:
+        """Return what messages call the server."""
+        endpoint = self.options.get("endpoint")
+        return "the server" if endpoint is None else f"the server {shown_url(endpoint)}"
 
 
 def address_of(url: str, prefix: str) -> Address:

@@ -169,9 +169,9 @@ class Bucket:
         elif "kind: Timeout" in text:
             what = f"no answer within {self._seconds:g} s"
         elif "kind: Connect" in text:
-            what = "the server was not reached"
+            what = f"{self.address.server} was not reached"
         elif "HttpError" in text:
-            what = "the connection broke off"
+            what = f"the connection to {self.address.server} broke off"
         else:
             kind, what = StoreError, _first_line(error)
         return kind(f"{place}: {what}")
