@@ -71,7 +71,11 @@ def _made_by(factory: str, url: str) -> Shelf:
         raise ConfigError(f"{where}: expected a module that can be imported, found no {error.name}") from error
     except AttributeError as error:
         raise ConfigError(f"{where}: expected {name} in {module}, found nothing of that name") from error
-    shelf: Shelf = maker(url)
+    try:
+        shelf: Shelf = maker(url)
+    except Exception as error:  # somebody else's code may do anything; what it says may hold a password of the URL
+        found = f"found that it raised {type(error).__name__}"
+        raise ConfigError(f"{where}: expected a shelf of {factory}, {found}") from error
     wrong = [method for method in _METHODS if not callable(getattr(shelf, method, None))]
     if wrong:
         raise ConfigError(f"{where}: expected a shelf of {factory}, found {type(shelf).__name__} without {wrong[0]}()")

@@ -25,6 +25,10 @@ class Bare:
         self.url = url
 
 
+def broken(url: str) -> None:
+    raise ValueError(f"cannot be read: {url}")
+
+
 def places(factory: str) -> Places:
     place = PlaceOptions(kind=StoreKind.CUSTOM, factory=factory, url_env="PLACE")
     return Places(StoreOptions(place=place), {"PLACE": "mine://here"})
@@ -43,6 +47,7 @@ async def test_what_a_factory_makes_of_the_url_keeps_the_records_under_leases() 
     ("factory", "said"),
     [
         (f"{HERE}:Bare", r"expected a shelf of .*:Bare, found Bare without place\(\)"),
+        (f"{HERE}:broken", "expected a shelf of .*:broken, found that it raised ValueError"),
         (f"{HERE}:Nobody", "expected Nobody in .*, found nothing of that name"),
         ("no_such_package.stores:Shelf", "expected a module that can be imported, found no no_such_package"),
     ],
