@@ -219,13 +219,17 @@ def _show(name: str, verdict: "Verdict") -> None:
         (console.note if problem.wrong is Wrong.UNCHECKED else console.error)(f"{problem.wrong.value}: {problem.text}")
 
 
-def chosen_store(store: str | None, mode: str | None, config: str | None, sets: list[str] | None) -> "StoreOptions":
-    """Return the store that *store* names, by default that of the config."""
-    return store_called(store or "config", "--store", mode, config, sets)
+def chosen_store(
+    store: str | None, mode: str | None, config: str | None, sets: list[str] | None, *, may_be_new: bool = False
+) -> "StoreOptions":
+    """Return the store that *store* names, by default that of the config; a folder must be there or *may_be_new*."""
+    return store_called(store or "config", "--store", mode, config, sets, may_be_new=may_be_new)
 
 
-def store_called(text: str, flag: str, mode: str | None, config: str | None, sets: list[str] | None) -> "StoreOptions":
-    """Return the store that *text*, given as *flag*, names.
+def store_called(
+    text: str, flag: str, mode: str | None, config: str | None, sets: list[str] | None, *, may_be_new: bool
+) -> "StoreOptions":
+    """Return the store that *text*, given as *flag*, names; a folder must be there or *may_be_new*.
 
     Raises:
         ConfigError: it names none.
@@ -235,7 +239,7 @@ def store_called(text: str, flag: str, mode: str | None, config: str | None, set
     def load(file: Path | None) -> Any:  # noqa: ANN401 - a config, which is imported late
         return options.load(config if file is None else str(file), sets, {})
 
-    return store_named(text, checked_mode(mode), load, flag=flag)
+    return store_named(text, checked_mode(mode), load, flag=flag, may_be_new=may_be_new)
 
 
 def chosen_keys(mode: str | None, exchange: str | None, kind: str | None) -> "Wanted":

@@ -99,7 +99,7 @@ def import_store(
     from backtestkit_cli.runs.stores.copying import compared, copied, differing_text
 
     async def put() -> "tuple[str, Comparison, Copied | None]":
-        async with held(chosen_store(store, mode, config, sets), os.environ) as target:
+        async with held(chosen_store(store, mode, config, sets, may_be_new=True), os.environ) as target:
             await demand_rest(target)
             tell = progress()
             found = await compared(lambda: batches_of(file), target, tell)
@@ -149,7 +149,8 @@ def migrate_store(
     from backtestkit_cli.runs.sources import now_ms
     from backtestkit_cli.runs.stores.copying import migrated
 
-    source, target = (store_called(text, flag, mode, config, sets) for text, flag in ((from_, "--from"), (to, "--to")))
+    source = store_called(from_, "--from", mode, config, sets, may_be_new=False)
+    target = store_called(to, "--to", mode, config, sets, may_be_new=True)
     if source == target:
         raise ConfigError("--to: expected another store than --from, found the same")
 

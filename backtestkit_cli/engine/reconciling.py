@@ -15,6 +15,7 @@ Differences up to the venue's smallest quantity are dust and count as none.
 """
 
 from collections.abc import Iterator, Mapping
+from math import fsum
 from typing import NamedTuple, TypeAlias
 
 from backtestkit_cli.domain.signal import Side
@@ -248,14 +249,15 @@ def _block(ours: OurBook, explanation: str) -> Iterator[BlockEntries]:
 
 def held_after(session: OurSession, answers: Mapping[str, Answer]) -> float:
     """Return the coins that *session* holds once all that *answers* confirm is booked; below 0 what it owes."""
-    held = session.side.sign * session.quantity
+    parts = [session.side.sign * session.quantity]
     for order in session.orders:
         answer = answers.get(order.client_id)
         if not isinstance(answer, Confirmed) or answer.fill is None:
             continue
         fresh = max(answer.fill.quantity - order.booked, 0.0)
         kept = answer.fill.fee_base * fresh / answer.fill.quantity if fresh else 0.0
-        held += (fresh if order.is_buy else -fresh) - kept
+        parts += fresh if order.is_buy else -fresh, -kept
+    held = fsum(parts)  # whose order does not matter, as that of orders does not
     return held if held * session.side.sign > 0 else 0.0
 
 

@@ -24,10 +24,17 @@ def is_gone(tenant: Tenant) -> bool:
 
     Of one elsewhere, in another container, or where the system tells nothing of processes, nobody can say that.
     """
+    return _is_near(tenant) and _origin(tenant.pid) != tenant.origin
+
+
+def is_alive(tenant: Tenant) -> bool:
+    """Say whether *tenant* is a process of this machine that has not ended; of one elsewhere nobody can say that."""
+    return _is_near(tenant) and _origin(tenant.pid) == tenant.origin
+
+
+def _is_near(tenant: Tenant) -> bool:
     here = _here()
-    if not here or not tenant.origin.startswith(here):
-        return False
-    return _origin(tenant.pid) != tenant.origin
+    return bool(here) and tenant.origin.startswith(here)
 
 
 def _origin(pid: int) -> str:

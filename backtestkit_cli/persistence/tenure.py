@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from backtestkit_cli.domain.interval import utc_text
 from backtestkit_cli.errors import LeaseLostError, LockedError, StoreError, StoreUnavailableError, StoreUnreachableError
 from backtestkit_cli.persistence.shelf import Lease, LeasingShelf, Shelf, Tenant
-from backtestkit_cli.persistence.tenants import is_gone
+from backtestkit_cli.persistence.tenants import is_alive, is_gone
 from backtestkit_cli.ports import Key
 
 _TERM, _TRUSTED, _RENEWED, _LOOKED = 0.9, 0.75, 0.25, 0.05
@@ -38,6 +38,8 @@ class Tenure:
         self._steady_s = steady_s
         self._sleep = sleep
         self._opened: set[str] = set()
+        self._is_known_alive = False
+        self._trouble = ""
         self._held: dict[str, Lease] = {}
         self._trusted_until_s: dict[str, float] = {}
         self._lost: LeaseLostError | None = None
@@ -51,7 +53,8 @@ class Tenure:
     async def begin(self, *, waits: bool, tell: Callable[[str], None]) -> None:
         """Take the leases; whoever *waits* stands by until they are to be had.
 
-        Else that is as long as it takes to see that one of another machine is renewed no more, if it is.
+        Else that is as long as it takes to see that one of another machine is renewed no more, if it is; where the
+        other lives on this machine there is nothing to wait for.
 
         Raises:
             LockedError: another process has one of them; the message says which and since when.
@@ -59,7 +62,7 @@ class Tenure:
         """
         begun_s, is_told = self._steady_s(), False
         while (other := await self._taken_by_another(waits=waits)) is not None:
-            if not waits and self._steady_s() - begun_s > self._seconds:
+            if not waits and (self._is_known_alive or self._steady_s() - begun_s > self._seconds):
                 raise LockedError(f"{other}; stop that one first, or stand by for its end: --standby")
             if not is_told:
                 rest = "until it ends" if waits else f"for up to {self._seconds:g} s, in case it is no more"
@@ -90,7 +93,8 @@ class Tenure:
         now_s = self._steady_s()
         if all(now_s < self._trusted_until_s.get(shelf.name, 0.0) for shelf in self._shelves):
             return ""
-        return f"the lease on {'/'.join(self._subject)} was not renewed in time: another process may have it by now"
+        late = f"the lease on {'/'.join(self._subject)} was not renewed in time: another process may have it by now"
+        return f"{late}; {self._trouble}" if self._trouble else late
 
     def demand(self) -> None:
         """Make sure that no lease was lost.
@@ -140,6 +144,7 @@ class Tenure:
                     raise
                 return str(error)
             if lease.tenant != self._tenant:
+                self._is_known_alive = is_alive(lease.tenant)
                 return _told(shelf, lease)
             self._holds(shelf, lease, sent_s)
         return None
@@ -159,9 +164,10 @@ class Tenure:
             await shelf.renew(lease, self._seconds * _TERM)
         except LeaseLostError as error:
             self.lose(error)
-        except StoreError:  # then it is not trusted any more once its time is over
-            return
+        except StoreError as error:  # then it is not trusted any more once its time is over
+            self._trouble = self._trouble or str(error)
         else:
+            self._trouble = ""
             self._holds(shelf, lease, sent_s)
 
     def _holds(self, shelf: LeasingShelf, lease: Lease, sent_s: float) -> None:

@@ -161,12 +161,22 @@ REFUSED = {
     ),
     "a file in a folder that cannot be": (("export", "tiny.py/a.jsonl"), 1, "tiny.py/a.jsonl: cannot be written"),
     "nothing to migrate": (
-        ("migrate", "--from", "nowhere", "--to", "config"),
+        ("migrate", "--from", ".", "--to", "config"),
         3,
-        "nowhere: expected records to copy, found none",
+        ".: expected records to copy, found none",
+    ),
+    "a folder to migrate that is not there": (
+        ("migrate", "--from", "nowhere", "--to", "config"),
+        2,
+        "--from: expected config, a URL, a folder or a YAML file, found no folder 'nowhere'",
+    ),
+    "a folder to back up that is not there": (
+        ("export", "--store", "nowhere", "backup.jsonl"),
+        2,
+        "--store: expected config, a URL, a folder or a YAML file, found no folder 'nowhere'",
     ),
     "a store to itself": (
-        ("migrate", "--from", STATE, "--to", "config"),
+        ("migrate", "--from", "config", "--to", "config"),
         2,
         "--to: expected another store than --from, found the same",
     ),

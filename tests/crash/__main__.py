@@ -40,7 +40,7 @@ def _tried(mode: str, folder: Path, options: argparse.Namespace, fresh: Fresh) -
         whole = uninterrupted(there, folder / "whole", mode, _ROUNDS)
         for number, ending in enumerate(_endings(there, folder, mode, whole, options, fresh)):
             kills, lives = kills + ending.kills, lives + ending.lives
-            found += [f"{mode}, trial {number}: {line[:400]}" for line in differences(ending, whole)]
+            found += [f"{mode}, trial {number}: {line[:1000]}" for line in differences(ending, whole)]
     took_s = time.monotonic() - begun
     counts = f"{kills} kills, {lives} lives, {len(found)} differences"
     sys.stdout.write(f"{mode}, {options.store}: {counts}, seed {options.seed}, {took_s:.0f} s\n")

@@ -204,6 +204,21 @@ def test_a_process_of_this_machine_that_has_ended_is_not_waited_for() -> None:
     lived(life)
 
 
+def test_a_process_of_this_machine_that_lives_is_not_waited_for_either() -> None:
+    async def life() -> None:
+        shelf = Machine()
+        first = Process(shelf, who=this_process("account", 0))
+        await first.begin()
+        second = Process(shelf)
+        begun_s = asyncio.get_running_loop().time()
+        with pytest.raises(LockedError, match="is traded by another process already"):
+            await second.begin()
+        assert asyncio.get_running_loop().time() == begun_s
+        await first.end()
+
+    lived(life)
+
+
 def test_of_several_places_all_are_taken_or_none() -> None:
     async def life() -> None:
         one, two = Machine("postgres"), Machine("redis")

@@ -16,11 +16,14 @@ CONFIG = "config"
 _YAML = (".yaml", ".yml")
 
 
-def store_named(text: str, mode: str | None, load: Callable[[Path | None], LoadedConfig], *, flag: str) -> StoreOptions:
+def store_named(
+    text: str, mode: str | None, load: Callable[[Path | None], LoadedConfig], *, flag: str, may_be_new: bool
+) -> StoreOptions:
     """Return the store that *text*, given as *flag*, names; *load* reads a config file, that of the command for None.
 
     Raises:
-        ConfigError: it is a URL of no store, or each mode has another one and *mode* does not say which.
+        ConfigError: it is a URL of no store, a folder that is not there unless it *may_be_new*, or each mode has
+            another one and *mode* does not say which.
     """
     if "://" in text:
         return StoreOptions(place=_server(text, flag))
@@ -30,6 +33,8 @@ def store_named(text: str, mode: str | None, load: Callable[[Path | None], Loade
         return _of_mode(load(Path(text)).config.store, mode)
     if not text.strip():
         raise ConfigError(f"{flag}: expected {CONFIG}, a URL, a folder or a YAML file, found nothing")
+    if not may_be_new and not Path(text).is_dir():
+        raise ConfigError(f"{flag}: expected {CONFIG}, a URL, a folder or a YAML file, found no folder {text!r}")
     return StoreOptions(place=PlaceOptions(folder=text))
 
 
