@@ -15,10 +15,9 @@ _OF_THE_LIFE |= {"candles"}  # which candle the paper venue has seen last; the l
 _ENDED = {"CANCELED", "EXPIRED", "REJECTED"}
 _OF_AN_ORDER = ("symbol", "kind", "is_buy", "status", "quantity", "filled", "price", "price_stop")
 _LEG_NUMBER = re.compile(r"(-[a-z])\d+")
-_MEASURED = {"peak_equity", "day_base", "deepest_pct"}
-_MEASURED_TO = 1
-"""To how many decimals what the guard of the portfolio measured is compared: a life that was broken off measures when
-the orders of its tick were not filled yet, which is worth their fees."""
+_MEASURED = {"peak_equity": 0.1, "day_base": 0.1, "deepest_pct": 0.01}
+"""By how much what the guard of the portfolio measured may differ: a life that was broken off measures when the orders
+of its tick were not filled yet, which is worth their fees."""
 
 
 def differences(killed: Ending, whole: Ending) -> list[str]:
@@ -34,8 +33,18 @@ def differences(killed: Ending, whole: Ending) -> list[str]:
 def _records(killed: Path, whole: Path) -> Iterator[str]:
     found, expected = _saved(killed), _saved(whole)
     for name in sorted(found.keys() | expected.keys()):
-        if found.get(name) != expected.get(name):
+        if not _is_same(found.get(name), expected.get(name)):
             yield f"record {name}: expected {expected.get(name)}, found {found.get(name)}"
+
+
+def _is_same(found: Any, expected: Any) -> bool:
+    """Say whether two records are the same, but for how exactly something in them was measured."""
+    if not isinstance(found, dict) or not isinstance(expected, dict) or found.keys() != expected.keys():
+        return bool(found == expected)
+    return all(
+        abs(found[name] - expected[name]) <= _MEASURED[name] if name in _MEASURED else _is_same(found[name], one)
+        for name, one in expected.items()
+    )
 
 
 def _saved(folder: Path) -> dict[str, Any]:
@@ -58,7 +67,7 @@ def _lasting(value: Any) -> Any:
 def _part(name: str, value: Any) -> Any:
     if name == "admitted":  # in the order of sessions within a tick, which is chance, until it is read again
         return sorted(value, key=lambda one: (one["at_ms"], one["strategy"], one["symbol"]))
-    return round(value, _MEASURED_TO) if name in _MEASURED else _lasting(value)
+    return _lasting(value)
 
 
 def _book(killed: dict[str, Any], whole: dict[str, Any]) -> Iterator[str]:
