@@ -15,7 +15,7 @@ _OF_THE_LIFE |= {"candles"}  # which candle the paper venue has seen last; the l
 _ENDED = {"CANCELED", "EXPIRED", "REJECTED"}
 _OF_AN_ORDER = ("symbol", "kind", "is_buy", "status", "quantity", "filled", "price", "price_stop")
 _LEG_NUMBER = re.compile(r"(-[a-z])\d+")
-_MEASURED = {"peak_equity": 0.1, "day_base": 0.1, "deepest_pct": 0.01}
+_MEASURED = {"peak_equity": 1.0, "day_base": 1.0, "deepest_pct": 0.02}
 """By how much what the guard of the portfolio measured may differ: a life that was broken off measures when the orders
 of its tick were not filled yet, which is worth their fees."""
 
@@ -42,7 +42,7 @@ def _is_same(found: Any, expected: Any) -> bool:
     if not isinstance(found, dict) or not isinstance(expected, dict) or found.keys() != expected.keys():
         return bool(found == expected)
     return all(
-        abs(found[name] - expected[name]) <= _MEASURED[name] if name in _MEASURED else _is_same(found[name], one)
+        abs(found[name] - one) <= _MEASURED[name] if name in _MEASURED else _is_same(found[name], one)
         for name, one in expected.items()
     )
 
