@@ -198,7 +198,11 @@ async def _run(  # noqa: PLR0915 - one after the other
         if living.done() and not isinstance(living.exception(), VenueError):
             living.result()
             break
-        storm.deaths += not living.done()  # one that does not reach the venue does not start, and is started again
+        if living.done():  # one that does not reach the venue does not start, and is started again at once
+            dying.cancel()
+            await asyncio.sleep(1)
+            continue
+        storm.deaths += 1
         living.cancel()
         await asyncio.gather(living, return_exceptions=True)
         await asyncio.sleep(60 - (time.now_ms() - START_MS) / 1000 % 60)
