@@ -244,10 +244,10 @@ def store_called(
 
 def chosen_keys(mode: str | None, exchange: str | None, kind: str | None) -> "Wanted":
     """Return what says whether a key is asked for."""
-    from backtestkit_cli.runs.stores.census import wanted
+    from backtestkit_cli.runs.stores.census import Wanted
     from backtestkit_cli.runs.stores.naming import checked_mode
 
-    return wanted(checked_mode(mode), exchange, kind)
+    return Wanted(checked_mode(mode), exchange, kind)
 
 
 def progress() -> Callable[[str, int], None]:

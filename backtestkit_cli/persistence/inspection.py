@@ -1,14 +1,13 @@
 """What is in a state folder, looked at without changing anything."""
 
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from backtestkit_cli.errors import ForeignRecordError, StoreError
 from backtestkit_cli.persistence.envelope import DamagedError, opened
 from backtestkit_cli.persistence.holders import Holder, holders_below
+from backtestkit_cli.persistence.shelves.files import files_below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,7 @@ def inspected(folder: Path) -> StateReport:
 
 
 def _inspected(folder: Path) -> StateReport:
-    files = sorted(_files_below(folder))
+    files = sorted(files_below(folder))
     records = [(file, _trouble(file)) for file in files if file.suffix == ".json"]
     return StateReport(
         records=sum(trouble is None for _, trouble in records),
@@ -47,19 +46,6 @@ def _inspected(folder: Path) -> StateReport:
         moved_aside=tuple(file for file in files if re.fullmatch(r".*\.corrupt-\d+", file.name)),
         holders=tuple(holders_below(folder)),
     )
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Yield the files below *folder*; unlike `rglob`, say so where one cannot be looked into."""
-    try:
-        entries = list(os.scandir(folder))
-    except FileNotFoundError:
-        return
-    for entry in entries:
-        if entry.is_dir():
-            yield from _files_below(folder / entry.name)
-        else:
-            yield folder / entry.name
 
 
 def _trouble(file: Path) -> DamagedError | ForeignRecordError | None:

@@ -153,7 +153,11 @@ REFUSED = {
         3,
         f"{STATE}/live/binance/run/x.json: there is no such record; btk store list --keys shows what there is",
     ),
-    "a file that is not there": (("import", "none.jsonl"), 3, "none.jsonl: cannot be read: No such file or directory"),
+    "a file that is not there": (
+        ("import", "none.jsonl"),
+        2,
+        "none.jsonl: expected a file of btk store export, found none there",
+    ),
     "a file that is none of ours": (
         ("import", "tiny.py"),
         3,

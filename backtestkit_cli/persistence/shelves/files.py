@@ -113,7 +113,7 @@ class FileShelf:
     def _keys(self, prefix: Key) -> Iterator[Key]:
         folder = self._folder_of(prefix)
         with _troubles(folder, "cannot be read"):
-            paths = [path for path in _files_below(folder) if path.suffix == _SUFFIX]
+            paths = [path for path in files_below(folder) if path.suffix == _SUFFIX]
             if prefix and self._file(folder).is_file():
                 paths.append(self._file(folder))
         for path in paths:
@@ -139,15 +139,19 @@ def _moved_aside(path: Path) -> Path:
     return aside
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Yield the files below *folder*, which may not be there; a folder that cannot be read is an error."""
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files below *folder*, which may not be there; unlike `rglob`, say so where one cannot be looked into.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
     try:
         entries = list(os.scandir(folder))
     except FileNotFoundError:
         return
     for entry in entries:
         if entry.is_dir():
-            yield from _files_below(folder / entry.name)
+            yield from files_below(folder / entry.name)
         else:
             yield folder / entry.name
 

@@ -13,16 +13,18 @@ _PIECES = {
     "of_lease": "subject = $1 AND fence = $2 AND tenant::text = $3",
 }
 
+_ALLOWED = """mine AS (
+    SELECT FROM {schema}.leases WHERE {of_lease} FOR SHARE
+), allowed AS (
+    SELECT WHERE $1::text IS NULL OR EXISTS (SELECT FROM mine)
+)"""
+
 GET = "SELECT key, {bytes} FROM {schema}.records WHERE key = ANY($1)"
 NAMES = "SELECT key FROM {schema}.records WHERE {below}"
 SCAN = "SELECT key, {bytes} FROM {schema}.records WHERE {below}"
 
 PUT = """
-WITH mine AS (
-    SELECT FROM {schema}.leases WHERE {of_lease} FOR SHARE
-), allowed AS (
-    SELECT WHERE $1::text IS NULL OR EXISTS (SELECT FROM mine)
-), changed AS (
+WITH {allowed}, changed AS (
     INSERT INTO {schema}.records (key, content, damaged)
     SELECT key, content::json, decode(damaged, 'hex')
     FROM allowed, unnest($4::text[], $5::text[], $6::text[]) AS given (key, content, damaged)
@@ -33,11 +35,7 @@ WITH mine AS (
 SELECT EXISTS (SELECT FROM allowed), (SELECT count(*) FROM changed)"""
 
 DELETE = """
-WITH mine AS (
-    SELECT FROM {schema}.leases WHERE {of_lease} FOR SHARE
-), allowed AS (
-    SELECT WHERE $1::text IS NULL OR EXISTS (SELECT FROM mine)
-), found AS (
+WITH {allowed}, found AS (
     SELECT key FROM {schema}.records, allowed WHERE key = ANY($4) ORDER BY key FOR UPDATE OF records
 ), changed AS (
     DELETE FROM {schema}.records USING found WHERE records.key = found.key RETURNING 1
@@ -45,11 +43,7 @@ WITH mine AS (
 SELECT EXISTS (SELECT FROM allowed), (SELECT count(*) FROM changed)"""
 
 SET_ASIDE = """
-WITH mine AS (
-    SELECT FROM {schema}.leases WHERE {of_lease} FOR SHARE
-), allowed AS (
-    SELECT WHERE $1::text IS NULL OR EXISTS (SELECT FROM mine)
-), moved AS (
+WITH {allowed}, moved AS (
     DELETE FROM {schema}.records USING allowed WHERE key = $4::text AND {bytes} = $5::bytea RETURNING key
 ), filed AS (
     INSERT INTO {schema}.aside (key, content) SELECT key, $5 FROM moved RETURNING number
@@ -81,4 +75,4 @@ HOLDER = "SELECT tenant FROM {schema}.leases WHERE subject = $1"
 @cache
 def in_schema(quoted: str, statement: str) -> str:
     """Return *statement* for the schema whose name is *quoted* as SQL wants it."""
-    return statement.format(schema=quoted, **_PIECES)
+    return statement.replace("{allowed}", _ALLOWED).format(schema=quoted, **_PIECES)

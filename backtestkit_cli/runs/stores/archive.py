@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 import orjson
 
 from backtestkit_cli.atomic import replacing
-from backtestkit_cli.errors import DataError, OutputError
+from backtestkit_cli.errors import ConfigError, DataError, OutputError
 from backtestkit_cli.persistence.holdings import BATCH
 from backtestkit_cli.persistence.key_form import KeyForm
 from backtestkit_cli.ports import Json, Key
@@ -58,11 +58,14 @@ def records_in(path: Path) -> Iterator[tuple[Key, Json]]:
     """Yield the keys and records in *path*.
 
     Raises:
+        ConfigError: there is no such file.
         DataError: it is no file of records, a damaged one, or of a newer program; the message says in which line.
     """
     try:
         with _opened(path, path, "rb") as file:
             yield from _parsed(path, file)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: expected a file of btk store export, found none there") from error
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be read: {reason}") from error

@@ -1,7 +1,8 @@
 """What is in a store: how many records of each kind, how large, and how old."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,8 +10,23 @@ from backtestkit_cli.domain.stores import StoreKind
 from backtestkit_cli.persistence.holdings import Holdings
 from backtestkit_cli.ports import Key
 
-Wanted = Callable[[Key], bool]
-"""Says whether a key is asked for."""
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which keys are asked for: those of a mode, an exchange and a kind, each of which may be any."""
+
+    mode: str | None = None
+    exchange: str | None = None
+    kind: str | None = None
+
+    def __call__(self, key: Key) -> bool:
+        """Say whether *key* is."""
+        asked = (self.mode, self.exchange, self.kind)
+        return all(one is None or key[at : at + 1] == (one,) for at, one in enumerate(asked))
+
+    def is_of(self, mode: str, exchange: str) -> bool:
+        """Say whether anything of *mode* and *exchange* is."""
+        return self.mode in {None, mode} and self.exchange in {None, exchange}
 
 
 class Group(NamedTuple):
@@ -25,12 +41,6 @@ class Group(NamedTuple):
     records: int
     size_bytes: int
     newest_ms: int | None
-
-
-def wanted(mode: str | None, exchange: str | None, kind: str | None) -> Wanted:
-    """Return what says whether a key is of *mode*, *exchange* and *kind*, each of which may be any."""
-    asked = (mode, exchange, kind)
-    return lambda key: all(one is None or key[at : at + 1] == (one,) for at, one in enumerate(asked))
 
 
 async def groups_in(holdings: Holdings, keys: Iterable[Key]) -> list[Group]:

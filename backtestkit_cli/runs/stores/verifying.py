@@ -77,7 +77,8 @@ async def verified(holdings: Holdings, asked: Wanted, tell: Callable[[str, int],
         tell("read", records)
     aside = [holdings.place(key) for key in keys if key[2:3] == (ASIDE,)]
     aside += [str(file) for folder in holdings.places.folders for file in inspected(folder).moved_aside]
-    return Verdict(records, tuple(problems), tuple(aside), tuple(await holders_in(holdings.places)))
+    holders = [one for one in await holders_in(holdings.places) if asked.is_of(one.mode, one.exchange)]
+    return Verdict(records, tuple(problems), tuple(aside), tuple(holders))
 
 
 class _Checker:
